@@ -1,0 +1,3 @@
+"""Omni: an event fabric and action engine for messaging."""
+
+__version__ = "0.1.0"

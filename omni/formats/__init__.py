@@ -1,0 +1,1 @@
+"""How dates look, by language (FORMAT_MODULE_PATH)."""

@@ -1,0 +1,264 @@
+"""The safe YAML profile of workflow documents: plain data in, with the line and column of every
+part, so that each later check can say where.
+
+Always PyYAML's pure loader: the C loader accepts text the pure one refuses, and deep nesting
+crashes it. No anchors, aliases, tags, merge keys, duplicate keys or second documents. Only
+`true false null`, decimal integers up to 15 digits and decimals are not text, so that phone
+numbers, opening hours, dates, `on` and `NO` stay what was written.
+"""
+
+import re
+from typing import Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+
+from omni.errors import InvalidInput, InvalidWorkflow
+from omni.yamlmarks import Document, Path, Problem
+
+__all__ = ["Document", "Problem", "dump", "load"]
+
+MAX_BYTES = 200 * 1024
+MAX_DEPTH = 24
+
+_WORDS = {"": None, "null": None, "true": True, "false": False}
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,14})", re.ASCII)
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,20}", re.ASCII)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def load(text: str) -> Document:
+    """Read one document. Raises InvalidWorkflow with every Problem that could be found."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise InvalidWorkflow([Problem(1, 1, "too_large", "the document is larger than 200 KB")])
+    composer = _Composer(text)
+    try:
+        data = composer.compose()
+    except yaml.YAMLError as error:
+        composer.add_syntax_error(error)
+    except _UnreadableError:
+        pass
+    if composer.problems:
+        raise InvalidWorkflow(sorted(composer.problems, key=lambda p: (p.line, p.column)))
+    composer.document.data = data
+    return composer.document
+
+
+class _UnreadableError(Exception):
+    """The rest of the document cannot be read sensibly; the problem is noted already."""
+
+
+class _Composer:
+    """Builds data from parser events; not more than MAX_DEPTH deep, so it cannot overflow."""
+
+    def __init__(self, text: str) -> None:
+        self.source = text
+        self.document = Document(None, text)
+        self.problems: list[Problem] = []
+
+    def compose(self) -> Any:
+        self.loader = yaml.SafeLoader(self.source)
+        self.loader.get_event()  # start of the stream
+        if isinstance(self.loader.peek_event(), StreamEndEvent):
+            self.document.marks[()] = (1, 1)
+            return None
+        self.loader.get_event()  # start of the document
+        data = self._value((), self.loader.get_event(), 0)
+        self.loader.get_event()  # end of the document
+        second = self.loader.get_event()
+        if isinstance(second, DocumentStartEvent):
+            self._add(second, "two_documents", "one document only; a second one starts here")
+        return data
+
+    def _value(self, path: Path, event: Event, depth: int) -> Any:
+        self._refuse_references(event)
+        mark = _start(event)
+        self.document.marks[path] = (mark.line + 1, mark.column + 1)
+        if isinstance(event, ScalarEvent):
+            return self._scalar(path, event)
+        if not isinstance(event, CollectionStartEvent):
+            return None
+        if depth == MAX_DEPTH:
+            self._add(event, "too_deep", f"nested deeper than {MAX_DEPTH} levels")
+            raise _UnreadableError
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(path, depth)
+        return self._sequence(path, depth)
+
+    def _scalar(self, path: Path, event: ScalarEvent) -> Any:
+        text: str = event.value
+        self.document.scalars[path] = (_start(event).index, event.style or "")
+        if _UNSTORABLE.search(text):
+            self._add(event, "bad_character", "the text holds a character that cannot be stored")
+        if event.style:
+            return text
+        return _plain(text)
+
+    def _sequence(self, path: Path, depth: int) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := self.loader.get_event(), SequenceEndEvent):
+            items.append(self._value((*path, len(items)), event, depth + 1))
+        return items
+
+    def _mapping(self, path: Path, depth: int) -> dict[str, Any]:
+        items: dict[str, Any] = {}
+        while not isinstance(event := self.loader.get_event(), MappingEndEvent):
+            key = self._key(path, event, items)
+            value = self._value((*path, key), self.loader.get_event(), depth + 1)
+            items[key] = value
+        return items
+
+    def _key(self, path: Path, event: Event, taken: dict[str, Any]) -> str:
+        self._refuse_references(event)
+        if not isinstance(event, ScalarEvent):
+            if isinstance(event, MappingStartEvent) and event.flow_style:
+                self._add(event, "braces", "unquoted {{ … }} is a YAML mapping; write ${{ … }}")
+            else:
+                self._add(event, "key_not_text", "a key must be text")
+            self._skip(event)
+            return ""
+        key = event.value
+        mark = (_start(event).line + 1, _start(event).column + 1)
+        if not event.style and key == "<<":
+            self._add(event, "merge_key", "merge keys (<<) are not allowed; write the keys out")
+        elif not event.style and not isinstance(_plain(key), str):
+            self._add(event, "key_not_text", f'a key must be text; write "{key}" in quotes')
+        elif key in taken:
+            first = self.document.key_marks[(*path, key)][0]
+            self._add(event, "duplicate_key", f"duplicate key '{key}' (first at line {first})")
+        if _UNSTORABLE.search(key):
+            self._add(event, "bad_character", "the key holds a character that cannot be stored")
+        self.document.key_marks.setdefault((*path, key), mark)
+        return key
+
+    def _skip(self, event: Event) -> None:
+        """Pass over the rest of a collection whose start was read."""
+        depth = 1 if isinstance(event, CollectionStartEvent) else 0
+        while depth:
+            event = self.loader.get_event()
+            if isinstance(event, CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+                depth -= 1
+
+    def _refuse_references(self, event: Event) -> None:
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, AliasEvent):
+            self._add(event, "alias", f"alias '*{anchor}' is not allowed; write the value out")
+        elif anchor is not None:
+            self._add(event, "anchor", f"anchor '&{anchor}' is not allowed")
+        if getattr(event, "tag", None) is not None:
+            word = re.compile(r"\S*").match(self.source, self._tag_index(event))
+            tag = word.group() if word else "!"
+            hint = "" if tag.startswith("!!") else "; write `not x` instead of `!x`"
+            self._add(event, "tag", f"YAML tag '{tag}' is not allowed{hint}")
+
+    def _tag_index(self, event: Event) -> int:
+        start = _start(event).index
+        return max(start, self.source.find("!", start))
+
+    def _add(self, event: Event, code: str, message: str) -> None:
+        mark = _start(event)
+        self.problems.append(Problem(mark.line + 1, mark.column + 1, code, message))
+
+    def add_syntax_error(self, error: yaml.YAMLError) -> None:
+        """Note a YAML error, unless it only follows from one already noted on its line."""
+        problem = _syntax_problem(self.source, error)
+        if all(known.line != problem.line for known in self.problems):
+            self.problems.append(problem)
+
+
+def _start(event: Event) -> Any:
+    """Where an event starts; the pure loader always says so."""
+    return event.start_mark
+
+
+def _plain(text: str) -> Any:
+    """What an unquoted scalar means."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    return text
+
+
+def _syntax_problem(source: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:  # a character YAML does not allow at all
+        before = source[:getattr(error, "position", 0)]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return Problem(line, column, "bad_character", "this character is not allowed in YAML")
+    problem = str(getattr(error, "problem", None) or "cannot be read")
+    code, message = _explain(source, mark.index, problem)
+    return Problem(mark.line + 1, mark.column + 1, code, message)
+
+
+def _explain(source: str, index: int, problem: str) -> tuple[str, str]:
+    if source[index:index + 1] == "\t" or "'\\t'" in problem:
+        return "tab", "a tab is not allowed here; indent with spaces"
+    if source[max(0, index - 1):index + 2] == "${{":
+        return "unquoted_template", 'inside {…} or […] write "${{ … }}" in quotes'
+    if source[index:index + 1] == "?" and "but got '?'" in problem:
+        return "quote_whole", "inside {…} or […] text with '?' must be in quotes"
+    if problem.startswith("mapping values"):
+        return "unquoted_colon", "': ' inside an unquoted value; put the whole value in quotes"
+    if source[:index].rstrip(" ")[-1:] in ("'", '"'):
+        return "quote_whole", "text after a closing quote; put the whole value in quotes"
+    return "yaml", f"this is not YAML: {problem}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style; whatever the profile (or YAML 1.1) would not read back as text is quoted."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
+
+
+def _represent_number(dumper: _Dumper, number: int | float) -> yaml.Node:
+    text = format(number, "d") if isinstance(number, int) else _decimal(number)
+    if _plain(text) != number:
+        return _represent_text(dumper, text)
+    kind = "int" if isinstance(number, int) else "float"
+    return dumper.represent_scalar(f"tag:yaml.org,2002:{kind}", text)
+
+
+def _decimal(number: float) -> str:
+    text = repr(number)
+    return format(number, ".20f").rstrip("0") + "0" if "e" in text else text
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(int, _represent_number)
+_Dumper.add_representer(float, _represent_number)
+_Dumper.add_representer(tuple, yaml.SafeDumper.represent_list)
+
+
+def dump(data: Any) -> str:
+    """Write plain data so that `load` reads it back; numbers the profile cannot hold become text.
+
+    Raises InvalidInput for values that are not plain data.
+    """
+    try:
+        return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True,
+                         default_flow_style=False, width=10**6)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InvalidInput(f"cannot be written as YAML: {error}") from error

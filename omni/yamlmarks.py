@@ -1,0 +1,92 @@
+"""Where each part of a document stands, and one thing wrong at such a place."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Path = tuple[str | int, ...]
+Mark = tuple[int, int]  # line, column; both from 1
+
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a document. suggestion: the word that was probably meant, or ""."""
+
+    line: int
+    column: int
+    code: str
+    message: str
+    suggestion: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.message}"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"line": self.line, "column": self.column, "code": self.code,
+                "message": self.message, "suggestion": self.suggestion,
+                "severity": self.severity}
+
+
+@dataclass(slots=True)
+class Document:
+    """Plain data and where each part stands.
+
+    marks: path of a value -> its mark; key_marks: path of a mapping's entry -> mark of its key.
+    """
+
+    data: Any
+    source: str
+    marks: dict[Path, Mark] = field(default_factory=dict)
+    key_marks: dict[Path, Mark] = field(default_factory=dict)
+    scalars: dict[Path, tuple[int, str]] = field(default_factory=dict)  # start index, style
+
+    def mark(self, path: Path) -> Mark:
+        """Mark of the value at `path`, or of the nearest part around it."""
+        while path and path not in self.marks:
+            path = path[:-1]
+        return self.marks.get(path, (1, 1))
+
+    def key_mark(self, path: Path) -> Mark:
+        return self.key_marks.get(path) or self.mark(path)
+
+    def position(self, path: Path, offset: int) -> Mark:
+        """Mark of character `offset` of the text at `path`.
+
+        Exact for one-line scalars and `|` or `>` blocks; the start of the value otherwise.
+        """
+        line, column = self.mark(path)
+        if path not in self.scalars:
+            return line, column
+        start, style = self.scalars[path]
+        if style in ("|", ">"):
+            return self._position_in_block(start, line, offset)
+        return line, column + _width_before(self.source, start, style, offset)
+
+    def _position_in_block(self, start: int, line: int, offset: int) -> Mark:
+        rows = self.source[start:].split("\n")[1:]
+        indent = next((len(row) - len(row.lstrip(" ")) for row in rows if row.strip()), 0)
+        for number, row in enumerate(rows, start=line + 1):
+            length = len(row[indent:]) + 1
+            if offset < length:
+                return number, indent + offset + 1
+            offset -= length
+        return line, 1
+
+
+def _width_before(source: str, start: int, style: str, offset: int) -> int:
+    """How many characters of source the first `offset` characters of a scalar's text take."""
+    if not style:
+        newline = source.find("\n", start)
+        return offset if newline < 0 or start + offset < newline else 0
+    index = start + 1
+    for _ in range(offset):
+        if style == "'" and source.startswith("''", index):
+            index += 2
+        elif style == '"' and (escape := _ESCAPE.match(source, index)):
+            index = escape.end()
+        else:
+            index += 1
+    return 0 if "\n" in source[start:index] else index - start
