@@ -1,0 +1,1 @@
+"""What a provider speaks, and the configured accounts."""

@@ -1,0 +1,147 @@
+"""The contract between Omni and one provider. Adding a provider is adding one folder.
+
+A folder `connections/providers/<name>/` holds `adapter.py` with one subclass of `Adapter`,
+`mapping.py` (payload to drafts: pure, replayable) and, where it calls out, `client.py`.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
+from connections.payload import Parsed, parse_json
+
+
+class Config(BaseModel):
+    """Base of every provider's settings and credentials models: unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The part of a configured instance an adapter may see: plain data, no database.
+
+    settings, credentials: validated models of the adapter's `Settings` and `Credentials`.
+    """
+
+    slug: str
+    provider: str
+    settings: Any
+    credentials: Any
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One HTTP request or socket frame from a provider, before it is understood.
+
+    path: what follows the instance slug in the address, without slashes at the ends.
+    query: raw query string. headers: names in lower case. received_at: aware, UTC.
+    url: the address the sender used, needed by schemes that sign it.
+    """
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+    path: str = ""
+    query: str = ""
+    url: str = ""
+    received_at: datetime | None = None
+    transport: str = "http"
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told. A dict body is written as JSON."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Adapter:
+    """Speaks one provider's language, both ways.
+
+    verify and normalize must not touch the network or the database.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    Settings: ClassVar[type[Config]] = Config
+    Credentials: ClassVar[type[Config]] = Config
+    normalizer: ClassVar[str]  # "<name>@<version>"; raised when the mapping changes
+    redact: ClassVar[frozenset[str]] = frozenset()  # keys whose values never reach the archive
+    verified_by: ClassVar[str] = "header"
+    frame_transport: ClassVar[str] = ""  # name of the socket its frames come through
+    listens: ClassVar[bool] = False  # its deliveries are fetched by `manage.py listen`
+    local_presence: ClassVar[bool] = False  # typing is shown by our own pages, not sent
+    capabilities: ClassVar[frozenset[str]] = frozenset()  # kinds of OutboundMessage it can send
+
+    def handshake(self, delivery: Delivery, account: Account) -> Answer | None:
+        """The answer to a provider's address check, None when `delivery` is not one."""
+        return None
+
+    def verify(self, delivery: Delivery, account: Account, *, now: datetime) -> str:
+        """Prove the sender, before anything is stored.
+
+        Returns the name of the proof ("header apikey", "standard-webhooks key 1").
+        Raises SignatureMismatch; fails closed when no secret is configured.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say how a sender is verified")
+
+    def acknowledge(self, delivery: Delivery, account: Account) -> Answer | None:
+        """A protocol's own acknowledgement; None for the usual 202 or 200."""
+        return None
+
+    def normalize(self, payload: Any, delivery: Delivery, account: Account) -> list[EventDraft]:
+        """Payload to drafts. payload: parsed JSON where the body is JSON, else the bytes.
+
+        What is not known becomes `event.unmapped`; nothing is dropped.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must map its payloads")
+
+    def parse(self, delivery: Delivery, account: Account) -> Parsed:
+        """The payload `normalize` is given, as `.value`. The default reads strict JSON.
+
+        Raises Unparsable: the delivery is kept as a dead letter.
+        """
+        return parse_json(delivery.body)
+
+    def send(self, message: OutboundMessage, account: Account) -> SendResult:
+        """Send one message; the outcome is a value, also when it is bad news."""
+        return SendResult(status="rejected", error_code="unsupported",
+                          error=f"{self.title} cannot send {message.kind}")
+
+    def fetch_media(self, attachment: Attachment, message_id: str, account: Account) -> bytes:
+        """The bytes of an attachment. Raises Unavailable when the provider no longer has them."""
+        from omni.errors import Unavailable
+
+        raise Unavailable(f"{self.title} cannot fetch media")
+
+    def listen(self, account: Account, take: Callable[[Delivery], Answer],
+               stop: threading.Event) -> None:
+        """Fetch deliveries until `stop` is set and give each to `take`, which waits until it is
+        stored; only an answer below 300 may be acknowledged to the provider.
+
+        Wakes at least every few seconds to look at `stop`. Returning, or raising Unavailable,
+        ends a connection: a new one follows after a pause. InvalidInput and NotConfigured are
+        final until the instance is changed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not listen")
+
+    def set_up(self, account: Account, *, webhook_url: str) -> dict[str, Any]:
+        """Prepare the account at the provider (register the webhook); returns facts to show."""
+        return {}
+
+    def health(self, account: Account) -> dict[str, Any]:
+        """{state: connected|disconnected|connecting|unknown, detail, qr: data URL or None}."""
+        return {"state": "unknown", "detail": f"{self.title} has no health call", "qr": None}

@@ -1,0 +1,152 @@
+"""The one outbound HTTP client: bounded in time and size, typed errors, no private addresses.
+
+A name is resolved once, every address is checked, and the connection goes to the checked address.
+No redirects are followed and no proxy settings of the environment are used.
+"""
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import httpcore2
+import httpx2
+from django.conf import settings
+
+from connections.addresses import resolve
+from omni.errors import InvalidInput, NotSent, UnknownOutcome
+
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+CONNECT_SECONDS = 5.0
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_BAD_REQUEST = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError)
+
+
+class _CheckedBackend(httpcore2.NetworkBackend):
+    """Connects to an address that was checked, never to a name resolved a second time."""
+
+    def __init__(self) -> None:
+        self._plain = httpcore2.SyncBackend()
+
+    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+        try:
+            addresses = resolve(host, port, allow_private=settings.OMNI_ALLOW_PRIVATE_ADDRESSES)
+        except OSError as exc:
+            raise httpcore2.ConnectError(str(exc)) from exc
+        for address in addresses[:-1]:
+            try:
+                return self._plain.connect_tcp(address, port, timeout, local_address,
+                                               socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return self._plain.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+
+
+class _Shared:
+    """One connection pool per process; a fork gets its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._client: httpx2.Client | None = None
+
+    def client(self) -> httpx2.Client:
+        with self._lock:
+            if self._client is None or self._pid != os.getpid():
+                transport = httpx2.HTTPTransport(trust_env=False)
+                transport._pool = httpcore2.ConnectionPool(
+                    ssl_context=transport._pool._ssl_context, max_connections=200,
+                    max_keepalive_connections=50, keepalive_expiry=4.0,
+                    network_backend=_CheckedBackend())
+                self._client = httpx2.Client(
+                    transport=transport, trust_env=False, follow_redirects=False,
+                    headers={"user-agent": "omni"})
+                self._pid = os.getpid()
+            return self._client
+
+
+_shared = _Shared()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer that was read whole."""
+
+    status: int
+    headers: httpx2.Headers
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The parsed body, None when it is not JSON."""
+        try:
+            return httpx2.Response(200, content=self.content).json()
+        except ValueError:
+            return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds of a numeric Retry-After header, else None. Source: RFC 9110, 10.2.3."""
+        text = self.headers.get("retry-after", "")
+        return float(text) if text.isdigit() else None
+
+
+class Client:
+    """Calls to one base address. timeout: seconds for the whole answer after connecting."""
+
+    def __init__(self, base_url: str = "", *, headers: dict[str, str] | None = None,
+                 timeout: float = 30.0) -> None:
+        self.base_url = base_url
+        self.headers = headers or {}
+        self.timeout = timeout
+
+    def request(self, method: str, path: str = "", *, json: Any = None,
+                content: bytes | None = None, data: Any = None, files: Any = None,
+                params: Any = None, headers: dict[str, str] | None = None,
+                timeout: float | None = None,
+                max_bytes: int = MAX_RESPONSE_BYTES) -> Response:
+        """One request, one answer; a status is never an error here.
+
+        Raises NotSent when nothing left this machine, UnknownOutcome when the other side may have
+        acted, InvalidInput when the address itself is wrong.
+        """
+        limit = timeout or self.timeout
+        limits = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit))
+        url = f"{self.base_url.rstrip('/')}/{path.lstrip('/')}" if path else self.base_url
+        try:
+            with _shared.client().stream(
+                    method, url, json=json, content=content, data=data, files=files,
+                    params=params, headers={**self.headers, **(headers or {})},
+                    timeout=limits) as answer:
+                return Response(answer.status_code, answer.headers, _read(answer, max_bytes))
+        except _NOT_SENT as exc:
+            raise NotSent(f"could not connect to {_place(url)}: {exc}") from exc
+        except _BAD_REQUEST as exc:
+            raise InvalidInput(f"cannot call {_place(url)}: {exc}", code="bad_url") from exc
+        except httpx2.TimeoutException as exc:
+            raise UnknownOutcome(f"{_place(url)} did not answer within {limit:g} s") from exc
+        except httpx2.TransportError as exc:
+            raise UnknownOutcome(f"{_place(url)} broke off: {type(exc).__name__}") from exc
+
+
+def _read(answer: httpx2.Response, max_bytes: int) -> bytes:
+    chunks, size = [], 0
+    for chunk in answer.iter_bytes():
+        size += len(chunk)
+        if size > max_bytes:
+            raise UnknownOutcome(f"{_place(str(answer.url))} answered more than {max_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _place(url: str) -> str:
+    """Scheme, host and port only: paths and queries may carry secrets."""
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        return "an invalid address"
+    port = f":{parsed.port}" if parsed.port else ""
+    return f"{parsed.scheme}://{parsed.host}{port}"

@@ -1,0 +1,148 @@
+"""The configured accounts. Events point here, so an instance is archived and never deleted."""
+
+import re
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from pydantic import ValidationError as ModelError
+
+from connections import library
+from connections.access import ApiKey, InstanceGrant, ScopedQuerySet
+from connections.adapter import Account, Adapter
+from omni.errors import InvalidParams, UnknownProvider
+from omni.secrets import EncryptedJSONField
+
+__all__ = ["ApiKey", "Instance", "InstanceGrant"]
+SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+
+
+class InstanceQuerySet(ScopedQuerySet):
+    instance_path = "pk"
+
+    def active(self) -> "InstanceQuerySet":
+        return self.filter(archived_at__isnull=True)
+
+
+class Instance(models.Model):
+    """One account a person configured at a provider. Its slug is part of its webhook address."""
+
+    slug = models.CharField(max_length=63, unique=True, help_text="Part of the webhook address; "
+                            "never changes.")
+    name = models.CharField(max_length=120)
+    provider = models.CharField(max_length=32)
+    enabled = models.BooleanField(default=True, help_text="Off: what arrives is archived, not "
+                                  "routed.")
+    settings = models.JSONField(default=dict, blank=True)
+    credentials = EncryptedJSONField(default=dict, blank=True)
+    labels = models.JSONField(default=list, blank=True)
+    agent = models.CharField(max_length=63, default="default", blank=True,
+                             help_text="The agent that answers here.")
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = InstanceQuerySet.as_manager()
+
+    class Meta:
+        db_table = "omni_instances"
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def adapter(self) -> Adapter:
+        return library.get(self.provider)
+
+    def account(self) -> Account:
+        """Plain validated data for the adapter. Raises InvalidParams with every wrong field."""
+        details: dict[str, str] = {}
+        parts: dict[str, Any] = {}
+        for name, model in (("settings", self.adapter.Settings),
+                            ("credentials", self.adapter.Credentials)):
+            try:
+                parts[name] = model.model_validate(getattr(self, name) or {})
+            except ModelError as exc:
+                for error in exc.errors(include_input=False, include_url=False):
+                    path = ".".join([name, *map(str, error["loc"])])
+                    details[path] = error["msg"]
+        if details:
+            fields = "; ".join(f"{path}: {text}" for path, text in sorted(details.items()))
+            raise InvalidParams(f"instance '{self.slug}': {fields}", details=details)
+        return Account(slug=self.slug, provider=self.provider, id=self.pk, **parts)
+
+    def clean(self) -> None:
+        errors: dict[str, list[str]] = {}
+        if not SLUG.match(self.slug or ""):
+            errors["slug"] = ["use lower-case letters, digits, - and _, at most 63"]
+        if self.pk:
+            before = Instance.objects.filter(pk=self.pk).values("slug", "provider").first()
+            if before and before["slug"] != self.slug:
+                errors["slug"] = ["a slug never changes: it is part of the webhook address"]
+            if before and before["provider"] != self.provider:
+                errors["provider"] = ["an instance keeps its provider; make a new instance"]
+        try:
+            self.account()
+        except UnknownProvider as exc:
+            errors["provider"] = [exc.message]
+        except InvalidParams as exc:
+            for path, text in exc.details.items():
+                errors.setdefault(path.split(".", 1)[0], []).append(f"{path}: {text}")
+        if errors:
+            raise ValidationError(errors)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        forget(self.provider, self.slug)
+
+
+_known: dict[tuple[str, str], tuple[float, "Instance | None", Account | None]] = {}
+
+
+def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
+    """The instance at a webhook address, from a cache of OMNI_INSTANCE_CACHE_SECONDS.
+
+    (None, None) when there is none. The account is None when its settings no longer fit.
+    A stale entry is still used while the database is away, for at most five minutes.
+    """
+    key = (provider, slug)
+    entry = _known.get(key)
+    now = time.monotonic()
+    if entry and now - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS:
+        return entry[1], entry[2]
+    from django.db import OperationalError
+
+    try:
+        instance = Instance.objects.filter(slug=slug, provider=provider).first()
+    except OperationalError:
+        if entry and entry[1] is not None and now - entry[0] < 300:
+            return entry[1], entry[2]
+        raise
+    account = None
+    if instance is not None:
+        try:
+            account = instance.account()
+        except InvalidParams:
+            account = None
+        if len(_known) > 5000:
+            _known.clear()
+        _known[key] = (now, instance, account)
+    return instance, account
+
+
+def is_cached(provider: str, slug: str) -> bool:
+    """Whether `lookup` will answer without asking the database."""
+    entry = _known.get((provider, slug))
+    return (entry is not None
+            and time.monotonic() - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS)
+
+
+def forget(provider: str | None = None, slug: str | None = None) -> None:
+    """Drop one cached instance, or all of them."""
+    if provider is None:
+        _known.clear()
+    else:
+        _known.pop((provider, slug or ""), None)

@@ -1,0 +1,1 @@
+"""One folder per provider; see `connections.adapter` for the contract."""

@@ -1,0 +1,1 @@
+"""Anything that posts over HTTP: CloudEvents, Standard Webhooks, or any body with a mapping."""

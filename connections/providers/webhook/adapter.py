@@ -1,0 +1,82 @@
+"""The generic webhook: any sender, proven as the instance says, mapped as the instance says."""
+
+import hmac
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, ClassVar
+
+from connections import standard_webhooks
+from connections.adapter import Account, Adapter, Answer, Delivery
+from connections.envelope import EventDraft, OutboundMessage, SendResult
+from connections.payload import Parsed
+from connections.providers.webhook import bodies, client, cloudevents, mapping
+from connections.providers.webhook.config import Credentials, Settings
+from omni.errors import SignatureMismatch
+
+HUB_HEADER, HUB_PREFIX = "x-hub-signature-256", "sha256="
+
+
+class WebhookAdapter(Adapter):
+    name = "webhook"
+    title = "Generic webhook"
+    Settings = Settings
+    Credentials = Credentials
+    normalizer = "webhook@1"
+    verified_by = "settings.verification"
+    capabilities: ClassVar[frozenset[str]] = frozenset((
+        "text", "image", "audio", "video", "document", "sticker", "location", "contact", "poll",
+        "reaction", "presence", "read", "edit", "delete"))
+
+    def handshake(self, delivery: Delivery, account: Account) -> Answer | None:
+        return cloudevents.handshake(delivery, allowed_origins=account.settings.allowed_origins)
+
+    def verify(self, delivery: Delivery, account: Account, *, now: datetime) -> str:
+        verification = account.settings.verification
+        if verification == "none":
+            return "unsigned"  # the settings model only allows this with allow_unsigned
+        if verification == "standard_webhooks":
+            return standard_webhooks.verify(delivery.body, delivery.headers,
+                                   secrets=account.credentials.secrets(), now=now)
+        if verification == "hub_signature":
+            return _verify_hub(delivery, account)
+        return _verify_token(delivery, account)
+
+    def parse(self, delivery: Delivery, account: Account) -> Parsed:
+        return bodies.parse(delivery)
+
+    def normalize(self, payload: Any, delivery: Delivery, account: Account) -> list[EventDraft]:
+        drafts = mapping.to_drafts(payload, delivery, account.settings)
+        for draft in drafts:
+            draft.normalizer = self.normalizer
+        return drafts
+
+    def send(self, message: OutboundMessage, account: Account) -> SendResult:
+        return client.send(message, account)
+
+
+def _verify_hub(delivery: Delivery, account: Account) -> str:
+    """Hex HMAC-SHA256 of the body. Source: GitHub docs, "Validating webhook deliveries"."""
+    given = delivery.headers.get(HUB_HEADER, "")
+    if not given.startswith(HUB_PREFIX):
+        raise SignatureMismatch("header X-Hub-Signature-256 is missing or not sha256=...")
+    digest = given.removeprefix(HUB_PREFIX).encode("utf-8", "replace")
+    for number, secret in enumerate(account.credentials.secrets(), start=1):
+        expected = hmac.new(secret.encode(), delivery.body, sha256).hexdigest().encode()
+        if hmac.compare_digest(expected, digest):
+            return f"hub-signature key {number}"
+    raise SignatureMismatch("X-Hub-Signature-256 fits no configured secret (credentials.secret)")
+
+
+def _verify_token(delivery: Delivery, account: Account) -> str:
+    name = account.settings.token_header.lower()
+    given = delivery.headers.get(name, "")
+    if name == "authorization" and given[:7].lower() == "bearer ":
+        given = given[7:]
+    digest = sha256(given.encode("utf-8", "replace")).digest()
+    for number, token in enumerate(account.credentials.tokens(), start=1):
+        expected = sha256(token.encode("utf-8", "replace")).digest()
+        if given and hmac.compare_digest(expected, digest):
+            return f"header {name} key {number}"
+    if not account.credentials.token:
+        raise SignatureMismatch("no token is configured; fill in credentials.token")
+    raise SignatureMismatch(f"header {name} is missing or carries another token")

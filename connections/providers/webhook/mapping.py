@@ -1,0 +1,183 @@
+"""Any payload to drafts, by the instance's stored rules; without rules it is `webhook.received`."""
+
+import re
+from typing import Any
+
+from connections.adapter import Delivery
+from connections.envelope import KIND_MAX_LENGTH, MESSAGE_KINDS, EventDraft, Handle, is_kind
+from connections.providers.webhook import bodies, cloudevents, content, identity, times
+from connections.providers.webhook.config import Rules, Settings
+from connections.providers.webhook.paths import read
+
+RECEIVED = "webhook.received"
+NO_RULES = Rules()
+MAX_TEXT = 64 * 1024  # characters
+MAX_REF = 1_000  # characters of an id or a name
+RELATIONS = {
+    "message.edited": "replaces", "message.updated": "replaces", "message.deleted": "deletes",
+    "message.pinned": "pins", "message.unpinned": "pins", "message.reaction": "reacts_to",
+    "message.reaction_removed": "reacts_to", "poll.vote": "votes_on",
+    "interaction.button": "answers", "interaction.select": "answers", "calendar.reply": "answers",
+    **{f"message.{kind}": "replies_to" for kind in (
+        "text", "image", "audio", "video", "document", "sticker", "location", "contact", "poll",
+        "interactive", "system", "encrypted", "unsupported")},
+}
+STATUS = "message.status."
+OUTGOING = frozenset(("out", "outbound", "outgoing", "sent", "from_me", "true", "1"))
+INTERNAL = "internal"
+_TYPE_HEADERS = ("x-event-type", "x-github-event", "x-gitlab-event", "x-event-key")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_NOT_NAME = re.compile(r"[^a-z0-9]+")
+
+
+def to_drafts(payload: Any, delivery: Delivery, settings: Settings) -> list[EventDraft]:
+    """One draft per CloudEvent of a batch, else one draft for the delivery.
+
+    payload: what `bodies.parse` made of the body.
+    """
+    rules = settings.mapping or NO_RULES
+    if cloudevents.is_binary(delivery.headers):
+        payload = cloudevents.from_headers(delivery.headers, payload)
+    is_batch = bodies.media_type(delivery.content_type) == cloudevents.BATCH
+    items = payload if is_batch and isinstance(payload, list) and payload else [payload]
+    return [_draft(item, delivery, settings, rules, index) for index, item in enumerate(items)]
+
+
+def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
+           index: int) -> EventDraft:
+    envelope = item if cloudevents.is_event(item) else None
+
+    def text_at(path: str) -> str:
+        return _as_text(read(path, item, delivery.headers))[:MAX_REF] if path else ""
+
+    native = (text_at(rules.type) or (envelope or {}).get("type")
+              or _usual_type(item, delivery))[:MAX_REF]
+    kind = _kind(native, rules)
+    event_id = text_at(rules.id)
+    message_id = text_at(rules.message_id)
+    if not message_id and kind in MESSAGE_KINDS:
+        message_id = event_id
+    draft = EventDraft(
+        event_type=kind,
+        dedup_key=(f"m:{message_id}" if kind in MESSAGE_KINDS and message_id
+                   else identity.key(envelope, event_id, delivery, index=index,
+                                     dedup_minutes=settings.dedup_minutes)),
+        provider_event_type=native[:128],
+        provider_message_id=message_id or None,
+        subject=text_at(rules.subject) or (envelope or {}).get("subject") or None,
+        raw_index=index)
+    if rules.text:
+        draft.text = _as_text(read(rules.text, item, delivery.headers))[:MAX_TEXT] or None
+    _place(draft, text_at(rules.conversation), text_at(rules.conversation_title))
+    _person(draft, text_at(rules.sender), text_at(rules.sender_name))
+    _direct(draft, text_at(rules.direction).lower())
+    _relate(draft, text_at(rules.target))
+    _date(draft, item, envelope, delivery, rules)
+    _keep(draft, item, envelope, delivery)
+    return draft
+
+
+def _kind(native: str, rules: Rules) -> str:
+    if rules.event_type:
+        return rules.event_type
+    if native in rules.types:
+        return rules.types[native]
+    return _custom(native) if rules.type and native else RECEIVED
+
+
+def _custom(native: str) -> str:
+    """`Order.Paid` -> `custom.order.paid`; more than three segments are joined by underscores."""
+    names = [_NOT_NAME.sub("_", name).strip("_") for name in native.lower().split(".")]
+    names = [name if name[0].isalpha() else f"x{name}" for name in names if name]
+    kind = ".".join(["custom", *names[:2], "_".join(names[2:])]).rstrip(".")
+    kind = kind[:KIND_MAX_LENGTH].rstrip("._")
+    return kind if is_kind(kind) else RECEIVED
+
+
+def _usual_type(item: Any, delivery: Delivery) -> str:
+    """The native type where senders commonly write it: a header, or `type` beside `data`."""
+    for name in _TYPE_HEADERS:
+        if delivery.headers.get(name):
+            return delivery.headers[name]
+    if isinstance(item, dict):
+        for name in ("type", "event", "event_type"):
+            if isinstance(item.get(name), str):
+                return item[name]
+    return bodies.media_type(delivery.content_type)
+
+
+def _place(draft: EventDraft, ref: str, title: str) -> None:
+    draft.conversation_ref = ref
+    draft.conversation_title = title or None
+
+
+def _person(draft: EventDraft, ref: str, name: str) -> None:
+    draft.sender_name = name
+    draft.provider_actor_ref = ref
+    if not ref:
+        return
+    kind = "phone" if _PHONE.fullmatch(ref) else "email" if "@" in ref else "id"
+    draft.actor_handles = [Handle(kind, ref)]
+    if kind != "id":
+        draft.contact_handle = ref
+    if not draft.conversation_ref and draft.event_type.startswith("message."):
+        draft.conversation_ref, draft.conversation_kind = ref, "direct"
+
+
+def _direct(draft: EventDraft, word: str) -> None:
+    if word in OUTGOING:
+        draft.direction, draft.from_me = "outbound", True
+    elif word == INTERNAL:
+        draft.direction = INTERNAL
+
+
+def _relate(draft: EventDraft, target: str) -> None:
+    if draft.event_type.startswith(STATUS):
+        draft.delivery_status = draft.event_type.removeprefix(STATUS)
+        draft.relation = "status_of"
+        draft.target_message_id = target or draft.provider_message_id
+        draft.provider_message_id = None
+    elif target:
+        draft.target_message_id = target
+        draft.relation = RELATIONS.get(draft.event_type, "derived_from")
+
+
+def _date(draft: EventDraft, item: Any, envelope: dict[str, Any] | None, delivery: Delivery,
+          rules: Rules) -> None:
+    value = read(rules.time, item, delivery.headers) if rules.time else None
+    if value is None and envelope:
+        value = envelope.get("time")
+    if value is None and "webhook-id" in delivery.headers and isinstance(item, dict):
+        value = item.get("timestamp")
+    if value is None:
+        return
+    found = times.moment(value, unit=rules.time_unit, zone_name=rules.time_zone)
+    if found is None:
+        draft.context.setdefault("flags", []).append("bad_time")
+        return
+    draft.occurred_at, draft.occurred_at_source = found, "provider"
+
+
+def _keep(draft: EventDraft, item: Any, envelope: dict[str, Any] | None,
+          delivery: Delivery) -> None:
+    size = len(delivery.body)
+    if envelope is None:
+        is_query = not delivery.body.strip() and not cloudevents.is_binary(delivery.headers)
+        draft.content = content.describe(
+            item, size_bytes=size, content_type=delivery.content_type,
+            is_form=is_query or bodies.is_form(delivery.content_type))
+        if cloudevents.is_claimed(delivery.headers):
+            draft.context.setdefault("flags", []).append("bad_cloudevent")
+        return
+    data: dict[str, Any] = {name: envelope[name] for name in ("data", "data_base64")
+                            if name in envelope}
+    draft.content = content.bounded(data, size_bytes=size)
+    draft.provider_metadata = content.bounded(
+        {name: value for name, value in envelope.items() if name not in data}, size_bytes=size)
+
+
+def _as_text(value: Any) -> str:
+    """An id, name or text as text; containers, null and the rest are nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else ""

@@ -1,0 +1,61 @@
+"""Reads `multipart/form-data` strictly; files are described, their bytes stay in the archive.
+
+Source: RFC 7578, RFC 2046 section 5.1.
+"""
+
+import re
+from email.message import Message
+from email.parser import BytesHeaderParser
+
+from connections.payload import MAX_FORM_FIELDS, Parsed, Unparsable, fields, sanitize_text
+
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+
+
+def parse(body: bytes, content_type: str) -> Parsed:
+    """Fields as `fields` gives them, and files under `files`: [{name, filename, mime, size_bytes}].
+
+    Raises Unparsable `bad_form` when the boundary is missing or the body was cut off.
+    """
+    parts = _parts(body, _boundary(content_type))
+    texts: list[tuple[str, str]] = []
+    files: list[dict[str, object]] = []
+    for part in parts:
+        head, _, content = part.partition(b"\r\n\r\n")
+        headers = BytesHeaderParser().parsebytes(head.lstrip(b"\r\n") + b"\r\n\r\n")
+        name = headers.get_param("name", header="content-disposition")
+        if not isinstance(name, str):
+            raise Unparsable("bad_form", "a part of the form has no name")
+        filename = headers.get_filename()
+        if filename is None:
+            texts.append((name, _text(content)))
+        else:
+            files.append({"name": sanitize_text(name), "filename": sanitize_text(filename),
+                          "mime": headers.get_content_type(), "size_bytes": len(content)})
+    found = fields(texts)
+    return Parsed({**found.value, "files": files}, found.flags) if files else found
+
+
+def _boundary(content_type: str) -> bytes:
+    message = Message()
+    message["content-type"] = content_type.replace("\r", " ").replace("\n", " ")
+    boundary = message.get_param("boundary")
+    if not isinstance(boundary, str) or not _BOUNDARY.fullmatch(boundary):
+        raise Unparsable("bad_form", "the form's content type has no usable boundary")
+    return b"--" + boundary.encode("ascii")
+
+
+def _parts(body: bytes, boundary: bytes) -> list[bytes]:
+    pieces = (b"\r\n" + body).split(b"\r\n" + boundary, MAX_FORM_FIELDS + 2)
+    if len(pieces) > MAX_FORM_FIELDS + 2:
+        raise Unparsable("too_many_nodes", f"a form has at most {MAX_FORM_FIELDS} fields")
+    if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
+        raise Unparsable("bad_form", "the form has no end; it was cut off")
+    return pieces[1:-1]
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise Unparsable("bad_utf8", f"a field of the form is not UTF-8: {exc.reason}") from exc

@@ -1,0 +1,135 @@
+"""Instances and API keys as the REST API shows and takes them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from connections import library
+from connections.access import KEY_DAYS, KEY_MAX_DAYS, SCOPES, ApiKey
+from connections.models import SLUG, Instance
+from connections.rest import merged
+from connections.webhooks import webhook_url
+from omni.api import StrictFieldsMixin
+from omni.errors import UnknownProvider
+
+LABELS = {"max_length": 50, "required": False}
+
+
+class InstanceSerializer(StrictFieldsMixin, serializers.ModelSerializer):
+    """One configured account. Credentials are written and never read back.
+
+    In a PATCH the keys of `settings` and `credentials` are merged into what is stored; null
+    removes a key.
+    """
+
+    slug = serializers.RegexField(SLUG, max_length=63)
+    settings = serializers.DictField(required=False)
+    credentials = serializers.DictField(write_only=True, required=False)
+    credentials_set = serializers.SerializerMethodField(
+        help_text="Names of the credentials that are set; never their values.")
+    labels = serializers.ListField(child=serializers.CharField(max_length=63), **LABELS)
+    webhook_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Instance
+        fields = ["slug", "name", "provider", "enabled", "settings", "credentials",
+                  "credentials_set", "labels", "agent", "webhook_url", "archived_at",
+                  "created_at", "updated_at"]
+        read_only_fields = ["archived_at", "created_at", "updated_at"]
+
+    def get_credentials_set(self, instance: Instance) -> list[str]:
+        return sorted(name for name, value in (instance.credentials or {}).items() if value)
+
+    def get_webhook_url(self, instance: Instance) -> str:
+        return webhook_url(instance)
+
+    def validate_slug(self, slug: str) -> str:
+        taken = Instance.objects.filter(slug=slug)
+        if self.instance is not None:
+            if slug != self.instance.slug:
+                raise serializers.ValidationError(
+                    "a slug never changes: it is part of the webhook address")
+        elif taken.exists():
+            raise serializers.ValidationError("this slug is taken")
+        return slug
+
+    def validate_provider(self, provider: str) -> str:
+        try:
+            library.get(provider)
+        except UnknownProvider as exc:
+            raise serializers.ValidationError(exc.message) from exc
+        if self.instance is not None and provider != self.instance.provider:
+            raise serializers.ValidationError("an instance keeps its provider")
+        return provider
+
+    def create(self, validated_data: dict[str, Any]) -> Instance:
+        return self._store(Instance(), validated_data)
+
+    def update(self, instance: Instance, validated_data: dict[str, Any]) -> Instance:
+        return self._store(instance, validated_data)
+
+    def _store(self, instance: Instance, data: dict[str, Any]) -> Instance:
+        """Raises InvalidParams with every wrong setting and credential."""
+        for name in ("settings", "credentials"):
+            if name in data:
+                data[name] = merged(getattr(instance, name) or {}, data[name])
+        for name, value in data.items():
+            setattr(instance, name, value)
+        instance.account()
+        instance.save()
+        return instance
+
+
+class HealthSerializer(serializers.Serializer):
+    """What the provider says about the account. qr: for callers with the admin scope only."""
+
+    state = serializers.CharField(help_text="connected, disconnected, connecting or unknown.")
+    detail = serializers.CharField()
+    qr = serializers.CharField(allow_null=True)
+
+
+class SetUpSerializer(serializers.Serializer):
+    webhook_url = serializers.CharField()
+    facts = serializers.DictField(help_text="What the provider answered.")
+
+
+class ApiKeySerializer(serializers.ModelSerializer):
+    """A key without its text. instances: empty means every instance."""
+
+    key_id = serializers.CharField(source="public_id", read_only=True)
+    scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
+    instances = serializers.SlugRelatedField(slug_field="slug", many=True, read_only=True)
+
+    class Meta:
+        model = ApiKey
+        fields = ["id", "name", "key_id", "scopes", "instances", "expires_at", "revoked_at",
+                  "last_used_at", "created_at"]
+        read_only_fields = fields
+
+
+class IssuedKeySerializer(ApiKeySerializer):
+    """The answer to making a key: the only time its text is shown."""
+
+    text = serializers.CharField(read_only=True)
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "text"]
+        read_only_fields = fields
+
+
+class ApiKeyRequestSerializer(StrictFieldsMixin, serializers.Serializer):
+    """A wish for a key. days: until it expires."""
+
+    name = serializers.CharField(max_length=120)
+    scopes = serializers.ListField(child=serializers.CharField(max_length=16), min_length=1,
+                                   max_length=len(SCOPES), help_text=", ".join(SCOPES))
+    instances = serializers.ListField(child=serializers.CharField(max_length=63), required=False,
+                                      max_length=500, help_text="Slugs; empty: every instance.")
+    days = serializers.IntegerField(min_value=1, max_value=KEY_MAX_DAYS, default=KEY_DAYS)
+
+    def validate_scopes(self, scopes: list[str]) -> list[str]:
+        unknown = sorted(set(scopes) - set(SCOPES))
+        if unknown:
+            raise serializers.ValidationError(
+                f"unknown scopes {', '.join(unknown)}; known: {', '.join(SCOPES)}")
+        return sorted(set(scopes), key=SCOPES.index)
