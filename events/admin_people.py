@@ -1,0 +1,183 @@
+"""Admin: conversations, contacts with their handles, and refused deliveries."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+
+from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
+from connections.authentication import principal
+from events.contacts import merge
+from events.models import Contact, Conversation, ConversationAlias, Event, Handle, Knock
+from omni.admin import ANSWER, KeysetMixin, ReadOnlyAdmin, VerbsMixin, link, pretty, verb
+from omni.audit import note
+
+NEWEST = 20  # events listed on the page of a contact or conversation
+
+
+def newest_events(rows: Any) -> str:
+    """The newest events as links; ordered as the index of the rows is."""
+    found = rows.order_by("-occurred_at", "-id").only(
+        "id", "event_type", "occurred_at", "direction", "text")[:NEWEST]
+    parts = [format_html("<li>{} {} {} {}</li>", event.occurred_at.strftime("%Y-%m-%d %H:%M"),
+                         link(event, event.event_type), event.direction,
+                         (event.text or "")[:100]) for event in found]
+    return format_html('<ul class="omni-list">{}</ul>', format_html("{}" * len(parts), *parts)) \
+        if parts else "-"
+
+
+class WordsForm(forms.ModelForm):
+    """Checks the JSON columns that hold lists of words."""
+
+    words: tuple[str, ...] = ("labels", "tags")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for name in self.words:
+            value = cleaned.get(name)
+            if value and not (isinstance(value, list)
+                              and all(isinstance(item, str) for item in value)):
+                raise ValidationError({name: 'This is a list of words: ["vip", "partner"].'})
+            if name in cleaned and not value:
+                cleaned[name] = []
+        return cleaned
+
+
+class LabelledAdmin(KeysetMixin, EditableScopedAdmin, VerbsMixin, ModelAdmin):
+    """Rows the store makes; people only label them."""
+
+    form = WordsForm
+    change_scope = "send"
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        name = obj._meta.model_name
+        note(principal(request).name, f"{name}.changed", f"{name}:{obj.pk}",
+             fields=form.changed_data)
+
+
+class HandleInline(TabularInline):
+    model = Handle
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ["provider", "kind", "value", "scope", "confidence", "linked_by",
+                                "verified"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Only handles met on an instance the person sees."""
+        rows, who = super().get_queryset(request), principal(request)
+        if who.instance_ids is None:
+            return rows
+        return rows.filter(instances__in=who.instance_ids).distinct()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Contact)
+class ContactAdmin(LabelledAdmin):
+    list_display = ["__str__", "labels_shown", "merged_into", "created_at"]
+    search_fields = ["name", "=handles__value"]
+    fields = ["name", "labels", "attributes", "merged_into", "created_at", "newest"]
+    readonly_fields = ["merged_into", "created_at", "newest"]
+    inlines = [HandleInline]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("merged_into")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False,
+                 **kwargs: Any) -> Any:
+        """The page's own row carries who looks, for the list of events below it."""
+        if obj is not None:
+            obj.viewer = principal(request)
+        return super().get_form(request, obj, change, **kwargs)
+
+    @admin.display(description="labels")
+    def labels_shown(self, contact: Contact) -> str:
+        return ", ".join(contact.labels) or "-"
+
+    @admin.display(description="newest events")
+    def newest(self, contact: Contact) -> str:
+        if not hasattr(contact, "viewer"):
+            return "-"
+        return newest_events(Event.objects.visible_to(contact.viewer).filter(contact=contact))
+
+    @verb("Merge into another", icon="merge", ask="Number of the contact to keep",
+          when=lambda contact: contact.merged_into_id is None,
+          confirm="Both are one person from now on. Their handles move to the contact you name.")
+    def merge_into(self, request: HttpRequest, contact: Contact) -> HttpResponse | None:
+        number = request.POST.get(ANSWER, "").strip()
+        into = (self.get_queryset(request).filter(pk=number).first()
+                if number.isascii() and number.isdigit() and len(number) < 19 else None)
+        if into is None:
+            messages.error(request, f"There is no contact with the number “{number}”.")
+            return None
+        merge(contact, into, actor=principal(request).name)
+        messages.success(request, f"Merged into {into}.")
+        return HttpResponseRedirect(reverse("admin:events_contact_change", args=[into.pk]))
+
+
+class AliasInline(TabularInline):
+    model = ConversationAlias
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ["ref"]
+    verbose_name_plural = "other names of this place"
+    has_view_permission = HandleInline.has_view_permission
+    has_add_permission = HandleInline.has_add_permission
+    has_change_permission = HandleInline.has_change_permission
+
+
+@admin.register(Conversation)
+class ConversationAdmin(LabelledAdmin):
+    list_display = ["__str__", "instance", "kind", "contact", "created_at"]
+    list_filter = [InstanceFilter, "kind"]
+    search_fields = ["title", "=ref"]
+    fields = [("instance", "kind", "ref"), "title", "tags", ("contact", "parent", "created_at"),
+              "newest"]
+    readonly_fields = ["instance", "kind", "ref", "contact", "parent", "created_at", "newest"]
+    inlines = [AliasInline]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("instance", "contact").defer(
+            "instance__credentials")
+
+    @admin.display(description="newest events")
+    def newest(self, conversation: Conversation) -> str:
+        return newest_events(Event.objects.filter(conversation=conversation))
+
+
+@admin.register(Knock)
+class KnockAdmin(ScopedAdmin, ReadOnlyAdmin):
+    """Refused deliveries: addresses nobody configured, proofs that failed."""
+
+    view_scope = "admin"
+    list_display = ["hour", "address", "reason", "count", "last_at"]
+    list_filter = ["reason"]
+    search_fields = ["address"]
+    fields = ["hour", "address", "reason", "count", "last_at", "detail", "headers"]
+    readonly_fields = ["headers"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """They belong to no instance, so only people who see all of them see these."""
+        rows = super().get_queryset(request)
+        return rows if principal(request).instance_ids is None else rows.none()
+
+    @admin.display(description="sample of headers")
+    def headers(self, knock: Knock) -> str:
+        return pretty(knock.sample_headers)

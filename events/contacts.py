@@ -1,0 +1,240 @@
+"""People behind events: handles are found or made, and those of one sender share a contact.
+
+Handles that arrive together in one authenticated event belong to one person inside its provider;
+across providers nothing is joined here. Known ids are kept in memory, after the commit only.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from connections.envelope import EventDraft, Handle
+from events import together
+from events.models import Contact
+from events.models import Handle as HandleRow
+from events.storable import storable_json
+from omni import audit
+
+Key = tuple[str, str, str, str]  # provider, scope, kind, value
+_MOST = 50_000
+
+_FIND = """
+SELECT h.provider, h.scope, h.kind, h.value, h.id, h.contact_id, c.name
+FROM jsonb_to_recordset(%s::jsonb) AS w(provider text, scope text, kind text, value text)
+JOIN omni_handles h ON h.provider = w.provider AND h.scope = w.scope AND h.kind = w.kind
+                   AND h.value = w.value
+JOIN omni_contacts c ON c.id = h.contact_id
+"""
+_MAKE_CONTACT = """
+INSERT INTO omni_contacts (name, labels, attributes, created_at)
+SELECT name, '[]', '{}', now() FROM jsonb_array_elements_text(%s::jsonb) WITH ORDINALITY
+       AS w(name, n) ORDER BY n
+RETURNING id
+"""
+_MAKE_HANDLE = """
+INSERT INTO omni_handles (provider, scope, kind, value, contact_id, confidence, linked_by,
+                          verified, created_at)
+SELECT provider, scope, kind, value, contact_id, 1.0, 'sender', false, now()
+FROM jsonb_to_recordset(%s::jsonb)
+     AS w(provider text, scope text, kind text, value text, contact_id bigint)
+ORDER BY provider, scope, kind, value
+ON CONFLICT (provider, scope, kind, value) DO NOTHING
+RETURNING contact_id
+"""
+_SEEN_AT = """
+INSERT INTO omni_handle_instances (handle_id, instance_id)
+SELECT handle_id, instance_id
+FROM jsonb_to_recordset(%s::jsonb) AS w(handle_id bigint, instance_id bigint)
+ORDER BY handle_id, instance_id
+ON CONFLICT DO NOTHING
+"""
+_FILL_NAME = """
+UPDATE omni_contacts c SET name = w.name
+FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, name text)
+WHERE c.id = w.id AND c.name = ''
+"""
+
+_known: dict[Key, tuple[int, int]] = {}  # key -> handle id, contact id
+_seen: set[tuple[int, int]] = set()  # handle id, instance id
+_nameless: set[int] = set()  # contacts whose name nobody has said yet, as far as seen
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Everything one event says about one person."""
+
+    provider: str
+    instance_id: int
+    name: str
+    handles: tuple[Handle, ...]
+
+    def keys(self) -> list[Key]:
+        return [(self.provider, handle.scope, handle.kind, handle.value)
+                for handle in self.handles if handle.value]
+
+
+def actor_of(draft: EventDraft, *, provider: str, instance_id: int) -> Person | None:
+    """The person who did it; a native reference alone is a handle of kind id."""
+    handles = draft.actor_handles or (
+        [Handle("id", draft.provider_actor_ref, str(instance_id))]
+        if draft.provider_actor_ref else [])
+    return _person(handles, draft.sender_name, provider, instance_id)
+
+
+def counterpart_of(draft: EventDraft, *, provider: str, instance_id: int) -> Person | None:
+    """The person on the other side: named by the draft, or the actor of an inbound event."""
+    handles = draft.contact_handles or (
+        [Handle("id", draft.contact_ref, str(instance_id))] if draft.contact_ref else [])
+    if handles:
+        return _person(handles, draft.contact_name, provider, instance_id)
+    if draft.direction == "inbound" and not draft.from_me:
+        return actor_of(draft, provider=provider, instance_id=instance_id)
+    return None
+
+
+def _person(handles: list[Handle], name: str, provider: str, instance_id: int) -> Person | None:
+    if not handles:
+        return None
+    return Person(provider, instance_id, name or "", tuple(handles))
+
+
+@dataclass(slots=True)
+class Resolved:
+    """Ids of this batch, to be remembered after the commit."""
+
+    handles: dict[Key, tuple[int, int]]
+    seen: set[tuple[int, int]]
+
+    def of(self, person: Person | None) -> tuple[int | None, int | None]:
+        """(handle id, contact id) of a person's first handle; Nones for nobody."""
+        if person is None:
+            return None, None
+        keys = person.keys()
+        return self.handles[keys[0]] if keys else (None, None)
+
+
+def resolve(people: Iterable[Person]) -> Resolved:
+    """Handles and contacts of everybody in a batch; new ones are made."""
+    people = list(people)
+    wanted = {key for person in people for key in person.keys()}
+    handles = {key: _known[key] for key in wanted if key in _known}
+    unknown = wanted - handles.keys()
+    if unknown:
+        handles.update(_find(unknown))
+        _make_missing(people, handles)
+    _fill_names(people, handles)
+    seen = {(handles[key][0], person.instance_id) for person in people for key in person.keys()}
+    new = sorted(seen - _seen)
+    if new:
+        with connection.cursor() as cursor:
+            cursor.execute(_SEEN_AT, [storable_json(
+                [{"handle_id": handle, "instance_id": instance} for handle, instance in new])])
+    return Resolved(handles, set(new))
+
+
+def _make_missing(people: list[Person], handles: dict[Key, tuple[int, int]]) -> None:
+    """Make the unknown handles; those that arrived together get one contact, a known one first."""
+    rows, fresh = [], []
+    for group in together.groups(person.keys() for person in people):
+        missing = [key for key in group if key not in handles]
+        contact = next((handles[key][1] for key in group if key in handles), None)
+        if contact is not None:
+            rows += [_row(key, contact) for key in missing]
+        elif missing:
+            fresh.append(missing)
+    made: list[int] = []
+    with connection.cursor() as cursor:
+        if fresh:
+            cursor.execute(_MAKE_CONTACT, [storable_json(
+                [_name_of(group, people) for group in fresh])])
+            made = sorted(row[0] for row in cursor.fetchall())
+            for contact, group in zip(made, fresh, strict=True):
+                rows += [_row(key, contact) for key in group]
+        cursor.execute(_MAKE_HANDLE, [storable_json(rows)])
+        used = {row[0] for row in cursor.fetchall()}
+        orphans = [contact for contact in made if contact not in used]
+        if orphans:  # another transaction made the same handles first
+            cursor.execute("DELETE FROM omni_contacts WHERE id = ANY(%s)", [orphans])
+    handles.update(_find({(row["provider"], row["scope"], row["kind"], row["value"])
+                          for row in rows}))
+
+
+def _name_of(group: list[Key], people: list[Person]) -> str:
+    return next((person.name for person in people
+                 if person.name and not set(group).isdisjoint(person.keys())), "")
+
+
+def _fill_names(people: list[Person], handles: dict[Key, tuple[int, int]]) -> None:
+    """Somebody first met without a name gets it from the first event that says it."""
+    if not _nameless:
+        return
+    names = {handles[key][1]: person.name for person in people if person.name
+             for key in person.keys()[:1]}
+    names = {contact: name for contact, name in names.items() if contact in _nameless}
+    if names:
+        with connection.cursor() as cursor:
+            cursor.execute(_FILL_NAME, [storable_json(
+                [{"id": contact, "name": name} for contact, name in sorted(names.items())])])
+        with _lock:
+            _nameless.difference_update(names)
+
+
+def _row(key: Key, contact: int) -> dict:
+    return {"provider": key[0], "scope": key[1], "kind": key[2], "value": key[3],
+            "contact_id": contact}
+
+
+def _find(keys: set[Key]) -> dict[Key, tuple[int, int]]:
+    names = ("provider", "scope", "kind", "value")
+    text = storable_json([dict(zip(names, key, strict=True)) for key in sorted(keys)])
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [text])
+        rows = cursor.fetchall()
+    with _lock:
+        _nameless.update(row[5] for row in rows if not row[6])
+    return {tuple(row[:4]): (row[4], row[5]) for row in rows}
+
+
+def remember(resolved: Resolved) -> None:
+    """Keep resolved ids in memory; call after the commit."""
+    with _lock:
+        if len(_known) > _MOST:
+            _known.clear()
+            _seen.clear()
+        _known.update(resolved.handles)
+        _seen.update(resolved.seen)
+
+
+def forget() -> None:
+    """Drop what memory knows, when a row it names is gone or was merged."""
+    with _lock:
+        _known.clear()
+        _seen.clear()
+        _nameless.clear()
+
+
+def merge(contact: Contact, into: Contact, *, actor: str) -> None:
+    """Say that two contacts are one person; `separate` undoes it.
+
+    Handles move; events keep the contact they were stored with and are found through both.
+    """
+    if contact.pk == into.pk:
+        return
+    with transaction.atomic():
+        moved = list(HandleRow.objects.filter(contact=contact).values_list("pk", flat=True))
+        HandleRow.objects.filter(pk__in=moved).update(contact=into, linked_by="merge")
+        Contact.objects.filter(pk=contact.pk).update(merged_into=into)
+        audit.note(actor, "contact.merged", f"contact:{contact.pk}", into=into.pk, handles=moved)
+    forget()
+
+
+def separate(contact: Contact, *, handles: list[int], actor: str) -> None:
+    """Undo a merge: give the listed handles back to `contact`."""
+    with transaction.atomic():
+        HandleRow.objects.filter(pk__in=handles).update(contact=contact, linked_by="person")
+        Contact.objects.filter(pk=contact.pk).update(merged_into=None)
+        audit.note(actor, "contact.separated", f"contact:{contact.pk}", handles=handles)
+    forget()

@@ -1,0 +1,192 @@
+"""What lists of the event store can be narrowed by: a map from name to column, nothing else.
+
+Times are when we received something, the order the pages follow.
+"""
+
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+
+from connections.envelope import CONVERSATION_KINDS, DIRECTIONS
+from events.models import (
+    Contact,
+    Conversation,
+    Event,
+    EventAction,
+    Handle,
+    OutboxMessage,
+    RawPayload,
+)
+
+OUTCOMES = ("done", "stopped", "skipped", "failed", "unavailable", "unknown", "none")
+MAX_WORDS = 16
+MAX_TYPES = 32
+_ID_MAX = 2 ** 63 - 1
+_WHOLE_NUMBER = RegexValidator(r"\A[0-9]+\Z", "must be a whole number")
+_TYPE = re.compile(r"[a-z0-9_.*]{1,64}")
+
+
+@extend_schema_field(OpenApiTypes.INT64)
+class IdFilter(filters.CharFilter):
+    """An exact id; one no row can have finds nothing instead of failing in the database."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validators=[_WHOLE_NUMBER], **kwargs)
+
+    def filter(self, queryset: QuerySet, value: str) -> QuerySet:
+        if value and (len(value) > 19 or int(value) > _ID_MAX):
+            return queryset.none()
+        return super().filter(queryset, value)
+
+
+class WordsFilter(filters.CharFilter):
+    """Every word must occur in one of `columns`, in any order; letters of any case match.
+
+    Words are taken as they are: no operators, no wildcards.
+    """
+
+    def __init__(self, *, columns: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(max_length=500, validators=[_few_words], **kwargs)
+        self.columns = columns
+
+    def filter(self, queryset: QuerySet, value: str) -> QuerySet:
+        for word in (value or "").split():
+            anywhere = Q()
+            for column in self.columns:
+                anywhere |= Q(**{f"{column}__icontains": word})
+            queryset = queryset.filter(anywhere)
+        return queryset
+
+
+def _few_words(text: str) -> None:
+    if len(text.split()) > MAX_WORDS:
+        raise ValidationError(f"at most {MAX_WORDS} words")
+
+
+def _types(text: str) -> None:
+    wanted = text.split(",")
+    if len(wanted) > MAX_TYPES:
+        raise ValidationError(f"at most {MAX_TYPES} kinds")
+    for name in wanted:
+        if not _TYPE.fullmatch(name):
+            raise ValidationError("'%(name)s' is no kind; write message.text, message.* or **",
+                                  params={"name": name[:80]})
+
+
+def _type_pattern(glob: str) -> str:
+    """`*` stands for one part of a kind, `**` for any number, `*` alone for everything."""
+    if glob == "*":
+        return ".*"
+    return ".*".join("[^.]*".join(re.escape(part) for part in piece.split("*"))
+                     for piece in glob.split("**"))
+
+
+class EventFilter(filters.FilterSet):
+    instance = filters.CharFilter(field_name="instance__slug", help_text="Slug.")
+    provider = filters.CharFilter()
+    event_type = filters.CharFilter(
+        method="of_types", validators=[_types], help_text=(
+            "Kinds, separated by commas; `*` stands for one part of a name and `**` for any "
+            "number: `message.*`, `message.status.*`, `message.**`."))
+    conversation = IdFilter(field_name="conversation_id")
+    conversation_ref = filters.CharFilter(help_text="The provider's id of the conversation.")
+    contact = IdFilter(field_name="contact_id")
+    actor = filters.CharFilter(field_name="provider_actor_ref",
+                               help_text="The provider's id of who did it.")
+    direction = filters.ChoiceFilter(choices=[(name, name) for name in DIRECTIONS])
+    since = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
+    until = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+    q = WordsFilter(columns=("text", "subject"), help_text="Words of the text or the subject.")
+    action_outcome = filters.ChoiceFilter(
+        choices=[(name, name) for name in OUTCOMES], method="with_outcome",
+        help_text="Events with a step that ended so; none: no step ran.")
+
+    class Meta:
+        model = Event
+        fields: list[str] = []
+
+    def of_types(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        wanted = value.split(",")
+        globs = "|".join(_type_pattern(text) for text in wanted if "*" in text)
+        some = Q(event_type__in=[text for text in wanted if "*" not in text])
+        return queryset.filter(some | Q(event_type__regex=f"^({globs})$") if globs else some)
+
+    def with_outcome(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        steps = EventAction.objects.filter(event=OuterRef("pk"))
+        if value == "none":
+            return queryset.filter(~Exists(steps))
+        return queryset.filter(Exists(steps.filter(status=value)))
+
+
+class ActionFilter(filters.FilterSet):
+    instance = filters.CharFilter(field_name="instance__slug")
+    event = IdFilter(field_name="event_id")
+    run = IdFilter(field_name="run_id")
+    workflow = filters.CharFilter()
+    action = filters.CharFilter()
+    status = filters.ChoiceFilter(choices=[(name, name) for name in OUTCOMES[:-1]])
+
+    class Meta:
+        model = EventAction
+        fields: list[str] = []
+
+
+class ConversationFilter(filters.FilterSet):
+    instance = filters.CharFilter(field_name="instance__slug")
+    kind = filters.ChoiceFilter(choices=[(name, name) for name in CONVERSATION_KINDS])
+    contact = IdFilter(field_name="contact_id")
+    ref = filters.CharFilter()
+    q = WordsFilter(columns=("title", "ref"), help_text="Words of the title or the ref.")
+
+    class Meta:
+        model = Conversation
+        fields: list[str] = []
+
+
+class ContactFilter(filters.FilterSet):
+    label = filters.CharFilter(field_name="labels", lookup_expr="contains")
+    handle = filters.CharFilter(method="with_handle", help_text="A phone, mail, @name or id.")
+    q = WordsFilter(columns=("name",), help_text="Words of the name.")
+
+    class Meta:
+        model = Contact
+        fields: list[str] = []
+
+    def with_handle(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        return queryset.filter(Exists(Handle.objects.filter(contact=OuterRef("pk"), value=value)))
+
+
+class OutboxFilter(filters.FilterSet):
+    instance = filters.CharFilter(field_name="instance__slug")
+    state = filters.ChoiceFilter(choices=OutboxMessage.STATES)
+    kind = filters.CharFilter()
+    run = IdFilter(field_name="run_id")
+    since = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    until = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = OutboxMessage
+        fields: list[str] = []
+
+
+class RawFilter(filters.FilterSet):
+    instance = filters.CharFilter(field_name="instance__slug")
+    provider = filters.CharFilter()
+    dead_letters = filters.BooleanFilter(
+        method="dead", help_text="Only deliveries that were authentic and became no event.")
+    reason = filters.CharFilter(field_name="quarantine_reason")
+    since = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
+    until = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+
+    class Meta:
+        model = RawPayload
+        fields: list[str] = []
+
+    def dead(self, queryset: QuerySet, name: str, value: bool) -> QuerySet:
+        return queryset.dead_letters() if value else queryset.filter(quarantine_reason="")

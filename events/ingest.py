@@ -1,0 +1,217 @@
+"""Stores deliveries and their drafts: each event once, with its archive row, in one transaction.
+
+`persist` takes a batch, because one commit for many deliveries is what makes the front door fast;
+every table is written with one statement per batch. Nothing here looks at what a provider is.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from connections.envelope import SCHEMA_VERSION, EventDraft
+from connections.payload import sanitize_text
+from events import columns, contacts, conversations, raw_rows
+from events.archive import RawRow
+from events.storable import storable_json
+from omni import failpoints
+
+
+@dataclass(slots=True)
+class Unit:
+    """One delivery on its way into the store; raw is None for events we made ourselves.
+
+    routed: False leaves the events to the router; True marks them as not to be routed.
+    """
+
+    instance_id: int
+    provider: str
+    drafts: list[EventDraft]
+    received_at: datetime
+    raw: RawRow | None = None
+    routed: bool = False
+    caused_by_id: int | None = None
+    trace_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    hop: int = 0
+
+
+@dataclass(slots=True)
+class Stored:
+    """What became of one unit. event_ids: new events; known_ids: events that were there already."""
+
+    raw_id: int | None = None
+    event_ids: list[int] = field(default_factory=list)
+    known_ids: list[int] = field(default_factory=list)
+    duplicate: bool = False
+
+
+@dataclass(slots=True)
+class _Row:
+    """One draft with its place in the batch."""
+
+    unit: int
+    draft: EventDraft
+    key: str
+    fingerprint: str
+    data: dict[str, Any] = field(default_factory=dict)
+    event_id: int | None = None
+
+
+def persist(units: Sequence[Unit]) -> list[Stored]:
+    """Store a batch in one transaction; the result has one entry per unit, in order.
+
+    Same key, same content: a duplicate, counted on its archive row. Same key, other content: a
+    revision event of its own key. Raises django.db errors; nothing is stored then.
+    """
+    for unit in units:
+        for draft in unit.drafts:
+            columns.fit(draft)
+    with transaction.atomic():
+        rows = [_Row(index, draft, _key(draft), draft.fingerprint())
+                for index, unit in enumerate(units) for draft in unit.drafts]
+        places = conversations.resolve([(units[row.unit].instance_id, row.draft) for row in rows])
+        people = [(_actor(units[row.unit], row.draft), _counterpart(units[row.unit], row.draft))
+                  for row in rows]
+        known = contacts.resolve([person for pair in people for person in pair if person])
+        raw_rows.number(units)
+        for row, (actor, counterpart) in zip(rows, people, strict=True):
+            unit = units[row.unit]
+            row.data = columns.of(
+                row.draft, unit=unit, key=row.key, fingerprint=row.fingerprint,
+                conversation_id=places.get((unit.instance_id, row.draft.conversation_ref)),
+                actor_id=known.of(actor)[0], contact_id=known.of(counterpart)[1])
+        stored = [Stored(raw_id=unit.raw.id if unit.raw else None) for unit in units]
+        _store_events(units, rows, stored)
+        raw_rows.store(units, stored)
+        failpoints.hit("ingest.precommit")
+        transaction.on_commit(lambda: _remember(places, known))
+    failpoints.hit("ingest.committed")
+    return stored
+
+
+def _remember(places: dict[conversations.Key, int], known: contacts.Resolved) -> None:
+    conversations.remember(places)
+    contacts.remember(known)
+
+
+def _key(draft: EventDraft) -> str:
+    """The dedup key as the column holds it: long ones by digest, never empty.
+
+    The one place that knows how an event is told from another (docs/event-model.md).
+    """
+    key = draft.dedup_key
+    if len(key) > 255 or len(key.encode("utf-8", "replace")) > 1000:
+        return "sha256:" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+    return sanitize_text(key) or "empty:" + draft.fingerprint()
+
+
+def _actor(unit: Unit, draft: EventDraft) -> contacts.Person | None:
+    return contacts.actor_of(draft, provider=unit.provider, instance_id=unit.instance_id)
+
+
+def _counterpart(unit: Unit, draft: EventDraft) -> contacts.Person | None:
+    return contacts.counterpart_of(draft, provider=unit.provider, instance_id=unit.instance_id)
+
+
+_INSERT_EVENTS = f"""
+INSERT INTO omni_events ({", ".join(columns.NAMES)}, schema_version, created_at)
+SELECT {", ".join(columns.NAMES)}, {SCHEMA_VERSION}, clock_timestamp()
+FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int)
+ORDER BY n
+ON CONFLICT (instance_id, dedup_key) DO NOTHING
+RETURNING id, instance_id, dedup_key
+"""
+_EXISTING = """
+SELECT e.instance_id, e.dedup_key, e.id, e.fingerprint, e.source
+FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, dedup_key text)
+JOIN omni_events e ON e.instance_id = w.instance_id AND e.dedup_key = w.dedup_key
+"""
+_INSERT_ATTACHMENTS = f"""
+INSERT INTO omni_attachments (event_id, position, {", ".join(columns.ATTACHMENT_NAMES)},
+                              state, storage_key, error)
+SELECT event_id, position, {", ".join(columns.ATTACHMENT_NAMES)}, 'pending', '', ''
+FROM jsonb_to_recordset(%s::jsonb)
+     AS a(event_id bigint, position int, {columns.ATTACHMENT_TYPED})
+"""
+_FILL_NULLS = """
+UPDATE omni_events e SET
+    caused_by_id = coalesce(e.caused_by_id, w.caused_by_id),
+    client_ref = coalesce(e.client_ref, w.client_ref),
+    raw_id = coalesce(e.raw_id, w.raw_id),
+    actor_id = coalesce(e.actor_id, w.actor_id),
+    contact_id = coalesce(e.contact_id, w.contact_id)
+FROM jsonb_to_recordset(%s::jsonb)
+     AS w(id bigint, caused_by_id bigint, client_ref text, raw_id bigint, actor_id bigint,
+          contact_id bigint)
+WHERE e.id = w.id
+"""
+_FILLED = ("caused_by_id", "client_ref", "raw_id", "actor_id", "contact_id")
+
+
+def _store_events(units: Sequence[Unit], rows: list[_Row], stored: list[Stored]) -> None:
+    _insert(rows)
+    losers = [row for row in rows if row.event_id is None]
+    if losers:
+        _settle(units, losers, stored)
+    for row in rows:
+        if row.event_id is not None:
+            stored[row.unit].event_ids.append(row.event_id)
+    _store_attachments(rows)
+
+
+def _insert(rows: list[_Row]) -> None:
+    """Insert what is new; the first row of a key in the batch gets the id."""
+    if not rows:
+        return
+    rows_by_key: dict[tuple[int, str], _Row] = {}
+    for row in rows:
+        rows_by_key.setdefault((row.data["instance_id"], row.data["dedup_key"]), row)
+    ordered = sorted(rows_by_key.items(), key=lambda item: item[0])  # no deadlocks between batches
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_EVENTS, [storable_json(
+            [{**row.data, "n": number} for number, (_, row) in enumerate(ordered)])])
+        for event_id, instance_id, key in cursor.fetchall():
+            rows_by_key[(instance_id, key)].event_id = event_id
+
+
+def _settle(units: Sequence[Unit], losers: list[_Row], stored: list[Stored]) -> None:
+    """Say what a known key means: a duplicate, our own echo, or a revision."""
+    wanted = sorted({(row.data["instance_id"], row.data["dedup_key"]) for row in losers})
+    with connection.cursor() as cursor:
+        cursor.execute(_EXISTING, [storable_json(
+            [{"instance_id": instance, "dedup_key": key} for instance, key in wanted])])
+        known = {(line[0], line[1]): line[2:] for line in cursor.fetchall()}
+    revisions: list[_Row] = []
+    fills: dict[int, dict[str, Any]] = {}  # of copies of an echo the first, which is archived
+    for row in losers:
+        event_id, fingerprint, source = known[(row.data["instance_id"], row.data["dedup_key"])]
+        own = "api" in (source, row.draft.source)
+        if own:
+            fills.setdefault(event_id, {"id": event_id, **{
+                name: row.data[name] for name in _FILLED}})
+        if own or fingerprint == row.fingerprint:
+            stored[row.unit].known_ids.append(event_id)
+            continue
+        row.data["dedup_key"] = f"{row.data['dedup_key'][:238]}~{row.fingerprint}"
+        row.data["context"] = {**row.data["context"], "revision_of": event_id}
+        revisions.append(row)
+    if fills:
+        with connection.cursor() as cursor:
+            cursor.execute(_FILL_NULLS, [storable_json(list(fills.values()))])
+    _insert(revisions)
+    again = [row for row in revisions if row.event_id is None]
+    for row in again:  # this revision is known as well
+        stored[row.unit].known_ids.append(row.data["context"]["revision_of"])
+
+
+def _store_attachments(rows: list[_Row]) -> None:
+    files = [columns.of_attachment(attachment, event_id=row.event_id, position=position)
+             for row in rows if row.event_id is not None
+             for position, attachment in enumerate(row.draft.attachments)]
+    if files:
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT_ATTACHMENTS, [storable_json(files)])

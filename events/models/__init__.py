@@ -1,0 +1,13 @@
+"""One module per table group."""
+
+from events.models.action import EventAction
+from events.models.attachment import Attachment
+from events.models.contact import Contact, Handle
+from events.models.conversation import Conversation, ConversationAlias
+from events.models.event import Event
+from events.models.message_state import MessageState
+from events.models.outbox import OutboxMessage
+from events.models.raw import Knock, RawPayload
+
+__all__ = ["Attachment", "Contact", "Conversation", "ConversationAlias", "Event", "EventAction",
+           "Handle", "Knock", "MessageState", "OutboxMessage", "RawPayload"]

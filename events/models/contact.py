@@ -1,0 +1,63 @@
+"""People: a contact joins the handles one person has at providers."""
+
+from django.db import models
+
+from connections.access import Principal
+
+
+class ContactQuerySet(models.QuerySet):
+    def visible_to(self, principal: Principal) -> "ContactQuerySet":
+        """People met on an instance the principal sees."""
+        if principal.instance_ids is None:
+            return self
+        return self.filter(models.Exists(
+            Handle.instances.through.objects.filter(
+                handle__contact=models.OuterRef("pk"),
+                instance_id__in=principal.instance_ids)))
+
+
+class Contact(models.Model):
+    """A person. labels: words guards and workflows ask for (vip, partner)."""
+
+    name = models.TextField(default="", blank=True)
+    labels = models.JSONField(default=list, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL,
+                                    related_name="merged_from")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        db_table = "omni_contacts"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name or f"contact {self.pk}"
+
+
+class Handle(models.Model):
+    """One name of a person at a provider, unique in its scope.
+
+    linked_by: sender (in one authenticated event), person, merge. instances: where it was seen.
+    """
+
+    provider = models.CharField(max_length=32)
+    scope = models.CharField(max_length=120, default="", blank=True)
+    kind = models.CharField(max_length=16)
+    value = models.TextField()
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="handles")
+    instances = models.ManyToManyField("connections.Instance", related_name="+",
+                                       db_table="omni_handle_instances")
+    confidence = models.FloatField(default=1.0)
+    linked_by = models.CharField(max_length=16, default="sender")
+    verified = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "omni_handles"
+        constraints = [models.UniqueConstraint(fields=["provider", "scope", "kind", "value"],
+                                               name="handle_once_per_scope")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"

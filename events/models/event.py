@@ -1,0 +1,125 @@
+"""The neutral event: one row per thing that happened."""
+
+from datetime import timedelta
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models import Q
+
+from connections.access import ScopedQuerySet
+
+
+class EventQuerySet(ScopedQuerySet):
+    def from_actor_of(self, event: "Event") -> "EventQuerySet":
+        return self.filter(instance=event.instance_id, provider_actor_ref=event.provider_actor_ref)
+
+    def in_conversation_of(self, event: "Event") -> "EventQuerySet":
+        return self.filter(conversation=event.conversation_id)
+
+    def shortly_before(self, event: "Event", *, seconds: float) -> "EventQuerySet":
+        """Earlier events, at most `seconds` older; equal times are ordered by id."""
+        start = event.occurred_at - timedelta(seconds=seconds)
+        earlier = Q(occurred_at__lt=event.occurred_at) | Q(occurred_at=event.occurred_at,
+                                                           pk__lt=event.pk)
+        return self.filter(earlier, occurred_at__gte=start)
+
+    def unrouted(self) -> "EventQuerySet":
+        return self.filter(routed_at__isnull=True)
+
+    def newest_first(self) -> "EventQuerySet":
+        return self.order_by("-id")
+
+
+class Event(models.Model):
+    """One thing that happened, in provider-neutral words. Never edited after storing.
+
+    The exceptions are marks about the row, not about what happened: routed_at, and nulls that are
+    filled when the thing they name arrives later (target_event, caused_by, client_ref).
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    instance = models.ForeignKey("connections.Instance", on_delete=models.PROTECT,
+                                 related_name="events")
+    provider = models.CharField(max_length=32)
+    raw_id = models.BigIntegerField(null=True)
+    raw_index = models.IntegerField(default=0)
+    dedup_key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=16, default="")
+    event_type = models.CharField(max_length=64)
+    provider_event_type = models.CharField(max_length=128, default="")
+    direction = models.CharField(max_length=8, default="inbound")
+    source = models.CharField(max_length=8, default="live")
+    from_me = models.BooleanField(default=False)
+    sender_is_bot = models.BooleanField(null=True)
+    auto_generated = models.BooleanField(default=False)
+    conversation = models.ForeignKey("events.Conversation", null=True, on_delete=models.PROTECT,
+                                     related_name="events", db_index=False)
+    conversation_ref = models.TextField(default="")
+    thread_ref = models.TextField(default="")
+    actor = models.ForeignKey("events.Handle", null=True, on_delete=models.SET_NULL,
+                              related_name="+", db_index=False)
+    provider_actor_ref = models.TextField(default="")
+    sender_name = models.TextField(default="")
+    contact = models.ForeignKey("events.Contact", null=True, on_delete=models.SET_NULL,
+                                related_name="events", db_index=False)
+    contact_handle = models.TextField(default="")
+    provider_message_id = models.TextField(null=True)
+    relation = models.CharField(max_length=16, default="")
+    target_message_id = models.TextField(null=True)
+    target_event = models.ForeignKey("self", null=True, on_delete=models.SET_NULL,
+                                     related_name="+", db_index=False)
+    caused_by = models.ForeignKey("self", null=True, on_delete=models.SET_NULL,
+                                  related_name="+", db_index=False)
+    client_ref = models.CharField(max_length=255, null=True)
+    trace_id = models.UUIDField()
+    text = models.TextField(null=True)
+    subject = models.TextField(null=True)
+    media_kind = models.CharField(max_length=16, null=True)
+    is_forwarded = models.BooleanField(default=False)
+    is_view_once = models.BooleanField(default=False)
+    mentions_self = models.BooleanField(default=False)
+    delivery_status = models.CharField(max_length=16, null=True)
+    error_code = models.CharField(max_length=64, null=True)
+    occurred_at = models.DateTimeField()
+    occurred_at_source = models.CharField(max_length=8, default="provider")
+    received_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    provider_sequence = models.BigIntegerField(null=True)
+    content = models.JSONField(default=dict)
+    context = models.JSONField(default=dict)
+    provider_metadata = models.JSONField(default=dict)
+    schema_version = models.SmallIntegerField(default=1)
+    normalizer = models.CharField(max_length=64, default="")
+    state = models.CharField(max_length=12, default="stored")  # stored, not_routed
+    hop = models.SmallIntegerField(default=0)  # automatic replies in the chain that led here
+    routed_at = models.DateTimeField(null=True)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        db_table = "omni_events"
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(
+            fields=["instance", "dedup_key"], name="event_once_per_instance")]
+        indexes = [
+            models.Index(fields=["conversation", "-occurred_at", "-id"],
+                         name="event_conversation_time"),
+            models.Index(fields=["contact", "-occurred_at", "-id"], name="event_contact_time"),
+            models.Index(fields=["instance", "event_type", "-occurred_at"],
+                         name="event_instance_type_time"),
+            models.Index(fields=["instance", "provider_message_id"], name="event_message",
+                         condition=Q(provider_message_id__isnull=False)),
+            models.Index(fields=["instance", "target_message_id"], name="event_target",
+                         condition=Q(target_message_id__isnull=False)),
+            models.Index(fields=["id"], name="event_unrouted",
+                         condition=Q(routed_at__isnull=True)),
+            BrinIndex(fields=["received_at"], name="event_received_brin"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.pk}"
+
+    @property
+    def sent_by_omni(self) -> bool:
+        """Whether one of our own sends became this event."""
+        return bool(self.client_ref)
