@@ -1,0 +1,1 @@
+"""The library of actions a workflow can name."""

@@ -1,0 +1,1 @@
+"""Agents: who writes an answer. One module per kind; `kinds` is the table."""

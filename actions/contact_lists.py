@@ -1,0 +1,81 @@
+"""The stored lists of people, and the names an event's people go by."""
+
+from collections.abc import Collection
+
+from actions import access_rules
+from actions.access_rules import Rule
+from actions.models import ContactList, ContactListEntry
+from events.models import Contact, Event
+from omni.errors import InvalidParams
+
+_MERGES = 8  # merges followed; two contacts merged into each other must not turn for ever
+
+def person_of(event: Event) -> Contact | None:
+    """The person on the other side; of a merged contact, the one that was kept."""
+    contact = event.contact
+    for _ in range(_MERGES):
+        if contact is None or contact.merged_into is None:
+            break
+        contact = contact.merged_into
+    return contact
+
+
+def names_of(event: Event) -> frozenset[str]:
+    """Every spelling of who this event is with: sender, counterpart and the place itself.
+
+    The place counts because a group is allowed or blocked by its id.
+    """
+    handles = [event.contact_handle, event.provider_actor_ref, event.conversation_ref]
+    person = person_of(event)
+    if person is not None:
+        handles += person.handles.values_list("value", flat=True)
+    return access_rules.names_of(handles)
+
+
+def rules_in_force(instance_id: int, *, purposes: Collection[str] = (),
+                   lists: Collection[str] = ()) -> dict[str, list[Rule]]:
+    """Rules of the instance and the global ones: {purpose: rules}.
+
+    lists: names; when given, just those, whatever their purpose.
+    Raises InvalidParams for a name that is not in force at the instance.
+    """
+    in_force = ContactList.objects.in_force_at(instance_id)
+    if lists:
+        in_force = in_force.filter(name__in=lists)
+        _check_names(lists, set(in_force.values_list("name", flat=True)))
+    else:
+        in_force = in_force.filter(purpose__in=purposes)
+    entries = ContactListEntry.objects.filter(contact_list__in=in_force)
+    found: dict[str, list[Rule]] = {}
+    for purpose, pattern in entries.values_list("contact_list__purpose", "pattern"):
+        found.setdefault(purpose, []).append(access_rules.parse(pattern))
+    return found
+
+
+def all_rules(found: dict[str, list[Rule]], inline: Collection[str]) -> list[Rule]:
+    """The rules of every purpose, and those written into the step."""
+    stored = [rule for rules in found.values() for rule in rules]
+    return stored + [access_rules.parse(pattern) for pattern in inline]
+
+
+def labelled(event: Event, label: str) -> str:
+    """Where an event's person gets `label` from: `contact`, `list <name>`, or "" for nowhere."""
+    person = person_of(event)
+    if person is not None and label in person.labels:
+        return "contact"
+    lists = ContactList.objects.in_force_at(event.instance_id).filter(purpose="label")
+    entries = ContactListEntry.objects.filter(contact_list__in=lists).values_list(
+        "contact_list__name", "contact_list__label", "pattern")
+    names = names_of(event)
+    for name, text, pattern in entries:
+        if label in (name, text) and access_rules.parse(pattern).fits(names):
+            return f"list {name}"
+    return ""
+
+
+def _check_names(wanted: Collection[str], known: set[str]) -> None:
+    missing = sorted(set(wanted) - known)
+    if missing:
+        raise InvalidParams(
+            f"no enabled contact list named {', '.join(missing)} here; make it under Contact "
+            "lists, for this instance or for all", details={"lists": "unknown list"})

@@ -1,0 +1,1 @@
+"""Your own actions, one folder each: `actions/custom/<name>/`."""

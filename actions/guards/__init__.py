@@ -1,0 +1,1 @@
+"""Guards: whether a run goes on. The wish calls them policies."""

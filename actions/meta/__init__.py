@@ -1,0 +1,1 @@
+"""Meta actions: analytics and notifications."""

@@ -1,0 +1,1 @@
+"""Persistence hooks: what is kept after a step."""

@@ -1,0 +1,52 @@
+"""Typing marks while an answer is being made: best effort, never part of an outcome."""
+
+import threading
+from typing import Self
+
+from django.db import connection
+
+from actions.base import Context
+from connections.envelope import OutboundMessage
+from events import deliver
+from events.models import Event
+
+SHOWN_SECONDS = 15.0  # how long a provider shows one mark; the first Omni asked for the same
+
+
+def show(event: Event, context: Context, state: str) -> None:
+    """Tell the other side we are `typing` or `paused`; nothing in a dry run."""
+    if context.dry_run or not event.conversation_ref:
+        return
+    content = {"state": state} | ({"seconds": SHOWN_SECONDS} if state == "typing" else {})
+    deliver.signal(OutboundMessage(kind="presence", to=event.conversation_ref, content=content,
+                                   thread_ref=event.thread_ref), instance=context.instance)
+
+
+class Typing:
+    """Shows typing from `after` seconds on and again every `every` seconds, while a block lasts.
+
+    shown: whether anything was shown. The end of the block does not wait for a mark on its way.
+    """
+
+    def __init__(self, event: Event, context: Context, *, after: float, every: float) -> None:
+        self.shown = False
+        self._event, self._context = event, context
+        self._after, self._every = after, every
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._keep_showing, name="typing", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _keep_showing(self) -> None:
+        wait = self._after
+        try:
+            while not self._over.wait(wait):
+                self.shown = True
+                show(self._event, self._context, "typing")
+                wait = self._every
+        finally:
+            connection.close()  # this thread's own

@@ -1,0 +1,1 @@
+"""Routes: where an event, an answer or a message goes."""

@@ -1,0 +1,76 @@
+"""The answer back into the conversation the event came from."""
+
+import time
+
+from pydantic import ConfigDict, Field
+
+from actions import presence, sending, splitting
+from actions.base import Context, Outcome, Params, action, failed
+from actions.silence import speakable
+from connections.envelope import OutboundMessage
+from events.deliver import Delivered
+from events.models import Event
+
+
+class ReplyParams(Params):
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    text: str | None = Field(None, description="What to say; empty, or beginning with AUTOMAGIK:, "
+                             "sends nothing.")
+    split: bool = Field(True, description="Blank lines begin a new message.")
+    pause_min: float = Field(0.3, ge=0, le=10, description="Least seconds between two messages.")
+    pause_max: float = Field(1.0, ge=0, le=10, description="Most seconds between two messages.")
+    quote: bool = Field(False, description="The first message quotes the one it answers.")
+    mentions: list[str] = Field([], description="Handles to mention in the first message.")
+    parse_mentions: bool = Field(True, description="Numbers written as @5511999990000 in the text "
+                                 "are mentions too.")
+    mention_everyone: bool = Field(False, description="The first message mentions everybody.")
+    typing: bool = Field(True, description="Take back the typing mark afterwards.")
+
+
+@action("route.reply", params=ReplyParams, output=sending.Sent, effects="send", timeout=90.0)
+def reply(event: Event, params: ReplyParams, context: Context) -> Outcome:
+    """Answer in the conversation, in several messages where the text has blank lines.
+
+    Each message has an effect key of its own: a run that continues after a crash sends the rest.
+    """
+    text = speakable(params.text)
+    if not text:
+        return Outcome("skipped", {"parts": []}, "nothing to say", "empty_text")
+    if not event.conversation_ref:
+        return failed("the event has no conversation to answer in; use route.send", code="invalid")
+    outcome = sending.outcome_of(_send(_messages(text, event, params), params, context))
+    if params.typing:
+        presence.show(event, context, "paused")
+    return outcome
+
+
+def _messages(text: str, event: Event, params: ReplyParams) -> list[OutboundMessage]:
+    """One message per part; quote and mentions belong to the first."""
+    messages = [OutboundMessage(kind="text", to=event.conversation_ref, text=part,
+                                thread_ref=event.thread_ref)
+                for part in splitting.split(text, enabled=params.split)]
+    first = messages[0]
+    written = splitting.mentions_in(text) if params.parse_mentions else []
+    first.mentions = list(dict.fromkeys([*params.mentions, *written]))
+    first.mention_everyone = params.mention_everyone
+    quoted = event.provider_message_id or event.target_message_id
+    if params.quote and quoted:
+        first.quote, first.target_message_id = True, quoted
+        first.target_from_me = event.from_me
+    return messages
+
+
+def _send(messages: list[OutboundMessage], params: ReplyParams,
+          context: Context) -> list[Delivered]:
+    """Send in order until one does not go out. Nothing is waited for a part sent before."""
+    results: list[Delivered] = []
+    for number, message in enumerate(messages):
+        key = context.effect(number)
+        if results and not results[-1].duplicate and not context.dry_run:
+            pause = splitting.pause_before(key, least=params.pause_min, most=params.pause_max)
+            time.sleep(min(pause, context.remaining()))
+        results.append(context.deliver(message, key))
+        if results[-1].state != "succeeded":
+            break
+    return results

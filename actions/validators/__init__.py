@@ -1,0 +1,1 @@
+"""Validators: whether an answer may go out."""

@@ -1,0 +1,39 @@
+import pytest
+
+from actions.agents import kinds
+from actions.models import Agent
+from omni.errors import NotConfigured
+
+
+def test_every_kind_of_the_model_can_answer():
+    assert set(kinds.ANSWERS) == {name for name, _ in Agent.KINDS}
+
+
+def test_built_in_agent_answers_where_nobody_made_one(instance):
+    assert kinds.agent_for("", instance=instance).kind == "builtin"
+
+
+def test_stored_default_agent_wins(instance):
+    made = Agent.objects.create(slug="default", name="Ours", kind="http")
+
+    assert kinds.agent_for("", instance=instance) == made
+
+
+def test_agent_of_the_instance_answers_unless_another_is_named(instance):
+    instance.agent = "sales"
+    sales = Agent.objects.create(slug="sales", name="Sales")
+    desk = Agent.objects.create(slug="desk", name="Desk")
+
+    found = [kinds.agent_for(slug, instance=instance) for slug in ("", "desk")]
+
+    assert found == [sales, desk]
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    (None, "there is no agent 'sales'"), ({"enabled": False}, "'sales' is switched off")])
+def test_agent_that_cannot_answer_is_named(instance, fields, words):
+    if fields:
+        Agent.objects.create(slug="sales", name="Sales", **fields)
+
+    with pytest.raises(NotConfigured, match=words):
+        kinds.agent_for("sales", instance=instance)

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+from pydantic import ValidationError
+from standardwebhooks import Webhook
+
+from actions.meta.notify_webhook import NotifyWebhookParams, notify_webhook
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def notify(say, context, httpserver, **params):
+    return notify_webhook(say(), NotifyWebhookParams(
+        **{"url": httpserver.url_for("/hook/path-secret"), **params}), context)
+
+
+def test_receiver_can_verify_the_signature(say, context, httpserver):
+    httpserver.expect_request("/hook/path-secret", method="POST").respond_with_data("ok")
+
+    notify(say, context, httpserver, secret=SECRET, text="New lead", data={"score": 7})
+
+    request = httpserver.log[0][0]
+    payload = Webhook(SECRET).verify(request.data, dict(request.headers.items(lower=True)))
+    assert payload["type"] == "omni.notification"
+    assert (payload["data"]["text"], payload["data"]["score"]) == ("New lead", 7)
+
+
+def test_every_attempt_says_the_same(say, context, httpserver):
+    httpserver.expect_request("/hook/path-secret").respond_with_data("ok")
+    event = say()
+    params = NotifyWebhookParams(url=httpserver.url_for("/hook/path-secret"))
+
+    for _ in range(2):
+        notify_webhook(event, params, context)
+
+    first, again = (request for request, _ in httpserver.log)
+    assert first.data == again.data
+    assert first.headers["Idempotency-Key"] == again.headers["Webhook-Id"] == "omni:1:steps[0]:0"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [
+    (204, "done"), (400, "failed"), (429, "failed"), (408, "unknown"), (500, "unknown")])
+def test_status_decides_the_outcome(say, context, httpserver, status, outcome):
+    httpserver.expect_request("/hook/path-secret").respond_with_data("", status=status)
+
+    assert notify(say, context, httpserver).status == outcome
+
+
+def test_busy_receiver_says_when_to_come_back(say, context, httpserver):
+    httpserver.expect_request("/hook/path-secret").respond_with_data(
+        "", status=429, headers={"Retry-After": "7"})
+
+    outcome = notify(say, context, httpserver)
+
+    assert (outcome.code, outcome.output["retry_after"]) == ("rate_limited", 7.0)
+
+
+def test_neither_secret_nor_path_is_kept_in_the_outbox(say, context, outbox, httpserver):
+    httpserver.expect_request("/hook/path-secret").respond_with_data("ok")
+
+    notify(say, context, httpserver, secret=SECRET)
+
+    kept = json.dumps(outbox.options, default=str)
+    assert SECRET not in kept and "path-secret" not in kept
+
+
+@pytest.mark.parametrize("wrong", [{"url": "ftp://x/y"}, {"url": "x"}, {"secret": "whsec_%"},
+                                   {"type": "two words"}])
+def test_wrong_address_secret_or_name_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        NotifyWebhookParams(**{"url": "https://example.org/x", **wrong})
