@@ -1,0 +1,1 @@
+"""Workflows people stored, and the engine that runs them."""

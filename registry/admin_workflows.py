@@ -1,0 +1,256 @@
+"""Admin: workflows and their editor. Everything is written by `registry.store`."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Count, Max, Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action
+from unfold.views import ChangeList
+
+from connections.admin_scope import EditableScopedAdmin
+from connections.authentication import principal
+from omni.admin import VerbsMixin
+from omni.audit import note
+from omni.errors import InvalidWorkflow, OmniError
+from registry import store
+from registry.admin_forms import ImportForm, WorkflowForm
+from registry.admin_runs import runs_by_workflow
+from registry.models import Binding, Workflow, WorkflowVersion
+
+VERSIONS_SHOWN = 20
+
+
+class BindingInline(TabularInline):
+    model = Binding
+    extra = 0
+    hide_title = True
+    fields = ["scope", "instance", "provider", "enabled", "inputs", "priority", "version"]
+    autocomplete_fields = ["instance"]
+    verbose_name_plural = "where it is switched on (instance before provider before global)"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows, who = super().get_queryset(request).select_related("instance"), principal(request)
+        if who.instance_ids is None:
+            return rows
+        return rows.filter(Q(instance_id__in=who.instance_ids) | Q(instance__isnull=True))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "version":
+            number = (request.resolver_match.kwargs or {}).get("object_id")
+            kwargs["queryset"] = WorkflowVersion.objects.filter(workflow_id=number).defer(
+                "text", "compiled").select_related("workflow") if number else \
+                WorkflowVersion.objects.none()
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "version":
+            field.empty_label = "latest"
+        return field
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name in ("instance", "version"):
+            field.widget.can_add_related = field.widget.can_change_related = False
+            field.widget.can_delete_related = field.widget.can_view_related = False
+        if db_field.name == "inputs":
+            field.widget.attrs.update({"rows": 2, "class": f"{field.widget.attrs.get('class', '')}"
+                                                           " omni-mono"})
+        return field
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        who = principal(request)
+        return who.may("workflows") and who.instance_ids is None
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_change_permission(request)
+
+    has_delete_permission = has_change_permission
+
+
+class WorkflowChangeList(ChangeList):
+    """Asks for all "runs" cells at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        runs = runs_by_workflow([row.pk for row in self.result_list])
+        for row in self.result_list:
+            row.recent_runs = runs.get(row.pk, 0)
+
+
+@admin.register(Workflow)
+class WorkflowAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
+    change_scope = "workflows"
+    is_everywhere = True
+    form = WorkflowForm
+    change_form_template = "registry/admin/workflow.html"
+    list_display = ["slug", "name", "latest_number", "bindings_shown", "runs_shown", "updated_at"]
+    search_fields = ["slug", "name", "description"]
+    list_per_page = 50
+    inlines = [BindingInline]
+    fieldsets = [(None, {"fields": ["draft", "base_revision"]})]
+    actions_list = ["import_yaml"]
+    warn_unsaved_form = True
+    compressed_fields = False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).annotate(latest_no=Max("versions__number"))
+        if "object_id" in request.resolver_match.kwargs:
+            return rows
+        return rows.defer("draft").annotate(
+            on=Count("bindings", filter=Q(bindings__enabled=True), distinct=True),
+            off=Count("bindings", filter=Q(bindings__enabled=False), distinct=True))
+
+    def get_urls(self) -> list:
+        return [path("<int:number>/export/", self.admin_site.admin_view(self.export_yaml),
+                     name="registry_workflow_export"), *super().get_urls()]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
+        return WorkflowChangeList
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list:
+        return self.inlines if obj else []
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list:
+        if self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        return [(None, {"fields": ["name", "description", "text_shown"]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [] if self.has_change_permission(request, obj) else ["text_shown"]
+
+    @admin.display(description="document")
+    def text_shown(self, row: Workflow) -> str:
+        return format_html('<pre class="omni-json">{}</pre>', row.draft)
+
+    @admin.display(description="version", ordering="latest_no")
+    def latest_number(self, row: Workflow) -> str:
+        return f"v{row.latest_no}" if row.latest_no else "draft only"
+
+    @admin.display(description="bindings")
+    def bindings_shown(self, row: Workflow) -> str:
+        if not row.on and not row.off:
+            return "not switched on"
+        return f"{row.on} on" + (f", {row.off} off" if row.off else "")
+
+    @admin.display(description="recent runs")
+    def runs_shown(self, row: Workflow) -> str:
+        return format_html('<a class="omni-link" href="{}?workflow={}">{}</a>',
+                           reverse("admin:registry_run_changelist"), row.pk, row.recent_runs)
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None,
+                        form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
+        """A save that lost a race in the last moment is done again: the form then sees it."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except OmniError as exc:
+            if exc.code != "stale":
+                raise
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def render_change_form(self, request: HttpRequest, context: dict, *args: Any,
+                           **kwargs: Any) -> HttpResponse:
+        row, form = context.get("original"), context["adminform"].form
+        if getattr(form, "stored", ""):
+            context["stored"] = form.stored
+            form.take_stored_revision()
+        if form.is_bound and hasattr(form, "problems"):
+            context["problems"] = form.problems
+        elif row is not None:
+            context["problems"] = store.problems(row.draft)
+        if row is not None:
+            context["versions"] = row.versions.select_related("author").defer(
+                "text", "compiled")[:VERSIONS_SHOWN]
+            context["is_published"] = row.latest_no and store.export_text(row) == row.draft
+        context["may_edit"] = self.has_change_permission(request, row)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Workflow, form: Any, change: bool) -> None:
+        if change and "draft" not in form.changed_data:
+            return
+        saved = store.save_draft(form.cleaned_data["draft"], actor=principal(request).name,
+                                 base_revision=form.cleaned_data.get("base_revision"))
+        obj.pk = saved.pk
+        obj.refresh_from_db()
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Bindings: the same scope again changes that binding, another scope replaces it."""
+        who = principal(request).name
+        rows = formset.save(commit=False)
+        for gone in formset.deleted_objects:
+            self._unbind(gone, who)
+        for row in rows:
+            try:
+                saved = store.bind(row.workflow, scope=row.scope, instance=row.instance,
+                                   provider=row.provider, enabled=row.enabled, inputs=row.inputs,
+                                   priority=row.priority, version=row.version, actor=who)
+            except OmniError as exc:
+                messages.error(request, f"Binding on {row.scope}: {exc.message}")
+            except ValidationError as exc:
+                messages.error(request, f"Binding on {row.scope}: {'; '.join(exc.messages)}")
+            else:
+                if row.pk and saved.pk != row.pk:
+                    self._unbind(Binding.objects.get(pk=row.pk), who)
+
+    def _unbind(self, binding: Binding, actor: str) -> None:
+        note(actor, "binding.removed", binding.workflow.slug, scope=binding.scope,
+             instance=binding.instance.slug if binding.instance else "",
+             provider=binding.provider)
+        binding.delete()
+
+    def response_add(self, request: HttpRequest, obj: Workflow, *args: Any) -> HttpResponse:
+        return self._after_saving(request, obj) or super().response_add(request, obj, *args)
+
+    def response_change(self, request: HttpRequest, obj: Workflow) -> HttpResponse:
+        return self._after_saving(request, obj) or super().response_change(request, obj)
+
+    def _after_saving(self, request: HttpRequest, obj: Workflow) -> HttpResponse | None:
+        if "_publish" not in request.POST:
+            errors = [item for item in store.problems(obj.draft) if item.severity == "error"]
+            if errors:
+                messages.warning(request, f"Draft saved with {len(errors)} problems; it cannot be "
+                                          "published yet.")
+            return None
+        try:
+            version = store.publish(obj, actor=principal(request).name, user=request.user,
+                                    note=request.POST.get("publish_note", "")[:2000])
+        except InvalidWorkflow as exc:
+            messages.error(request, f"Not published: {len(exc.problems)} problems, listed below. "
+                                    "The draft is saved.")
+        else:
+            messages.success(request, f"{obj.slug} v{version.number} is published.")
+        return HttpResponseRedirect(reverse("admin:registry_workflow_change", args=[obj.pk]))
+
+    def export_yaml(self, request: HttpRequest, number: int) -> HttpResponse:
+        """The draft as a file, as written."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = get_object_or_404(Workflow, pk=number)
+        return HttpResponse(row.draft, content_type="text/yaml; charset=utf-8", headers={
+            "Content-Disposition": f'attachment; filename="{row.slug}.yaml"'})
+
+    @action(description="Import YAML", icon="upload", permissions=["add"], url_path="import")
+    def import_yaml(self, request: HttpRequest) -> HttpResponse:
+        form = ImportForm(request.POST or None, request.FILES or None)
+        problems: list = []
+        if request.method == "POST" and form.is_valid():
+            try:
+                found = store.import_text(form.cleaned_data["text"],
+                                          publish=form.cleaned_data["publish"],
+                                          actor=principal(request).name, user=request.user)
+            except InvalidWorkflow as exc:
+                problems = exc.problems
+            else:
+                messages.success(request, "Imported " + ", ".join(row.slug for row in found))
+                return HttpResponseRedirect(reverse("admin:registry_workflow_changelist"))
+        return TemplateResponse(request, "registry/admin/import.html", {
+            **self.admin_site.each_context(request), "title": "Import workflows", "form": form,
+            "opts": self.model._meta, "problems": problems})

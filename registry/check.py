@@ -1,0 +1,124 @@
+"""Checks a workflow as a whole: references between its parts, what this version can run, and
+warnings about what is allowed but probably not meant."""
+
+from collections.abc import Mapping
+
+from actions.base import Action
+from omni.yamlmarks import Path
+from registry import grammar, names
+from registry.bodies import StepReader
+from registry.closures import Read
+from registry.definition import ApprovalBody, Definition, UsesBody
+from registry.expression_reading import PlacedExpression
+
+AGENT_ACTIONS = "route.agent."
+
+
+def check_references(reader: StepReader) -> None:
+    """Note reads of steps and inputs that are not there, or not there yet."""
+    for placed in reader.expressions:
+        for read in placed.expression.reads:
+            if len(read.path) < 2:
+                continue
+            if read.path[0] == "steps":
+                _check_step(reader, placed, read)
+            elif read.path[0] == "inputs":
+                _check_input(reader, placed, read)
+
+
+def _check_step(reader: StepReader, placed: PlacedExpression, read: Read) -> None:
+    id, offset = read.path[1], placed.offset + read.offsets[1]
+    target = reader.ids.get(id)
+    if target is None:
+        near = names.nearest(id, reader.ids)
+        hint = f"; did you mean '{near}'?" if near else ""
+        reader.note(placed.path, "unknown_step", f"unknown step '{id}'{hint}", suggestion=near,
+                    offset=offset)
+        return
+    reason = _not_there(reader, placed.owner, target)
+    if reason:
+        reader.note(placed.path, "step_order", f"step '{id}' {reason}", offset=offset)
+
+
+def _not_there(reader: StepReader, owner: Path, target: Path) -> str:
+    """Why a step at `owner` cannot read the step at `target`, "" when it can."""
+    if owner == target:
+        return "is this one; it has no output yet"
+    if owner[:len(target)] == target:
+        inside = owner[len(target)]
+        return "" if inside in ("on_error", "decide") else "has not ended here"
+    if owner[0] == "on_error" and target[0] == "steps":
+        return ""
+    if reader.order[target] > reader.order[owner] or owner[0] != target[0]:
+        return "runs after this one"
+    if _in_other_arm(owner, target):
+        return "runs in another parallel arm"
+    return ""
+
+
+def _in_other_arm(one: Path, other: Path) -> bool:
+    pairs = zip(one, other, strict=False)
+    fork = next((index for index, (left, right) in enumerate(pairs) if left != right), 0)
+    return fork > 1 and one[fork - 1] == "parallel" and isinstance(one[fork], str) \
+        and isinstance(one[fork - 2], int)
+
+
+def _check_input(reader: StepReader, placed: PlacedExpression, read: Read) -> None:
+    declared = reader.document_at(("inputs",))
+    if isinstance(declared, Mapping) and read.path[1] in declared:
+        return
+    known = declared if isinstance(declared, Mapping) else {}
+    near = names.nearest(read.path[1], known)
+    hint = f"did you mean '{near}'?" if near else "declare it under inputs"
+    reader.note(placed.path, "unknown_input", f"unknown input '{read.path[1]}'; {hint}",
+                suggestion=near, offset=placed.offset + read.offsets[1])
+
+
+def check_executable(reader: StepReader, *, executable: frozenset[str] | None,
+                     gates: frozenset[str] | None) -> None:
+    """Note step kinds and gates the running version cannot execute; None means all are."""
+    for path in reader.order:
+        data = reader.document_at(path)
+        kinds = [kind for kind in grammar.STEP_KINDS if kind in data]
+        if executable is not None and len(kinds) == 1 and kinds[0] not in executable:
+            reader.note_key((*path, kinds[0]), "not_executable",
+                            f"step kind '{kinds[0]}' is not executable by this version")
+    for gate in grammar.GATES:
+        if gates is not None and gate not in gates and gate in reader.document_at(()):
+            reader.note_key((gate,), "not_executable",
+                            f"gate '{gate}' is not executable by this version")
+
+
+def check_habits(reader: StepReader, definition: Definition,
+                 actions: Mapping[Path, Action]) -> None:
+    """Warnings: unchecked answers of agents, and answers that nobody else knows of."""
+    sends = any(action.effects == "send" for action in actions.values())
+    if sends and definition.claim is None and any(trigger.event for trigger in definition.triggers):
+        reader.note_key(("trigger",), "no_claim", "this workflow sends without a claim: another "
+                        "one may answer the same event; add 'claim: reply'", severity="warning")
+    _check_agent_answers(reader, actions)
+
+
+def _check_agent_answers(reader: StepReader, actions: Mapping[Path, Action]) -> None:
+    """Warn of a send that passes on an agent's words unseen by a validator or a person."""
+    agents: dict[str, int] = {}
+    validated = -1
+    for number, placed in enumerate(reader.steps):
+        action = actions.get(placed.path)
+        body = placed.step.body
+        if isinstance(body, ApprovalBody) or (
+                isinstance(body, UsesBody) and body.action_id.startswith("validate.")):
+            validated = number
+        if action is None or not isinstance(body, UsesBody):
+            continue
+        if action.id.startswith(AGENT_ACTIONS) and placed.step.id:
+            agents[placed.step.id] = number
+        if action.kind != "route" or action.effects != "send":
+            continue
+        for id, agent in agents.items():
+            prefix = f"steps.{id}.output"
+            if validated < agent < number and any(
+                    f"{name}.".startswith(f"{prefix}.") for name in body.params.names):
+                reader.note((*placed.path, "uses"), "unvalidated",
+                            f"sends what agent step '{id}' wrote with no validate.* step between",
+                            severity="warning")

@@ -1,0 +1,111 @@
+"""Checks of `uses` steps against the action library: the id, the version, every parameter."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from actions.base import Action
+from omni.errors import UnknownAction
+from omni.yamlmarks import Path
+from registry import names
+from registry.bodies import PlacedStep, StepReader
+from registry.definition import UsesBody
+from registry.templates import OPEN
+
+
+class Library(Protocol):
+    """Where actions are found; `actions.library` is one."""
+
+    def get(self, id: str) -> Action: ...
+
+    def nearest(self, id: str) -> str | None: ...
+
+
+def check_actions(reader: StepReader, library: Library) -> dict[Path, Action]:
+    """Note every problem of the `uses` steps; returns the action of each step that has one."""
+    found: dict[Path, Action] = {}
+    for placed in reader.steps:
+        body = placed.step.body
+        if isinstance(body, UsesBody):
+            action = _action(reader, placed, body, library)
+            if action is not None:
+                found[placed.path] = action
+                _check_params(reader, placed.path, body.params.source, action)
+    _check_secrets(reader, found)
+    return found
+
+
+def _action(reader: StepReader, placed: PlacedStep, body: UsesBody,
+            library: Library) -> Action | None:
+    place = (*placed.path, "uses")
+    try:
+        action = library.get(body.action_id)
+    except UnknownAction:
+        near = library.nearest(body.action_id) or ""
+        hint = f"; did you mean '{near}'?" if near else ""
+        reader.note(place, "unknown_action", f"unknown action '{body.action_id}'{hint}",
+                    suggestion=near)
+        return None
+    if body.version is not None and body.version != action.version:
+        reader.note(place, "version", f"action '{action.id}' has version {action.version}, "
+                                      f"not {body.version}", suggestion=action.id)
+    return action
+
+
+def _check_params(reader: StepReader, path: Path, params: Mapping[str, Any],
+                  action: Action) -> None:
+    fields = _fields(action)
+    place = (*path, "with") if "with" in reader.document_at(path) else path
+    open_model = action.params.model_config.get("extra") == "allow"
+    unknown = [name for name in params if name not in fields and not open_model]
+    for name in unknown:
+        reader.unknown_key((*place, name), name, fields, action.id)
+    templated = {name for name in params if holds_template(params[name])}
+    literal = {name: value for name, value in params.items()
+               if name not in templated and name not in unknown}
+    try:
+        action.params.model_validate(literal)
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            _note_error(reader, place, item, templated, action)
+
+
+def _note_error(reader: StepReader, place: Path, item: Any, templated: set[str],
+                action: Action) -> None:
+    where: Path = item["loc"]
+    if item["type"] == "missing" and len(where) == 1:
+        if where[0] not in templated:
+            reader.note(place, "missing_param", f"{action.id} needs '{where[0]}'")
+    elif where:
+        name = ".".join(str(part) for part in where)
+        reader.note((*place, *where), "wrong_param", f"{action.id}: {name}: {item['msg']}")
+    elif not templated:
+        reader.note(place, "wrong_param", f"{action.id}: {item['msg']}")
+
+
+def _fields(action: Action) -> list[str]:
+    return [field.alias or name for name, field in action.params.model_fields.items()]
+
+
+def holds_template(value: Any) -> bool:
+    """Whether a plain value has `${{ }}` somewhere in it."""
+    if isinstance(value, Mapping):
+        return any(holds_template(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(holds_template(item) for item in value)
+    return isinstance(value, str) and OPEN in value
+
+
+def _check_secrets(reader: StepReader, found: Mapping[Path, Action]) -> None:
+    for placed in reader.expressions:
+        for read in placed.expression.reads:
+            if read.path[0] != "secrets":
+                continue
+            action = found.get(placed.owner)
+            after = placed.path[len(placed.owner):]
+            if action is not None and (len(after) < 2 or after[1] not in action.secret):
+                allowed = ", ".join(sorted(action.secret)) or "none"
+                reader.note(placed.path, "secret", f"{names.ROOTS['secrets'].about}; "
+                            f"{action.id} has: {allowed}",
+                            offset=placed.offset + read.offsets[0])

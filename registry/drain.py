@@ -1,0 +1,200 @@
+"""What a worker does all day: route new events, take due runs, work on several at once.
+
+One drain holds one slot of its cluster (a session lock in PostgreSQL: it is free the moment the
+process dies). It waits on LISTEN and looks by itself once a second; nothing on the hot path polls.
+"""
+
+import logging
+import multiprocessing
+import os
+import queue as queues
+import select
+import socket
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+
+import psycopg
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from events import notify
+from registry import queue, routing, runner
+from registry.execution import Execution
+
+logger = logging.getLogger("omni.registry")
+# Set to 1 by `omni_worker` when the cluster stops; no lock, which a killed process could keep.
+STOP = multiprocessing.Value("b", 0, lock=False)
+LOCK_CLASS = 7_311_943
+TURN_SECONDS = 250.0  # below the task timeout, so that workers are recycled as usual
+LOOK_SECONDS = 1.0
+RENEW_SECONDS = 2.0
+GRACE_SECONDS = 5.0  # a step may overrun its time by this before its lease is let go
+STOP_SECONDS = 18.0
+
+
+@dataclass(slots=True)
+class Work:
+    """A claimed run in a thread."""
+
+    claim: queue.Claim
+    execution: Execution | None = None
+
+    def is_hung(self) -> bool:
+        return (self.execution is not None and self.execution.step_deadline > 0
+                and time.monotonic() > self.execution.step_deadline + GRACE_SECONDS)
+
+
+def cluster_slots() -> range:
+    """The lock numbers of this cluster: workers of one parent share them."""
+    name = f"{socket.gethostname()}:{os.getppid()}".encode()
+    first = (zlib.crc32(name) & 0x07FF_FFFF) << 4
+    return range(first, first + min(settings.OMNI_WORKERS, 16))
+
+
+class Drain:
+    """One turn of a worker process."""
+
+    def __init__(self, *, threads: int) -> None:
+        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._threads = threads
+        self._jobs: queues.SimpleQueue[Work | None] = queues.SimpleQueue()
+        self._works: dict[int, Work] = {}
+        self._lock = threading.Lock()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._started = 0
+
+    def run(self) -> None:
+        """Work until the turn is over or the cluster stops. Any database error ends the turn; the
+        broker hands out a new one when the database answers again.
+        """
+        listener = self._listen()
+        try:
+            if not self._take_slot(listener):
+                return
+            self._loop(listener)
+        finally:
+            self._finish()
+            listener.close()
+
+    def _listen(self) -> psycopg.Connection:
+        parameters = connection.get_connection_params()
+        for name in ("cursor_factory", "context", "prepare_threshold"):
+            parameters.pop(name, None)
+        listener = psycopg.connect(**parameters, autocommit=True)
+        listener.execute(f"LISTEN {notify.EVENTS}")
+        listener.execute(f"LISTEN {notify.RUNS}")
+        return listener
+
+    def _take_slot(self, listener: psycopg.Connection) -> bool:
+        for slot in cluster_slots():
+            row = listener.execute("SELECT pg_try_advisory_lock(%s, %s)",
+                                   [LOCK_CLASS, slot]).fetchone()
+            if row[0]:
+                return True
+        return False
+
+    def _loop(self, listener: psycopg.Connection) -> None:
+        end = time.monotonic() + TURN_SECONDS
+        renewed = looked = 0.0
+        while time.monotonic() < end and not STOP.value:
+            now = time.monotonic()
+            if now - renewed >= RENEW_SECONDS:
+                renewed = now
+                self._renew()
+            if now - looked >= LOOK_SECONDS:
+                looked = now
+                queue.sweep()
+            busy = routing.route()
+            busy += self._claim()
+            if not busy:
+                self._wait(listener, LOOK_SECONDS)
+
+    def _claim(self) -> int:
+        """Take due runs for the free threads; a run that killed workers is taken by itself."""
+        free = self._threads - len(self._works)
+        if queue.waiting_alone():
+            if self._works:
+                return 0  # finish what is at hand first: it must not die with the suspect
+            claims = queue.claim(self.owner, limit=1, alone=True)
+        else:
+            claims = queue.claim(self.owner, limit=free) if free > 0 else []
+        for claim in claims:
+            self._begin(Work(claim))
+        return len(claims)
+
+    def _begin(self, work: Work) -> None:
+        with self._lock:
+            self._works[work.claim.run_id] = work
+            if len(self._works) > self._started:
+                self._started += 1
+                threading.Thread(target=self._work, name=f"run-{self._started}",
+                                 daemon=True).start()
+        self._jobs.put(work)
+
+    def _work(self) -> None:
+        """A thread: one run after the other, on a connection of its own."""
+        try:
+            while (work := self._jobs.get()) is not None:
+                try:
+                    runner.advance(work.claim, watch=lambda execution, work=work: setattr(
+                        work, "execution", execution))
+                except (DatabaseError, InterfaceError):
+                    connection.close()
+                    logger.warning("Run left to its lease: the database went away.",
+                                   extra={"run": work.claim.run_id})
+                except Exception:  # around a task: the lease brings the run back
+                    logger.exception("Run left to its lease.", extra={"run": work.claim.run_id})
+                finally:
+                    with self._lock:
+                        self._works.pop(work.claim.run_id, None)
+                    self._wake()
+        finally:
+            connection.close()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_write, b".")
+        except (BlockingIOError, OSError):
+            pass  # it is awake, or gone
+
+    def _wait(self, listener: psycopg.Connection, seconds: float) -> None:
+        """Sleep until something was notified, a thread became free, or time is up."""
+        ready, _, _ = select.select([listener.fileno(), self._wake_read], [], [], seconds)
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4096)
+        for _ in listener.notifies(timeout=0):
+            pass
+
+    def _renew(self) -> None:
+        """Extend leases from progress only: a hung step loses its run to another worker."""
+        with self._lock:
+            works = list(self._works.values())
+        hung = [work.claim.run_id for work in works if work.is_hung()]
+        if hung:
+            logger.error("Steps overran their time; their runs are let go.", extra={"runs": hung})
+        queue.renew([work.claim for work in works if not work.is_hung()])
+
+    def _finish(self) -> None:
+        """Let threads finish what they do, within bounds; what is not done goes back."""
+        end = time.monotonic() + STOP_SECONDS
+        while self._works and time.monotonic() < end:
+            try:
+                self._renew()
+                select.select([self._wake_read], [], [], 0.5)
+                os.read(self._wake_read, 4096)
+            except BlockingIOError:
+                continue
+            except (DatabaseError, InterfaceError):
+                connection.close()
+                break
+        for _ in range(self._started):
+            self._jobs.put(None)
+
+
+def drain() -> None:
+    """The task a worker is handed by the broker."""
+    Drain(threads=settings.OMNI_WORKER_THREADS).run()

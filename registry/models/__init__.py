@@ -1,0 +1,7 @@
+"""Stored workflows, where they are switched on, their runs and why they ran or did not."""
+
+from registry.models.decision import RoutingDecision
+from registry.models.run import Run
+from registry.models.workflow import Binding, Workflow, WorkflowVersion
+
+__all__ = ["Binding", "RoutingDecision", "Run", "Workflow", "WorkflowVersion"]

@@ -1,0 +1,92 @@
+"""Hop 7: events that carry no `routed_at` yet meet the workflows; one decision each, stored."""
+
+import logging
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from events import deliver, notify, state
+from events.models import Event
+from omni import failpoints
+from registry import gates, matching
+from registry.models import RoutingDecision
+
+logger = logging.getLogger("omni.registry")
+BATCH = 100
+_LINK_TARGETS = """
+UPDATE omni_events e SET target_event_id = t.id,
+    conversation_id = coalesce(e.conversation_id, t.conversation_id),
+    contact_id = coalesce(e.contact_id, t.contact_id)
+FROM omni_events t
+WHERE e.id = ANY(%s) AND e.target_event_id IS NULL AND e.target_message_id IS NOT NULL
+  AND t.instance_id = e.instance_id AND t.provider_message_id = e.target_message_id
+  AND t.event_type LIKE 'message.%%' AND t.id <> e.id
+"""
+
+
+def route(limit: int = BATCH) -> int:
+    """Route up to `limit` events in one transaction; returns how many there were.
+
+    Several workers may route at once: each takes rows no other holds. A matching that fails is the
+    decision of its event, never the end of the batch.
+    """
+    failpoints.hit("route.read")
+    with transaction.atomic():
+        events = list(Event.objects.unrouted().select_related("instance", "conversation", "contact")
+                      .select_for_update(skip_locked=True, of=("self",)).order_by("id")[:limit])
+        if not events:
+            return 0
+        decisions = _decide(events)
+        now = timezone.now()
+        runs = gates.open_runs([(event, effective) for event, decision in decisions
+                                for effective in decision.matches], now=now)
+        RoutingDecision.objects.bulk_create(
+            [_row(event, decision, runs, now) for event, decision in decisions],
+            ignore_conflicts=True)
+        Event.objects.filter(pk__in=[event.pk for event in events]).update(routed_at=now)
+        _follow_up(events)
+        failpoints.hit("route.precommit")
+    if runs:
+        notify.notifier.send(notify.RUNS, ",".join(map(str, runs.values())))
+    return len(events)
+
+
+def _decide(events: list[Event]) -> list[tuple[Event, matching.Decision]]:
+    on = matching.table()
+    decisions = []
+    for event in events:
+        try:
+            decision = matching.match(event, on)
+        except Exception as exc:  # around a task: one event must not stop the others
+            logger.exception("Matching failed.", extra={"event_id": event.pk})
+            decision = matching.Decision(reason=f"matching failed: {type(exc).__name__}: {exc}")
+        decisions.append((event, decision))
+    return decisions
+
+
+def _row(event: Event, decision: matching.Decision, runs: dict[tuple[int, int], int],
+         now) -> RoutingDecision:
+    ids = {effective.slug: runs.get((event.pk, effective.workflow_id))
+           for effective in decision.matches}
+    considered = [{**verdict, "run_id": ids[verdict["workflow"]]}
+                  if verdict["result"] == "matched" else verdict
+                  for verdict in decision.considered]
+    return RoutingDecision(event=event, instance_id=event.instance_id, reason=decision.reason,
+                           matched=len(decision.matches), considered=considered, decided_at=now)
+
+
+def _follow_up(events: list[Event]) -> None:
+    """What is derived from new events: message state, links to targets, settled sends."""
+    try:
+        with transaction.atomic():
+            targeted = [event.pk for event in events if event.target_message_id]
+            if targeted:
+                with connection.cursor() as cursor:
+                    cursor.execute(_LINK_TARGETS, [targeted])
+            for event in events:
+                if event.direction == "outbound" and event.source != "api":
+                    deliver.confirm_from_echo(event)
+            state.apply(events)
+    except Exception:  # around a task: derived rows can be rebuilt, routing must go on
+        logger.exception("Derived rows were not brought up to date.",
+                         extra={"first_event": events[0].pk, "events": len(events)})

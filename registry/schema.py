@@ -1,0 +1,174 @@
+"""The JSON Schema (2020-12) of the language, made of the grammar's tables and the action library.
+
+For editors and the API; people get the messages of `document.problems`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions import library as found_on_disk
+from actions.base import Action
+from connections.envelope import KINDS
+from registry import grammar, names
+from registry.durations import PATTERN as DURATION
+from registry.event_types import PATTERNS
+from registry.expressions import MAX_LENGTH
+from registry.functions import FUNCTIONS
+from registry.grammar import Key, Shape
+
+ID = "/api/v1/workflows/schema/"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_TEMPLATE = {"$ref": "#/$defs/templated"}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def build(actions: Mapping[str, Action] | None = None) -> dict[str, Any]:
+    """The schema of a whole workflow; `actions` by id, by default every one found on disk."""
+    known = found_on_disk.actions() if actions is None else actions
+    definitions = {
+        **_SCALARS, **{name: _mapping(shape) for name, shape in grammar.SHAPES.items()
+                       if name not in ("workflow", "step")},
+        "match": _mapping(grammar.MATCH), "trigger": _trigger(), "steps": _list("step",
+                                                                  most=grammar.MAX_STEPS),
+        "step": _step(known)}
+    for action in known.values():
+        definitions.update(_params(action))
+    return {"$schema": DIALECT, "$id": ID, "title": "Omni workflow",
+            **_mapping(grammar.WORKFLOW), "$defs": definitions}
+
+
+_SCALARS: dict[str, Any] = {
+    "slug": {"type": "string", "pattern": grammar.SLUG},
+    "duration": {"type": "string", "pattern": DURATION, "examples": ["500ms", "6s", "24h", "7d"]},
+    "expression": {"type": ["string", "boolean"], "maxLength": MAX_LENGTH, "description":
+                   "A bare expression. Names: " + ", ".join(sorted(names.ALL_ROOTS))
+                   + ". Functions: " + ", ".join(sorted(FUNCTIONS)) + "."},
+    "templated": {"type": "string", "pattern": r"\$\{\{", "description": "Text with ${{ … }}."},
+    "texts": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+    "kind": {"anyOf": [{"enum": list(PATTERNS)},
+                       {"type": "string", "pattern": r"\*|^(custom|system)\."}]},
+    "kinds": {"oneOf": [_ref("kind"), {"type": "array", "minItems": 1, "items": _ref("kind")}]},
+    "wait_value": {"oneOf": [_ref("duration"), _ref("wait")]},
+    "stop_value": {"oneOf": [{"enum": list(grammar.STOP_STATUSES)}, _ref("stop")]},
+    "options": {"type": "object", "minProperties": 1, "additionalProperties": _ref("steps")},
+    "on_error": {"oneOf": [{"enum": ["fail", "continue"]}, _ref("steps")]},
+}
+
+
+def _list(name: str, *, least: int = 0, most: float | None = None) -> dict[str, Any]:
+    bounds: dict[str, Any] = {"minItems": least} if least else {}
+    if most is not None:
+        bounds["maxItems"] = int(most)
+    return {"type": "array", "items": _ref(name), **bounds}
+
+
+def _mapping(shape: Shape) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "type": "object", "additionalProperties": False,
+        "properties": {name: _described(key) for name, key in shape.items()}}
+    required = [name for name, key in shape.items() if key.required]
+    return {**schema, "required": required} if required else schema
+
+
+def _described(key: Key) -> dict[str, Any]:
+    return {"description": key.about, **_of_key(key)}
+
+
+def _of_key(key: Key) -> dict[str, Any]:
+    if key.kind in ("slug", "duration", "expression", "texts", "kinds", "steps", "options",
+                    "on_error"):
+        return _ref(key.kind)
+    if key.kind in ("integer", "number"):
+        bounds = {"minimum": key.least, "maximum": key.most}
+        return {"type": key.kind, **{k: v for k, v in bounds.items() if v is not None}}
+    if key.kind == "text":
+        return {"type": "string"} if key.most is None else {"type": "string",
+                                                            "maxLength": int(key.most)}
+    if key.kind == "choice":
+        return {"enum": list(key.choices)}
+    if key.kind == "shape":
+        return _ref(key.shape)
+    if key.kind == "triggers":
+        return _list("trigger", least=1, most=key.most)
+    return _OTHERS[key.kind]
+
+
+_OTHERS: Mapping[str, dict[str, Any]] = {
+    "version": {"const": grammar.VERSION},
+    "boolean": {"type": "boolean"},
+    "mapping": {"type": "object"},
+    "templates": {"type": "object"},
+    "any": {},
+    "template": {},
+    "retries": {**_ref("texts"), "examples": [list(grammar.RETRY_CLASSES)]},
+    "matches": _list("match"),
+    "inputs": {"type": "object", "additionalProperties": _ref("input")},
+    "tests": {"type": "array", "items": {"type": "object", "required": ["event", "expect"]}},
+}
+
+
+def _trigger() -> dict[str, Any]:
+    shapes = [_mapping(shape) for shape in grammar.TRIGGERS.values()]
+    shapes[-1]["properties"]["manual"] = {"const": True}
+    return {"oneOf": shapes}
+
+
+_BODIES: Mapping[str, dict[str, Any]] = {
+    "set": {"type": "object"}, "branch": _list("branch"), "for_each": _ref("for_each"),
+    "parallel": _ref("options"), "wait": _ref("wait_value"), "approval": _ref("approval"),
+    "decide": _ref("decide"), "call": _ref("call"), "stop": _ref("stop_value"),
+    "with": {"type": "object"},
+}
+
+
+def _step(actions: Mapping[str, Action]) -> dict[str, Any]:
+    schema = _mapping(grammar.STEP)
+    bodies = {**_BODIES, "uses": {"anyOf": [
+        {"enum": sorted(actions)}, {"type": "string", "pattern": "@[0-9]+$"}]}}
+    for name, body in bodies.items():
+        schema["properties"][name] = {"description": grammar.BODY_KEYS[name], **body}
+    schema["oneOf"] = [{"required": [kind]} for kind in grammar.STEP_KINDS]
+    schema["allOf"] = [_rule(action) for action in actions.values()]
+    return schema
+
+
+def _rule(action: Action) -> dict[str, Any]:
+    """`with` follows the action that `uses` names."""
+    required = [name for name, field in action.params.model_fields.items() if field.is_required()]
+    then: dict[str, Any] = {"properties": {"with": _ref(f"params:{action.id}")}}
+    if required:
+        then["required"] = ["with"]
+    return {"if": {"required": ["uses"],
+                   "properties": {"uses": {"enum": [action.id, f"{action.id}@{action.version}"]}}},
+            "then": then}
+
+
+def _params(action: Action) -> dict[str, Any]:
+    """The definitions of one action's parameters; each may also be a text with `${{ }}`."""
+    schema = action.params.model_json_schema(
+        ref_template=f"#/$defs/params:{action.id}:{{model}}")
+    inner = schema.pop("$defs", {})
+    schema["properties"] = {
+        name: {"description": prop.get("description", ""), "anyOf": [prop, _TEMPLATE]}
+        for name, prop in schema.get("properties", {}).items()}
+    schema["description"] = action.summary
+    nested = {f"params:{action.id}:{name}": part for name, part in inner.items()}
+    return {f"params:{action.id}": schema, **nested}
+
+
+def vocabulary() -> dict[str, Any]:
+    """What an editor completes: names with their fields, functions, event kinds."""
+    return {"names": {root: _field(field) for root, field in names.ROOTS.items()},
+            "functions": {f.name: {"signature": f.signature, "about": f.about}
+                          for f in FUNCTIONS.values()},
+            "kinds": list(KINDS)}
+
+
+def _field(field: names.Field) -> dict[str, Any]:
+    described: dict[str, Any] = {"kind": field.kind, "about": field.about}
+    if field.fields:
+        described["fields"] = {name: _field(inner) for name, inner in field.fields.items()}
+    return described

@@ -1,0 +1,109 @@
+"""What expressions see of an event and a run: plain values, read from the database when asked for.
+
+The names are those of `registry.names`; a test holds the two together.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from actions.models import ContactListEntry
+from connections.models import Instance
+from events.models import Attachment, Contact, Conversation, Event
+
+_EVENT_FIELDS = tuple(field.attname for field in Event._meta.concrete_fields)
+LISTED_ATTACHMENTS = 20
+
+
+class Lazy(dict):
+    """A mapping whose values are made on first use and kept; what it does not know is null."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]], **values: Any) -> None:
+        super().__init__(values)
+        self._makers = makers
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        if key in self:
+            return super().__getitem__(key)
+        maker = self._makers.get(key)
+        if maker is None:
+            return default
+        self[key] = value = maker()
+        return value
+
+    def __missing__(self, key: Any) -> Any:
+        return self.get(key)
+
+
+def of_event(event: Event, *, inputs: Mapping[str, Any] | None = None) -> Lazy:
+    """The roots a trigger can read: event, conversation, contact, instance, inputs, now."""
+    return Lazy({
+        "event": lambda: event_view(event),
+        "conversation": lambda: _conversation(event.conversation, event),
+        "contact": lambda: contact_view(event.contact),
+        "instance": lambda: _instance(event.instance),
+        "now": timezone.now,
+    }, inputs=dict(inputs or {}))
+
+
+def event_view(event: Event) -> Lazy:
+    """Every column by its name, the attachments, and what is derived from them."""
+    files: list[dict[str, Any]] | None = None
+
+    def attachments() -> list[dict[str, Any]]:
+        nonlocal files
+        if files is None:
+            rows = event.attachments.all()[:LISTED_ATTACHMENTS] if event.media_kind else []
+            files = [_attachment(row) for row in rows]
+        return files
+
+    return Lazy({"attachments": attachments,
+                 "media": lambda: attachments()[0] if attachments() else None,
+                 "batch": lambda: None, "batch_text": lambda: event.text},
+                **{name: getattr(event, name) for name in _EVENT_FIELDS},
+                sent_by_omni=event.sent_by_omni)
+
+
+def _attachment(row: Attachment) -> dict[str, Any]:
+    return {"id": row.pk, "position": row.position, "kind": row.kind, "mime": row.mime,
+            "filename": row.filename, "size": row.size_bytes, "width": row.width,
+            "height": row.height, "caption": row.caption, "state": row.state,
+            "sha256": row.sha256, "is_voice_note": row.is_voice_note,
+            "is_animated": row.is_animated,
+            "duration_s": None if row.duration_ms is None else row.duration_ms / 1000}
+
+
+def _conversation(conversation: Conversation | None, event: Event) -> dict[str, Any]:
+    if conversation is None:
+        return {"ref": event.conversation_ref, "tags": [], "is_group": False,
+                "is_self_chat": False}
+    return {"id": conversation.pk, "ref": conversation.ref, "kind": conversation.kind,
+            "title": conversation.title, "tags": conversation.tags,
+            "is_group": conversation.kind in ("group", "channel", "thread", "list"),
+            "is_self_chat": conversation.kind == "self"}
+
+
+def contact_view(contact: Contact | None) -> Lazy:
+    if contact is None:
+        return Lazy({}, labels=[], lists=[], handles=[])
+    handles: list[str] = []
+
+    def values() -> list[str]:
+        if not handles:
+            handles.extend(contact.handles.values_list("value", flat=True))
+        return handles
+
+    return Lazy({"handles": values, "lists": lambda: _lists(values())},
+                id=contact.pk, name=contact.name, labels=contact.labels)
+
+
+def _lists(handles: list[str]) -> list[str]:
+    """Names of the contact lists that hold one of these handles as written."""
+    return sorted(set(ContactListEntry.objects.filter(pattern__in=handles)
+                      .values_list("contact_list__name", flat=True)))
+
+
+def _instance(instance: Instance) -> dict[str, Any]:
+    return {"id": instance.pk, "slug": instance.slug, "name": instance.name,
+            "provider": instance.provider, "labels": instance.labels}

@@ -1,0 +1,191 @@
+"""Workflows, versions, bindings, runs and traces as the REST API shows and takes them."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from connections import library
+from events.serializers import (
+    EventActionSerializer,
+    EventSerializer,
+    InstanceSlugField,
+    OutboxSerializer,
+)
+from omni.api import StrictFieldsMixin
+from omni.errors import UnknownProvider
+from registry.models import Binding, RoutingDecision, Run, Workflow, WorkflowVersion
+
+LONG_TEXT = {"trim_whitespace": False, "max_length": 262_144}
+
+
+class WorkflowSummarySerializer(serializers.ModelSerializer):
+    """A workflow without its text. latest_version: null while nothing is published."""
+
+    latest_version = serializers.IntegerField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Workflow
+        fields = ["slug", "name", "description", "revision", "latest_version", "archived_at",
+                  "created_at", "updated_at"]
+        read_only_fields = fields
+
+
+class WorkflowSerializer(WorkflowSummarySerializer):
+    """A workflow with its draft, the text people edit."""
+
+    class Meta(WorkflowSummarySerializer.Meta):
+        fields = [*WorkflowSummarySerializer.Meta.fields, "draft"]
+        read_only_fields = fields
+
+
+class WorkflowsSerializer(serializers.Serializer):
+    results = WorkflowSerializer(many=True)
+
+
+class TextSerializer(StrictFieldsMixin, serializers.Serializer):
+    """A YAML document."""
+
+    text = serializers.CharField(**LONG_TEXT)
+
+
+class DraftSerializer(TextSerializer):
+    """A new text for a workflow. base_revision: the revision it was made from; 409 when another
+    one is stored by now. The header If-Match says the same.
+    """
+
+    base_revision = serializers.IntegerField(min_value=0, max_value=2 ** 31 - 1, required=False)
+
+
+class PublishSerializer(StrictFieldsMixin, serializers.Serializer):
+    note = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
+    base_revision = serializers.IntegerField(min_value=0, max_value=2 ** 31 - 1, required=False)
+
+
+class DocumentProblemSerializer(serializers.Serializer):
+    """One thing wrong with a document, and where."""
+
+    line = serializers.IntegerField()
+    column = serializers.IntegerField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+    suggestion = serializers.CharField(allow_blank=True)
+    severity = serializers.CharField(help_text="error or warning.")
+
+
+class ValidationSerializer(serializers.Serializer):
+    valid = serializers.BooleanField(help_text="No problem of severity error.")
+    problems = DocumentProblemSerializer(many=True)
+
+
+class VersionSummarySerializer(serializers.ModelSerializer):
+    """One published version without its text; it never changes."""
+
+    workflow = serializers.CharField(source="workflow.slug", read_only=True)
+    author = serializers.CharField(source="author.username", read_only=True, allow_null=True,
+                                   default=None)
+
+    class Meta:
+        model = WorkflowVersion
+        fields = ["workflow", "number", "sha256", "author", "note", "published_at"]
+        read_only_fields = fields
+
+
+class VersionSerializer(VersionSummarySerializer):
+    class Meta(VersionSummarySerializer.Meta):
+        fields = [*VersionSummarySerializer.Meta.fields, "text"]
+        read_only_fields = fields
+
+
+class BindingScopeSerializer(StrictFieldsMixin, serializers.Serializer):
+    """Exactly one of instance (slug), provider (name) and global (true)."""
+
+    instance = serializers.CharField(max_length=63, required=False)
+    provider = serializers.CharField(max_length=32, required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        everywhere = serializers.BooleanField(required=False)  # `global` is a Python keyword
+        return {**super().get_fields(), "global": everywhere}
+
+    def validate(self, scope: dict[str, Any]) -> dict[str, Any]:
+        if len(scope) != 1 or scope.get("global") is False:
+            raise serializers.ValidationError(
+                "give exactly one of instance (slug), provider (name) and global (true)")
+        return scope
+
+    def validate_provider(self, provider: str) -> str:
+        try:
+            library.get(provider)
+        except UnknownProvider as exc:
+            raise serializers.ValidationError(exc.message) from exc
+        return provider
+
+
+class BindingRequestSerializer(StrictFieldsMixin, serializers.Serializer):
+    """Where a workflow is switched on. version: a published number; null follows the latest."""
+
+    workflow = serializers.CharField(max_length=64, help_text="Its id.")
+    scope = BindingScopeSerializer()
+    enabled = serializers.BooleanField(default=True)
+    inputs = serializers.DictField(required=False)
+    priority = serializers.IntegerField(min_value=0, max_value=999, required=False,
+                                        allow_null=True, default=None)
+    version = serializers.IntegerField(min_value=1, max_value=2 ** 31 - 1, required=False,
+                                       allow_null=True, default=None)
+
+
+class BindingSerializer(serializers.ModelSerializer):
+    workflow = serializers.CharField(source="workflow.slug", read_only=True)
+    scope = serializers.SerializerMethodField()
+    version = serializers.IntegerField(source="version.number", read_only=True, allow_null=True,
+                                       default=None)
+    inputs = serializers.DictField(read_only=True)
+
+    class Meta:
+        model = Binding
+        fields = ["id", "workflow", "scope", "enabled", "inputs", "priority", "version",
+                  "revision", "updated_at"]
+        read_only_fields = fields
+
+    @extend_schema_field(BindingScopeSerializer)
+    def get_scope(self, binding: Binding) -> dict[str, Any]:
+        if binding.scope == "instance":
+            return {"instance": binding.instance.slug}
+        if binding.scope == "provider":
+            return {"provider": binding.provider}
+        return {"global": True}
+
+
+class RunSerializer(serializers.ModelSerializer):
+    """One workflow version at work on one event."""
+
+    instance = InstanceSlugField()
+    workflow = serializers.CharField(source="workflow.slug", read_only=True)
+    version = serializers.IntegerField(source="version.number", read_only=True)
+
+    class Meta:
+        model = Run
+        fields = ["id", "instance", "event", "workflow", "version", "replay_no", "inputs",
+                  "state", "reason", "code", "priority", "ordering_key", "available_at",
+                  "step_path", "deaths", "allow_effects", "deadline", "created_at", "started_at",
+                  "ended_at"]
+        read_only_fields = fields
+
+
+class RoutingDecisionSerializer(serializers.ModelSerializer):
+    """Why workflows ran or did not."""
+
+    class Meta:
+        model = RoutingDecision
+        fields = ["matched", "reason", "considered", "decided_at"]
+        read_only_fields = fields
+
+
+class TraceSerializer(serializers.Serializer):
+    """An event with everything that came of it. routing_decision: null until it was routed."""
+
+    event = EventSerializer()
+    routing_decision = RoutingDecisionSerializer(allow_null=True)
+    runs = RunSerializer(many=True)
+    actions = EventActionSerializer(many=True)
+    outbox = OutboxSerializer(many=True)

@@ -1,0 +1,102 @@
+"""Reads a whole workflow: its triggers, gates and steps, into a `Definition`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omni.yamlmarks import Path
+from registry import definition as forms
+from registry import grammar
+from registry.bodies import EMPTY, StepReader
+from registry.grammar import Key
+from registry.schedules import cron_trouble, zone_trouble
+
+_FORMS: Mapping[str, Callable[..., Any]] = {
+    "retry": forms.Retry, "once": forms.Once, "debounce": forms.Debounce,
+    "throttle": forms.Throttle, "concurrency": forms.Concurrency}
+
+
+@dataclass(slots=True)
+class WorkflowReader(StepReader):
+    """Reads the parts around the steps."""
+
+    def workflow(self) -> forms.Definition | None:
+        """The definition, None when something it cannot be without is missing."""
+        data = self.document.data
+        if not isinstance(data, Mapping):
+            self.note((), "not_a_mapping", "a workflow is a mapping with omni, id, trigger, steps")
+            return None
+        values = self.shape((), data, grammar.WORKFLOW, label="workflow")
+        if values is None:
+            return None
+        values.pop("omni")
+        values.setdefault("vars", EMPTY)
+        return forms.Definition(**values, data=data)
+
+    def read_shape(self, path: Path, value: Any, key: Key, title: str) -> Any:
+        values = self.shape(path, value, grammar.SHAPES[key.shape], label=key.shape)
+        if values is None:
+            return None
+        if key.shape == "schedule":
+            return self._schedule(path, values)
+        return _FORMS[key.shape](**values)
+
+    def _schedule(self, path: Path, values: dict[str, Any]) -> forms.Schedule | None:
+        if trouble := cron_trouble(values["cron"]):
+            self.note((*path, "cron"), "cron", f"schedule.cron: {trouble}")
+        if trouble := zone_trouble(values.get("timezone", "UTC")):
+            self.note((*path, "timezone"), "timezone", f"schedule.timezone: {trouble}")
+        return forms.Schedule(**values)
+
+    def read_inputs(self, path: Path, value: Any, key: Key, title: str) -> Any:
+        if not isinstance(value, Mapping):
+            self.note(path, "not_a_mapping", "inputs must be a mapping of names")
+            return None
+        inputs = {}
+        for name, item in value.items():
+            values = self.shape((*path, name), item, grammar.INPUT, label="input")
+            if values is not None:
+                choices = values.pop("choices", ())
+                inputs[name] = forms.Input(name=name, **values, choices=tuple(
+                    choices if isinstance(choices, list) else [choices]))
+        return inputs
+
+    def read_triggers(self, path: Path, value: Any, key: Key, title: str) -> Any:
+        items = self.items(path, value, title, most=key.most)
+        if items is not None and not items:
+            self.note(path, "missing_key", "trigger needs at least one way to wake the workflow")
+        triggers = [self._trigger((*path, index), item) for index, item in enumerate(items or ())]
+        return tuple(trigger for trigger in triggers if trigger) or None
+
+    def _trigger(self, path: Path, value: Any) -> forms.Trigger | None:
+        if not isinstance(value, Mapping):
+            self.note(path, "not_a_mapping", "a trigger is a mapping, like {event: message.text}")
+            return None
+        kinds = [kind for kind in grammar.TRIGGERS if kind in value]
+        if len(kinds) != 1:
+            near = [self.unknown_key((*path, name), name, grammar.TRIGGERS, "trigger")
+                    for name in value if name not in grammar.EVENT_TRIGGER and not kinds]
+            if not any(near):
+                self.note(path, "trigger_kind",
+                          "a trigger has exactly one of event, schedule, manual")
+            return None
+        values = self.shape(path, value, grammar.TRIGGERS[kinds[0]], label="trigger")
+        if values is None:
+            return None
+        if values.get("manual") is False:
+            self.note((*path, "manual"), "choice", "manual can only be true")
+        return forms.Trigger(**values)
+
+    def read_matches(self, path: Path, value: Any, key: Key, title: str) -> Any:
+        with self.names_also("run"):
+            read = [self.shape((*path, index), item, grammar.MATCH, label=title)
+                    for index, item in enumerate(self.items(path, value, title) or ())]
+        return tuple(forms.Match(**values) for values in read if values is not None)
+
+    def read_tests(self, path: Path, value: Any, key: Key, title: str) -> Any:
+        items = self.items(path, value, title) or []
+        for index, item in enumerate(items):
+            for name in ("event", "expect"):
+                if not isinstance(item, Mapping) or name not in item:
+                    self.note((*path, index), "missing_key", f"a test needs '{name}'")
+        return tuple(item for item in items if isinstance(item, Mapping))

@@ -1,0 +1,160 @@
+"""Runs and traces over REST."""
+
+import pytest
+from django.utils import timezone
+
+from events.models import EventAction, OutboxMessage
+from registry.models import RoutingDecision, Run
+from tests.api_client import client_of, post_json
+from tests.factories import make_event, make_instance, make_workflow
+
+pytestmark = pytest.mark.django_db
+RUNS = "/api/v1/runs/"
+TEXT = """\
+omni: 1
+id: greet
+trigger:
+  - event: message.text
+steps:
+  - stop: done
+"""
+
+
+@pytest.fixture
+def workflow():
+    return make_workflow(TEXT)
+
+
+def make_run(event, workflow, **fields):
+    now = timezone.now()
+    return Run.objects.create(**{
+        "instance": event.instance, "event": event, "workflow": workflow,
+        "version": workflow.latest(), "available_at": now, "created_at": now, **fields})
+
+
+def make_outcome(run, path):
+    now = timezone.now()
+    return EventAction.objects.create(
+        instance=run.instance, event=run.event, run_id=run.pk, workflow="greet", path=path,
+        step_kind="stop", status="done", started_at=now, ended_at=now, duration_ms=1.0)
+
+
+@pytest.mark.parametrize(("query", "states"), [
+    ("", {"queued", "failed"}),
+    ("?state=failed", {"failed"}),
+    ("?instance=desk", {"failed"}),
+    ("?workflow=greet", {"queued", "failed"}),
+    ("?workflow=other", set()),
+    ("?event=999999", set()),
+])
+def test_runs_are_filtered(workflow, query, states):
+    make_run(make_event(make_instance("shop")), workflow)
+    make_run(make_event(make_instance("desk")), workflow, state="failed")
+
+    rows = client_of("read").get(f"{RUNS}{query}").data["results"]
+
+    assert {row["state"] for row in rows} == states
+
+
+@pytest.mark.parametrize("rows", [1, 15])
+def test_page_of_runs_is_a_fixed_number_of_statements(workflow, rows, django_assert_num_queries):
+    shop = make_instance()
+    for _ in range(rows):
+        make_run(make_event(shop), workflow)
+    client = client_of("read")
+    client.get(RUNS)
+
+    with django_assert_num_queries(3):  # key, its grants, runs
+        answer = client.get(RUNS)
+
+    assert len(answer.data["results"]) == rows
+
+
+def test_canceled_run_is_shown_so_and_cannot_be_canceled_again(workflow):
+    run = make_run(make_event(make_instance()), workflow)
+    client = client_of("send")
+
+    first, again = (post_json(client, f"{RUNS}{run.pk}/cancel/") for _ in range(2))
+
+    assert first.status_code == 200 and first.data["state"] == "canceled"
+    assert (again.status_code, again.data["code"]) == (409, "stale")
+
+
+def test_rerun_is_a_new_run_of_the_same_event(workflow):
+    run = make_run(make_event(make_instance()), workflow, state="failed")
+
+    answer = post_json(client_of("send"), f"{RUNS}{run.pk}/rerun/")
+
+    assert answer.status_code == 201, answer.data
+    assert (answer.data["event"], answer.data["replay_no"]) == (run.event_id, 1)
+    assert answer.data["id"] != run.pk
+
+
+def test_rerun_of_a_live_run_is_a_conflict(workflow):
+    run = make_run(make_event(make_instance()), workflow)
+
+    assert post_json(client_of("send"), f"{RUNS}{run.pk}/rerun/").status_code == 409
+
+
+@pytest.mark.parametrize("verb", ["rerun", "cancel"])
+def test_read_scope_may_not_steer_runs(workflow, verb):
+    run = make_run(make_event(make_instance()), workflow)
+
+    assert post_json(client_of("read"), f"{RUNS}{run.pk}/{verb}/").status_code == 403
+
+
+@pytest.mark.parametrize("verb", ["rerun", "cancel"])
+def test_foreign_run_looks_like_a_missing_one(workflow, verb):
+    run = make_run(make_event(make_instance()), workflow)
+    client = client_of("send", instances=[make_instance("desk")])
+
+    foreign = post_json(client, f"{RUNS}{run.pk}/{verb}/")
+    missing = post_json(client, f"{RUNS}999999/{verb}/")
+
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.data["detail"] == missing.data["detail"]
+    run.refresh_from_db()
+    assert run.state == "queued"
+
+
+def test_outcomes_of_a_run_come_in_order(workflow):
+    event = make_event(make_instance())
+    run, other = make_run(event, workflow), make_run(event, workflow, replay_no=1)
+    made = [make_outcome(run, f"steps[{index}]").pk for index in range(3)]
+    make_outcome(other, "steps[0]")
+
+    shown = client_of("read").get(f"{RUNS}{run.pk}/actions/").data["results"]
+
+    assert [row["id"] for row in shown] == made
+
+
+def test_trace_tells_the_whole_story_of_an_event(workflow):
+    shop = make_instance()
+    event = make_event(shop)
+    run = make_run(event, workflow, state="done")
+    outcome = make_outcome(run, "steps[0]")
+    sent = OutboxMessage.objects.create(instance=shop, effect_key="e:1", kind="text",
+                                        request_hash="x", run_id=run.pk, state="succeeded")
+    RoutingDecision.objects.create(
+        event=event, instance=shop, matched=1, decided_at=timezone.now(),
+        considered=[{"workflow": "greet", "result": "matched", "run_id": run.pk}])
+
+    story = client_of("read").get(f"/api/v1/events/{event.pk}/trace/").data
+
+    assert story["event"]["id"] == event.pk
+    assert story["routing_decision"]["considered"][0]["run_id"] == run.pk
+    assert [row["id"] for row in story["runs"]] == [run.pk]
+    assert [row["id"] for row in story["actions"]] == [outcome.pk]
+    assert [row["id"] for row in story["outbox"]] == [sent.pk]
+
+
+def test_trace_of_an_event_nothing_fired_on_says_so():
+    shop = make_instance()
+    event = make_event(shop)
+    RoutingDecision.objects.create(event=event, instance=shop, reason="no workflow is bound here",
+                                   decided_at=timezone.now())
+
+    story = client_of("read").get(f"/api/v1/events/{event.pk}/trace/").data
+
+    assert story["routing_decision"]["reason"] == "no workflow is bound here"
+    assert story["runs"] == story["actions"] == story["outbox"] == []

@@ -1,0 +1,94 @@
+"""The JSON Schema of the language: valid itself, and of one mind with the checks."""
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from omni import yamlio
+from registry import document, grammar, names, schema
+from registry.functions import FUNCTIONS
+from tests.registry.language import ACTIONS, EVERYTHING, EXAMPLES, LIBRARY, workflow
+
+
+@pytest.fixture(scope="module")
+def built() -> dict:
+    return schema.build(ACTIONS)
+
+
+@pytest.fixture(scope="module")
+def validator(built) -> Draft202012Validator:
+    return Draft202012Validator(built)
+
+
+def messages(validator: Draft202012Validator, text: str) -> list[str]:
+    return [error.json_path for error in validator.iter_errors(yamlio.load(text).data)]
+
+
+def test_the_schema_is_valid_and_names_its_dialect_and_address(built):
+    Draft202012Validator.check_schema(built)
+
+    assert built["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert built["$id"] == "/api/v1/workflows/schema/"
+    assert json.loads(json.dumps(built)) == built
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, *EXAMPLES.values()])
+def test_right_documents_pass(validator, text):
+    assert messages(validator, text) == []
+
+
+@pytest.mark.parametrize(("right", "wrong", "place"), [
+    ("omni: 1", "omni: 2", "$.omni"),
+    ("id: tried", "id: Not A Slug", "$.id"),
+    ("id: tried", "id: tried\npriorty: 5", "$"),
+    ("id: tried", "id: tried\ntimeout: 5", "$.timeout"),
+    ("message.text", "message.txt", "$.trigger[0]"),
+    ("  - {stop: done}", "  - {stop: dome}", "$.steps[0].stop"),
+    ("  - {stop: done}", "  - {stop: done, wait: 1s}", "$.steps[0]"),
+    ("  - {stop: done}", "  - {uses: no.such, with: {}}", "$.steps[0].uses"),
+    ("  - {stop: done}", "  - {uses: route.reply}", "$.steps[0]"),
+    ("  - {stop: done}", "  - {uses: route.reply, with: {}}", "$.steps[0].with"),
+    ("  - {stop: done}", "  - {uses: route.reply, with: {text: a, txt: b}}", "$.steps[0].with"),
+    ("  - {stop: done}", "  - {uses: route.reply, with: {text: 5}}", "$.steps[0].with.text"),
+    ("  - {stop: done}", "  - {for_each: {do: []}}", "$.steps[0].for_each"),
+])
+def test_wrong_documents_fail_in_the_schema_and_in_the_checks(validator, right, wrong, place):
+    text = workflow("  - {stop: done}").replace(right, wrong)
+
+    assert place in messages(validator, text)
+    assert any(problem.severity == "error"
+               for problem in document.problems(text, library=LIBRARY))
+
+
+@pytest.mark.parametrize("step", [
+    "{uses: route.reply, with: {text: a, quote: '${{ event.from_me }}'}}",
+    "{uses: route.webhook@1, with: {url: u, tags: '${{ inputs.tags }}', retries: 2}}",
+])
+def test_any_parameter_may_be_an_expression(validator, step):
+    assert messages(validator, workflow(f"  - {step}")) == []
+
+
+def test_every_action_has_its_own_parameters(built):
+    assert built["$defs"]["params:route.reply"]["required"] == ["text"]
+    assert built["$defs"]["params:route.reply"]["description"] == "Made for a test."
+    assert {name.removeprefix("params:") for name in built["$defs"]
+            if name.startswith("params:")} == set(ACTIONS)
+
+
+def test_every_key_of_the_grammar_is_in_the_schema(built):
+    assert set(built["properties"]) == set(grammar.WORKFLOW)
+    assert set(built["$defs"]["step"]["properties"]) == {*grammar.STEP, *grammar.BODY_KEYS}
+
+
+def test_what_editors_complete_comes_from_the_tables():
+    vocabulary = schema.vocabulary()
+
+    assert set(vocabulary["names"]) == set(names.ROOTS)
+    assert vocabulary["names"]["event"]["fields"]["media"]["fields"]["kind"]["kind"] == "text"
+    assert set(vocabulary["functions"]) == set(FUNCTIONS)
+    assert "message.text" in vocabulary["kinds"]
+
+
+def test_the_actions_on_disk_give_a_valid_schema():
+    Draft202012Validator.check_schema(schema.build())
