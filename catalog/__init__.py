@@ -1,0 +1,1 @@
+"""Reads all of it: observed and mapped events, the marketplace, dashboards."""

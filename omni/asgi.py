@@ -1,0 +1,48 @@
+"""One port for everything: webhook POSTs to the lane, sockets to Channels, the rest to Django."""
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omni.settings")
+
+import django
+
+django.setup()
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from django.core.wsgi import get_wsgi_application
+
+from events import feed, lane
+from events.commit import writer
+from events.routing import websocket_urlpatterns
+from omni.bridge import WSGIBridge
+
+STOP_SECONDS = 10.0
+_django = WSGIBridge(get_wsgi_application())
+_sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Where each kind of connection goes."""
+    if scope["type"] == "http":
+        is_delivery = scope["method"] == "POST" and lane.address(scope["path"])
+        await (lane.lane if is_delivery else _django)(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await _sockets(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    """Start with the process; before it stops, let queued deliveries be committed."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            writer.wake()  # what the spool kept over the stop is stored now
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await feed.close()
+            writer.drain(STOP_SECONDS)
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,47 @@
+"""Every address of the REST API, below /api/v1/."""
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from actions.api import AgentViewSet, ContactListViewSet
+from catalog.api import ActionListView, ActionView, ProviderListView, ProviderView
+from connections.api import ApiKeyViewSet, InstanceViewSet
+from events.api import (
+    ContactViewSet,
+    ConversationViewSet,
+    EventActionViewSet,
+    EventViewSet,
+    OutboxViewSet,
+    RawPayloadViewSet,
+)
+from events.media_api import AttachmentBytesView
+from events.messages_api import SendView
+from registry.api import WorkflowViewSet
+from registry.runs_api import BindingViewSet, RunViewSet, TraceView
+
+router = SimpleRouter()
+router.register("instances", InstanceViewSet, basename="instance")
+router.register("api-keys", ApiKeyViewSet, basename="api-key")
+router.register("events", EventViewSet, basename="event")
+router.register("event-actions", EventActionViewSet, basename="event-action")
+router.register("raw-payloads", RawPayloadViewSet, basename="raw-payload")
+router.register("conversations", ConversationViewSet, basename="conversation")
+router.register("contacts", ContactViewSet, basename="contact")
+router.register("outbox", OutboxViewSet, basename="outbox")
+router.register("agents", AgentViewSet, basename="agent")
+router.register("contact-lists", ContactListViewSet, basename="contact-list")
+router.register("workflows", WorkflowViewSet, basename="workflow")
+router.register("runs", RunViewSet, basename="run")
+
+urlpatterns = [
+    path("events/<str:pk>/trace/", TraceView.as_view(), name="event-trace"),
+    path("events/<str:pk>/attachments/<int:position>/", AttachmentBytesView.as_view(),
+         name="event-attachment"),
+    path("messages/send/", SendView.as_view(), name="message-send"),
+    path("bindings/", BindingViewSet.as_view({"get": "list", "put": "put"}), name="binding-list"),
+    path("catalog/actions/", ActionListView.as_view(), name="catalog-actions"),
+    path("catalog/actions/<str:id>/", ActionView.as_view(), name="catalog-action"),
+    path("catalog/providers/", ProviderListView.as_view(), name="catalog-providers"),
+    path("catalog/providers/<str:name>/", ProviderView.as_view(), name="catalog-provider"),
+    path("", include(router.urls)),
+]
