@@ -1,0 +1,90 @@
+"""A real server on a free port with the test database, and a real browser that looks at it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.db import connection
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update"]
+START_SECONDS = 30.0
+# Without a browser on the machine these files are left out; CI has one and leaves nothing out.
+if not os.environ.get("CI") and not any(map(shutil.which, BROWSERS)):
+    collect_ignore_glob = ["test_*.py"]
+expect.set_options(timeout=10_000)
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup, tmp_path_factory):
+    """The address of Omni's own ASGI application, served by granian."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1",
+             "--port", str(port), "--no-access-log", "omni.asgi:application"], cwd=ROOT, stdout=out,
+            stderr=out, env={**os.environ, "DATABASE_URL": database, "OMNI_PUBLIC_URL": address})
+        try:
+            _wait(process, f"{address}/healthz", log)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait(process, url, log):
+    deadline = monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError) as exc:
+            if process.poll() is not None or monotonic() > deadline:
+                pytest.fail(f"the server did not start ({exc}):\n{log.read_text()[-3000:]}")
+            sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.fail(f"no browser found; install one of {', '.join(BROWSERS)}")
+    # The browser's driver keeps an event loop in this thread, which Django takes for async code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield running
+        running.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(browser, server, transactional_db):
+    """A page of a fresh profile. What breaks the content policy or throws is a fault."""
+    context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 820})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text)
+            if "Content Security Policy" in message.text else None)
+    yield page
+    context.close()
+    assert faults == []

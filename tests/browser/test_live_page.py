@@ -1,0 +1,211 @@
+"""The live view in a real browser."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from events import outcomes
+from events.models import EventAction
+from events.notify import EVENTS, RUNS, send_now
+from registry.models import Run
+from tests.factories import make_event, make_instance, make_workflow
+
+pytestmark = pytest.mark.browser
+WORKFLOW = """\
+omni: 1
+id: tidy
+name: Tidy up
+trigger:
+  - event: message.text
+steps:
+  - stop: {status: ignored, reason: nothing to do}
+"""
+
+
+@pytest.fixture
+def shop(transactional_db):
+    return make_instance(name="Flower shop")
+
+
+def sign_in(page, server):
+    client = Client()
+    client.force_login(User.objects.create_superuser("ana"))
+    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value,
+                               "url": server}])
+
+
+@pytest.fixture
+def live(page, shop, server):
+    sign_in(page, server)
+    page.goto("/live/")
+    expect(page.locator("#state")).to_have_text("Live")
+    return page
+
+
+def add(instance, **fields):
+    event = make_event(instance, **fields)
+    send_now(EVENTS, [])
+    return event
+
+
+def card(page, event):
+    return page.locator(f'.event[data-id="{event.pk}"]')
+
+
+def test_event_appears_the_moment_it_is_stored(live, shop):
+    event = add(shop, text="good morning", sender_name="Ana")
+
+    expect(card(live, event)).to_contain_text("good morning")
+    expect(card(live, event)).to_contain_text("message.text")
+    expect(card(live, event)).to_contain_text("Ana")
+
+
+def test_newest_event_stands_first(live, shop):
+    first, second = add(shop, text="first"), add(shop, text="second")
+
+    expect(live.locator(".event")).to_have_count(2)
+    assert live.locator(".event").first.get_attribute("data-id") == str(second.pk) != first.pk
+
+
+def test_stored_events_are_there_from_the_start(live, shop):
+    event = add(shop, text="good morning")
+    live.reload()
+
+    expect(card(live, event)).to_be_visible()
+
+
+def test_run_is_shown_below_its_event_as_it_changes(live, shop):
+    event = add(shop)
+    expect(card(live, event)).to_be_visible()
+    workflow, now = make_workflow(WORKFLOW), timezone.now()
+
+    run = Run.objects.create(
+        instance=shop, event=event, workflow=workflow, version=workflow.latest(), state="running",
+        available_at=now, created_at=now, started_at=now)
+    send_now(RUNS, [str(run.pk)])
+    expect(card(live, event).locator(".mark.running")).to_be_visible()
+
+    outcomes.record([EventAction(
+        instance=shop, event=event, run_id=run.pk, workflow="tidy", path="steps[0]",
+        step_id="tidy-step", step_kind="stop", status="done", started_at=now, ended_at=now,
+        duration_ms=12)])
+    Run.objects.filter(pk=run.pk).update(state="ignored", reason="nothing to do", ended_at=now)
+    send_now(RUNS, [str(run.pk)])
+
+    expect(card(live, event).locator(".mark.ignored")).to_be_visible()
+    expect(card(live, event).locator(".step.done")).to_contain_text("tidy-step")
+    expect(card(live, event)).to_contain_text("nothing to do")
+
+
+def test_paused_view_stands_still_and_shows_what_it_held(live, shop):
+    live.get_by_role("button", name="Pause").click()
+
+    event = add(shop, text="meanwhile")
+
+    expect(live.locator("#fresh")).to_have_text("1 new event")
+    expect(card(live, event)).to_have_count(0)
+    live.locator("#fresh").click()
+    expect(card(live, event)).to_be_visible()
+
+
+def test_filter_by_instance_hides_the_others(live, shop):
+    other = make_instance("other", name="Other")
+    live.reload()
+    live.get_by_label("Instance").select_option("other")
+
+    hidden, shown = add(shop), add(other)
+
+    expect(card(live, shown)).to_be_visible()
+    expect(card(live, hidden)).to_have_count(0)
+
+
+def test_filter_by_type_keeps_a_family(live, shop):
+    field = live.get_by_label("Type")
+    field.fill("message.status.*")
+    field.press("Enter")
+
+    hidden, shown = add(shop), add(shop, event_type="message.status.read")
+
+    expect(card(live, shown)).to_be_visible()
+    expect(card(live, hidden)).to_have_count(0)
+
+
+def test_filter_survives_a_reload(live, shop):
+    live.get_by_label("Direction").select_option("outbound")
+    expect(live).to_have_url(re.compile("direction=outbound"))
+
+    live.reload()
+
+    expect(live.get_by_label("Direction")).to_have_value("outbound")
+
+
+def test_click_shows_the_trace_of_the_event(live, shop):
+    event = add(shop, text="good morning")
+
+    card(live, event).get_by_role("button").click()
+
+    expect(live.locator("#detail-json")).to_contain_text("good morning")
+    live.keyboard.press("Escape")
+    expect(live.locator("#detail")).to_be_hidden()
+
+
+def test_gap_is_filled_by_reading_the_store(page, shop, server):
+    """The socket drops every live frame and sends a gap instead: REST must give them all."""
+    sign_in(page, server)
+    lines = []
+
+    def pass_on(line):
+        far = line.connect_to_server()
+        far.on_message(lambda text: None if '"type":"feed"' in text else line.send(text))
+        lines.append(line)
+
+    page.route_web_socket(re.compile("/ws/events/"), pass_on)
+    page.goto("/live/")
+    expect(page.locator("#state")).to_have_text("Live")
+    expect(page.locator("#empty")).to_be_visible()
+    events = [add(shop) for _ in range(230)]
+
+    lines[0].send('{"type": "gap", "after": 0}')
+
+    expect(card(page, events[-1])).to_be_visible()
+    expect(page.locator(".event")).to_have_count(200)
+
+
+def test_lost_connection_resumes_without_a_hole(page, shop, server):
+    sign_in(page, server)
+    lines = []
+    page.route_web_socket(re.compile("/ws/events/"), lambda line: (
+        line.connect_to_server(), lines.append(line)))
+    page.goto("/live/")
+    expect(page.locator("#state")).to_have_text("Live")
+
+    lines[0].close(code=1012)
+    missed = add(shop, text="meanwhile")
+
+    expect(card(page, missed)).to_be_visible()
+
+
+def test_markup_in_an_event_is_text(live, shop):
+    event = add(shop, text="<img src=x onerror=alert(1)>", sender_name="<b>Ana</b>")
+
+    expect(card(live, event)).to_contain_text("<img src=x onerror=alert(1)>")
+    assert card(live, event).locator("img").count() == 0
+
+
+def test_signed_out_person_is_asked_to_sign_in(page, shop):
+    page.goto("/live/")
+
+    expect(page).to_have_url(re.compile("/admin/login/"))
+
+
+def test_view_fits_a_narrow_screen(live, shop):
+    live.set_viewport_size({"width": 360, "height": 640})
+
+    event = add(shop, text="x" * 400, sender_name="y" * 80)
+
+    expect(card(live, event)).to_be_visible()
+    assert live.evaluate("document.documentElement.scrollWidth") <= 360
