@@ -87,7 +87,7 @@ def of(draft: EventDraft, *, unit: "Unit", key: str, fingerprint: str,
             row[name] = row[name][:TEXT_MAX]
             row["context"] = {**row["context"], "text_cut": True}
     sequence = row["provider_sequence"]
-    if sequence is not None and not -2 ** 63 <= sequence < 2 ** 63:
+    if isinstance(sequence, int) and not -2 ** 63 <= sequence < 2 ** 63:
         row["provider_sequence"] = None
     occurred, source = draft.occurred_at, draft.occurred_at_source or "provider"
     if occurred is None or not _EARLIEST <= occurred <= _LATEST:

@@ -92,7 +92,7 @@ def test_page_is_a_fixed_number_of_statements(rows, django_assert_num_queries):
     client = client_of("read")
     client.get(EVENTS)  # the first use of a key notes when it was used
 
-    with django_assert_num_queries(4):  # key, its grants, events, attachments
+    with django_assert_num_queries(3):  # key, events, attachments
         answer = client.get(EVENTS)
 
     assert len(ids(answer)) == rows

@@ -46,6 +46,7 @@ EXPECTED = {
     "api-key-detail get": (403, 404), "api-key-revoke post": (403, 404),
     "event-list get": (200, 200), "event-detail get": (200, 404), "event-raw get": (200, 404),
     "event-actions get": (200, 404), "event-trace get": (200, 404),
+    "event-attachment get": (404, 404),
     "event-replay post": (403, 404),
     "event-action-list get": (200, 200), "event-action-detail get": (200, 404),
     "raw-payload-list get": (200, 200), "raw-payload-detail get": (200, 404),
@@ -131,7 +132,7 @@ def address(name, rows):
         return reverse(name)
     kind = name if name in rows else name.rsplit("-", 1)[0]
     kind = "instance" if name == "instance-set-up" else kind
-    extra = {"number": 1} if name == "workflow-version" else {}
+    extra = {"workflow-version": {"number": 1}, "event-attachment": {"position": 0}}.get(name, {})
     return reverse(name, kwargs=rows[kind] | extra)
 
 

@@ -64,7 +64,7 @@ def test_page_of_runs_is_a_fixed_number_of_statements(workflow, rows, django_ass
     client = client_of("read")
     client.get(RUNS)
 
-    with django_assert_num_queries(3):  # key, its grants, runs
+    with django_assert_num_queries(2):  # key, runs
         answer = client.get(RUNS)
 
     assert len(answer.data["results"]) == rows
