@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import InterfaceError, OperationalError, models
 from pydantic import ValidationError as ModelError
 
 from connections import library
@@ -16,7 +16,7 @@ from omni.errors import InvalidParams, UnknownProvider
 from omni.secrets import EncryptedJSONField
 
 __all__ = ["ApiKey", "Instance", "InstanceGrant"]
-SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}\Z")
 
 
 class InstanceQuerySet(ScopedQuerySet):
@@ -54,11 +54,23 @@ class Instance(models.Model):
         return self.slug
 
     @property
+    def is_on(self) -> bool:
+        """Whether what arrives may wake workflows; it is archived in any case."""
+        return self.enabled and self.archived_at is None
+
+    @property
     def adapter(self) -> Adapter:
         return library.get(self.provider)
 
     def account(self) -> Account:
         """Plain validated data for the adapter. Raises InvalidParams with every wrong field."""
+        given = (self.slug, self.provider, self.pk, repr(self.settings), repr(self.credentials))
+        known = self.__dict__.get("_account")
+        if known is None or known[0] != given:
+            known = self.__dict__["_account"] = (given, self._validated())
+        return known[1]
+
+    def _validated(self) -> Account:
         details: dict[str, str] = {}
         parts: dict[str, Any] = {}
         for name, model in (("settings", self.adapter.Settings),
@@ -76,7 +88,7 @@ class Instance(models.Model):
 
     def clean(self) -> None:
         errors: dict[str, list[str]] = {}
-        if not SLUG.match(self.slug or ""):
+        if not SLUG.fullmatch(self.slug or ""):
             errors["slug"] = ["use lower-case letters, digits, - and _, at most 63"]
         if self.pk:
             before = Instance.objects.filter(pk=self.pk).values("slug", "provider").first()
@@ -108,16 +120,16 @@ def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
     (None, None) when there is none. The account is None when its settings no longer fit.
     A stale entry is still used while the database is away, for at most five minutes.
     """
+    if not SLUG.fullmatch(slug):
+        return None, None
     key = (provider, slug)
     entry = _known.get(key)
     now = time.monotonic()
     if entry and now - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS:
         return entry[1], entry[2]
-    from django.db import OperationalError
-
     try:
         instance = Instance.objects.filter(slug=slug, provider=provider).first()
-    except OperationalError:
+    except (OperationalError, InterfaceError):
         if entry and entry[1] is not None and now - entry[0] < 300:
             return entry[1], entry[2]
         raise
@@ -134,10 +146,10 @@ def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
 
 
 def is_cached(provider: str, slug: str) -> bool:
-    """Whether `lookup` will answer without asking the database."""
+    """Whether `lookup` will answer without asking the database, also a moment later."""
     entry = _known.get((provider, slug))
     return (entry is not None
-            and time.monotonic() - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS)
+            and time.monotonic() - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS * 0.9)
 
 
 def forget(provider: str | None = None, slug: str | None = None) -> None:

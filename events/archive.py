@@ -18,9 +18,9 @@ from urllib.parse import parse_qsl, urlencode
 from connections.adapter import Adapter, Delivery
 from events.models import RawPayload
 
-KEPT_HEADERS = frozenset("content-type content-encoding user-agent date x-request-id webhook-id "
-                         "webhook-timestamp x-github-event x-github-delivery x-slack-retry-num "
-                         "x-slack-retry-reason".split())
+KEPT_HEADERS = frozenset("content-type user-agent date x-request-id webhook-id webhook-timestamp "
+                         "svix-id x-github-event x-github-delivery x-gitlab-event x-event-type "
+                         "x-event-key x-slack-retry-num x-slack-retry-reason".split())
 KEPT_PREFIXES = ("ce-", "x-goog-")
 _SECRET_NAME = re.compile(r"token|secret|key|sign|auth|password", re.IGNORECASE)
 BLANK = "[redacted]"
@@ -85,7 +85,7 @@ def blank(body: bytes, names: frozenset[str]) -> tuple[bytes, bool]:
 
 @cache
 def _patterns(names: frozenset[str]) -> list[tuple[re.Pattern[bytes], bytes]]:
-    value = rb'("(?:[^"\\]|\\.)*+")'
+    value = rb'"(?:[^"\\]|\\.)++"'
     found = []
     for name in sorted(names):
         parent, _, key = name.rpartition(".")
@@ -100,8 +100,6 @@ def _patterns(names: frozenset[str]) -> list[tuple[re.Pattern[bytes], bytes]]:
 
 
 def _blank_value(match: re.Match[bytes]) -> bytes:
-    if match.group(2) == b'""':
-        return match.group(0)
     return match.group(1) + json.dumps(BLANK).encode()
 
 

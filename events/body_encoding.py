@@ -14,7 +14,7 @@ class TooLarge(InvalidInput):
 
 
 def decoded(delivery: Delivery, *, most: int) -> Delivery:
-    """The delivery with a plain body. most: bytes, for the body before and after.
+    """The delivery with a plain body, and headers that say so. most: bytes, for the body before and after.
 
     Raises TooLarge, or InvalidInput for an encoding that is not known or not intact.
     """
@@ -35,4 +35,6 @@ def decoded(delivery: Delivery, *, most: int) -> Delivery:
         raise TooLarge(f"more than {most} bytes when opened")
     if not opener.eof:
         raise InvalidInput(f"the {encoding} body ends too early")
-    return replace(delivery, body=body)
+    headers = {name: value for name, value in delivery.headers.items()
+               if name != "content-encoding"}
+    return replace(delivery, body=body, headers=headers)

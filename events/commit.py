@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from connections.models import Instance
+from connections.payload import sanitize_text
 from events import contacts, conversations, ingest, notify, spool
 from events.archive import RawRow, as_delivery
 from events.ingest import Stored, Unit
@@ -26,6 +27,7 @@ from omni.errors import InvalidParams, Unavailable
 logger = logging.getLogger("omni.events")
 BATCH = 100
 _AWAY = (OperationalError, InterfaceError)
+_LIMIT = "54"  # SQLSTATE class "program limit exceeded": the row is at fault, not the server
 
 
 @dataclass(slots=True)
@@ -40,17 +42,26 @@ def store(jobs: Sequence[Job]) -> None:
     """Persist a batch and resolve every job; never raises for content or for the database."""
     try:
         _resolve(jobs, _persist_or_retry([job.unit for job in jobs]))
-    except _AWAY as exc:
-        connection.close()
-        for job in jobs:
-            _spool(job, exc)
-    except (DatabaseError, ValueError) as exc:
+    except Exception as exc:  # around a request: whatever a draft holds, its sender is answered
+        if is_away(exc):
+            connection.close()
+            for job in jobs:
+                _spool(job, exc)
+            return
         _forget()
         if len(jobs) > 1:
             for job in jobs:
                 store([job])
         else:
             _quarantine(jobs[0], exc)
+
+
+def is_away(exc: BaseException) -> bool:
+    """Whether an error says that the database is not there, rather than that a row is wrong."""
+    if not isinstance(exc, _AWAY):
+        return False
+    state = getattr(exc.__cause__, "sqlstate", None) or ""
+    return not state.startswith(_LIMIT)
 
 
 def _persist_or_retry(units: list[Unit]) -> list[Stored]:
@@ -60,7 +71,9 @@ def _persist_or_retry(units: list[Unit]) -> list[Stored]:
     """
     try:
         return ingest.persist(units)
-    except _AWAY:
+    except _AWAY as exc:
+        if not is_away(exc):
+            raise
         connection.close()
         _forget()
         return ingest.persist(units)
@@ -80,15 +93,19 @@ def _quarantine(job: Job, exc: Exception) -> None:
     if job.unit.raw is None:
         job.done.set_exception(exc)
         return
-    job.unit.drafts = []
-    job.unit.raw.quarantine("store_error", f"{type(exc).__name__}: {exc}")
     try:
-        job.done.set_result(ingest.persist([job.unit])[0])
+        job.done.set_result(_persist_as_dead_letter(job.unit, exc))
     except _AWAY as away:
         connection.close()
         _spool(job, away)
     except (DatabaseError, ValueError) as again:
         job.done.set_exception(again)
+
+
+def _persist_as_dead_letter(unit: Unit, exc: Exception) -> Stored:
+    unit.drafts = []
+    unit.raw.quarantine("store_error", sanitize_text(f"{type(exc).__name__}: {exc}"))
+    return ingest.persist([unit])[0]
 
 
 def _spool(job: Job, exc: Exception) -> None:
@@ -118,12 +135,12 @@ def drain_spool() -> int:
         unit = unit_of(raw)
         try:
             ingest.persist([unit])
-        except _AWAY:
-            raise
-        except (DatabaseError, ValueError) as exc:
-            unit.drafts = []
-            raw.quarantine("store_error", f"{type(exc).__name__}: {exc}")
-            ingest.persist([unit])
+        except Exception as exc:  # around a task: one delivery must not keep the rest waiting
+            if is_away(exc):
+                raise
+            _forget()
+            logger.error("Spooled delivery could not be stored as events.", exc_info=exc)
+            _persist_as_dead_letter(unit, exc)
         path.unlink(missing_ok=True)
         failpoints.hit("drain.committed")
         count += 1
@@ -140,8 +157,11 @@ def unit_of(raw: RawRow) -> Unit:
     """
     unit = Unit(instance_id=raw.instance_id, provider=raw.provider, drafts=[], raw=raw,
                 received_at=raw.received_at)
-    instance = Instance.objects.get(pk=raw.instance_id)
-    unit.routed = not instance.enabled
+    instance = Instance.objects.filter(pk=raw.instance_id).first()
+    if instance is None:
+        raw.quarantine("instance_gone", f"there is no instance {raw.instance_id} any more")
+        return unit
+    unit.routed = not instance.is_on
     try:
         account = instance.account()
     except InvalidParams as exc:
@@ -208,6 +228,9 @@ class GroupCommit:
                 for job in batch:
                     if not job.done.done():
                         job.done.set_exception(Unavailable(str(exc)))
+            finally:
+                for _ in batch:
+                    self._jobs.task_done()
 
     def _next_batch(self) -> list[Job]:
         try:
@@ -222,11 +245,11 @@ class GroupCommit:
         return batch
 
     def drain(self, timeout: float) -> bool:
-        """Wait until nothing is queued, for a clean stop; False when time ran out."""
+        """Wait until all that was queued is answered, for a clean stop; False when time ran out."""
         finished = threading.Event()
 
         def watch() -> None:
-            while self._jobs.qsize():
+            while self._jobs.unfinished_tasks:
                 finished.wait(0.02)
             finished.set()
 

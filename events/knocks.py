@@ -4,13 +4,14 @@ Counted in memory and written once a second by whoever commits next, so that a f
 requests costs no writes of its own.
 """
 
-import json
 import threading
 import time
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from connections.adapter import Delivery
+from connections.payload import sanitize_text
+from events.storable import storable_json
 
 _UPSERT = """
 INSERT INTO omni_knocks (hour, address, reason, count, last_at, sample_headers, detail)
@@ -33,7 +34,7 @@ class Knocks:
 
     def count(self, delivery: Delivery, *, address: str, reason: str, detail: str = "") -> None:
         """Note one refused delivery. reason: unknown_address, signature_mismatch, too_large."""
-        key = (address[:160].replace("\x00", "�"), reason)
+        key = (sanitize_text(address[:160]), reason)
         with self._lock:
             if key not in self._counts and len(self._counts) >= _MOST_ADDRESSES:
                 key = ("(many others)", reason)
@@ -44,14 +45,25 @@ class Knocks:
             row["count"] += 1
 
     def flush(self, *, force: bool = False) -> None:
-        """Write the counts on this thread's connection, at most once a second."""
+        """Write the counts on this thread's connection, at most once a second.
+
+        Keeps them when the database is away (OperationalError, InterfaceError).
+        """
         if not self._counts or (not force and time.monotonic() - self._flushed < _FLUSH_SECONDS):
             return
         with self._lock:
             rows, self._counts = list(self._counts.values()), {}
         self._flushed = time.monotonic()
-        with connection.cursor() as cursor:
-            cursor.execute(_UPSERT, [json.dumps(rows)])
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(_UPSERT, [storable_json(rows)])
+        except (OperationalError, InterfaceError):
+            with self._lock:
+                for row in rows:
+                    kept = self._counts.setdefault((row["address"], row["reason"]),
+                                                   {**row, "count": 0})
+                    kept["count"] += row["count"]
+            raise
 
     def forget(self) -> None:
         """Drop what was counted and not written."""

@@ -9,6 +9,7 @@ import json
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.db import close_old_connections
 
 from connections.adapter import Answer, Delivery
 from connections.models import is_cached
-from events.receive import receive
+from events.receive import receive, too_large
 
 PREFIX = "/webhooks/"
 LEGACY_PREFIX = "/webhook/evolution/"
@@ -46,6 +47,9 @@ async def lane(scope: dict[str, Any], receive_: Receive, send: Send) -> None:
     headers = {name.decode("latin-1"): value.decode("latin-1")
                for name, value in scope["headers"]}
     body = await _read(receive_, headers)
+    if body is None:
+        body = await asyncio.get_running_loop().run_in_executor(
+            _threads, partial(too_large, headers, provider=provider, slug=slug))
     if isinstance(body, Answer):
         await _send(send, body)
         return
@@ -76,14 +80,12 @@ def _in_thread(delivery: Delivery, provider: str, slug: str) -> "Future[Answer]"
     return receive(delivery, provider=provider, slug=slug)
 
 
-async def _read(receive_: Receive, headers: dict[str, str]) -> bytes | Answer:
-    """The whole body, or the refusal of one that is too large or does not arrive."""
+async def _read(receive_: Receive, headers: dict[str, str]) -> bytes | Answer | None:
+    """The whole body, None when it is too large, or the refusal of one that does not arrive."""
     most = settings.OMNI_WEBHOOK_MAX_BYTES
-    too_large = Answer(413, {"error": {"code": "too_large", "message":
-                                       "the body is larger than this address takes"}})
     announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > most:
-        return too_large
+        return None
     chunks: list[bytes] = []
     size = 0
     try:
@@ -96,7 +98,7 @@ async def _read(receive_: Receive, headers: dict[str, str]) -> bytes | Answer:
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > most:
-                    return too_large
+                    return None
                 chunks.append(chunk)
                 if not message.get("more_body"):
                     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 
 logger = logging.getLogger("omni.events")
 EVENTS = "omni_events"  # new event rows; no payload
+WORK = "omni_work"  # runs are due that no worker may have seen; no payload
 RUNS = "omni_runs"  # payload: ids of runs that changed, comma separated
 SIGNALS = "omni_signals"  # payload: JSON of a typing signal
 PAUSE_SECONDS = 0.005

@@ -1,11 +1,12 @@
 """The order of the front door, in one function. Both doors (`views`, `lane`) call it."""
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from connections import library
 from connections.adapter import Account, Adapter, Answer, Delivery
@@ -35,7 +36,7 @@ def receive(delivery: Delivery, *, provider: str, slug: str) -> "Future[Answer]"
         instance, account = lookup(provider, slug)
     except UnknownProvider:
         return _refuse(delivery, 404, "unknown_address", address)
-    except OperationalError:
+    except (OperationalError, InterfaceError):
         return _answered(_try_later("the database is not available"))
     if instance is None:
         return _refuse(delivery, 404, "unknown_address", address)
@@ -63,8 +64,14 @@ def receive(delivery: Delivery, *, provider: str, slug: str) -> "Future[Answer]"
     if understood.reason:
         raw.quarantine(understood.reason, understood.detail)
     unit = Unit(instance_id=instance.pk, provider=provider, drafts=understood.drafts, raw=raw,
-                received_at=delivery.received_at, routed=not instance.enabled)
+                received_at=delivery.received_at, routed=not instance.is_on)
     return _stored(unit, adapter, delivery, account)
+
+
+def too_large(headers: Mapping[str, str], *, provider: str, slug: str) -> Answer:
+    """The refusal of a body that a door did not even read to its end; counted like the others."""
+    delivery = Delivery(body=b"", headers=headers)
+    return _refuse(delivery, 413, "too_large", f"{provider}/{slug}").result()
 
 
 def _stored(unit: Unit, adapter: Adapter, delivery: Delivery,

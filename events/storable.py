@@ -8,14 +8,14 @@ from connections.payload import sanitize_text
 
 def storable_json(value: Any) -> str:
     """`value` as JSON text; only texts with something to replace are walked."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, default=str)
     if "\\u0000" not in text:
         try:
             text.encode()
             return text
         except UnicodeEncodeError:
             pass
-    return json.dumps(storable(value), ensure_ascii=False)
+    return json.dumps(storable(value), ensure_ascii=False, default=str)
 
 
 def storable(value: Any) -> Any:

@@ -13,7 +13,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
 from connections.adapter import Answer, Delivery
-from events.receive import receive
+from events.receive import receive, too_large
 
 COMMIT_SECONDS = 25.0
 
@@ -34,16 +34,16 @@ class WebhookView(APIView):
         return self._take(request, **kwargs)
 
     def _take(self, request: Any, provider: str, slug: str, tail: str = "") -> HttpResponse:
-        if int(request.headers.get("content-length") or 0) > settings.OMNI_WEBHOOK_MAX_BYTES:
-            return to_response(Answer(413, {"error": {
-                "code": "too_large", "message": "the body is larger than this address takes"}}))
+        headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             body = request.body
-        except (RequestDataTooBig, UnreadablePostError):
+        except RequestDataTooBig:
+            return to_response(too_large(headers, provider=provider, slug=slug))
+        except (UnreadablePostError, ValueError):  # cut off, or a length that is no number
             return to_response(Answer(400, {"error": {
                 "code": "unreadable", "message": "the body did not arrive whole"}}))
         delivery = Delivery(
-            body=body, headers={name.lower(): value for name, value in request.headers.items()},
+            body=body, headers=headers,
             method=request.method, path=tail.strip("/"), query=request.META.get("QUERY_STRING", ""),
             url=settings.OMNI_PUBLIC_URL + request.get_full_path(),
             received_at=datetime.now(UTC))

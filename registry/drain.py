@@ -86,7 +86,7 @@ class Drain:
             parameters.pop(name, None)
         listener = psycopg.connect(**parameters, autocommit=True)
         listener.execute(f"LISTEN {notify.EVENTS}")
-        listener.execute(f"LISTEN {notify.RUNS}")
+        listener.execute(f"LISTEN {notify.WORK}")
         return listener
 
     def _take_slot(self, listener: psycopg.Connection) -> bool:
@@ -100,6 +100,7 @@ class Drain:
     def _loop(self, listener: psycopg.Connection) -> None:
         end = time.monotonic() + TURN_SECONDS
         renewed = looked = 0.0
+        suspects = False  # whether a run waits that killed workers before
         while time.monotonic() < end and not STOP.value:
             now = time.monotonic()
             if now - renewed >= RENEW_SECONDS:
@@ -108,22 +109,29 @@ class Drain:
             if now - looked >= LOOK_SECONDS:
                 looked = now
                 queue.sweep()
+                suspects = queue.waiting_alone()
             busy = routing.route()
-            busy += self._claim()
+            busy += self._claim(alone=suspects)
             if not busy:
                 self._wait(listener, LOOK_SECONDS)
 
-    def _claim(self) -> int:
-        """Take due runs for the free threads; a run that killed workers is taken by itself."""
+    def _claim(self, *, alone: bool) -> int:
+        """Take due runs for the free threads.
+
+        alone: a run waits that killed workers before; it is taken by itself, when what is at hand
+        has ended, so that nothing else dies with it.
+        """
         free = self._threads - len(self._works)
-        if queue.waiting_alone():
-            if self._works:
-                return 0  # finish what is at hand first: it must not die with the suspect
-            claims = queue.claim(self.owner, limit=1, alone=True)
-        else:
-            claims = queue.claim(self.owner, limit=free) if free > 0 else []
+        if alone and self._works:
+            return 0
+        if free <= 0:
+            return 0
+        claims = queue.claim(self.owner, limit=1, alone=True) if alone else []
+        claims = claims or queue.claim(self.owner, limit=free)
         for claim in claims:
             self._begin(Work(claim))
+        if len(claims) == free:
+            notify.notifier.send(notify.WORK)  # there may be more than this worker can take
         return len(claims)
 
     def _begin(self, work: Work) -> None:

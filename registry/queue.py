@@ -171,4 +171,5 @@ def rerun(run: Run, *, actor: str) -> Run:
             created_at=now, deadline=None)
         audit.note(actor, "run.rerun", f"run:{run.pk}", new_run=fresh.pk)
     notify.notifier.send(notify.RUNS, str(fresh.pk))
+    notify.notifier.send(notify.WORK)
     return fresh

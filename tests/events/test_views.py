@@ -1,0 +1,85 @@
+"""The documented door: HTTP becomes a delivery, an answer becomes HTTP."""
+
+import pytest
+from django.test import Client
+
+from connections.adapter import Answer
+from events.models import Event, Knock, RawPayload
+from events.views import to_response
+from tests.factories import SECRET, evolution_text, make_evolution, make_webhook, post_delivery
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("path", [
+    "/webhooks/webhook/shop", "/webhooks/webhook/shop/", "/webhooks/webhook/shop/a/b/"])
+def test_addresses_with_and_without_a_tail_are_the_same_instance(client, path):
+    make_webhook()
+
+    answer = client.post(path, b'{"a": 1}', "application/json",
+                         headers={"x-webhook-token": SECRET})
+
+    assert answer.status_code == 202
+    assert RawPayload.objects.get().path == ("a/b" if "a/b" in path else "")
+
+
+@pytest.mark.parametrize("tail", ["", "/messages-upsert"])
+def test_legacy_address_is_the_evolution_instance(client, tail):
+    make_evolution()
+
+    answer = client.post(f"/webhook/evolution/shop{tail}", evolution_text("AC1"),
+                         "application/json", headers={"x-omni-secret": SECRET})
+
+    assert answer.status_code == 202 and Event.objects.get().event_type == "message.text"
+
+
+def test_sender_needs_no_csrf_token_and_no_login():
+    shop = make_webhook()
+
+    answer = post_delivery(Client(enforce_csrf_checks=True), shop, {"a": 1})
+
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("length", ["abc", "1.5", "²"])
+def test_content_length_that_is_no_number_is_no_server_error(client, length):
+    shop = make_webhook()
+
+    answer = post_delivery(client, shop, {"a": 1}, **{"content-length": length})
+
+    assert answer.status_code < 500
+
+
+def test_announced_length_over_the_cap_is_413_and_counted(client, settings):
+    settings.OMNI_WEBHOOK_MAX_BYTES = 1000
+
+    answer = post_delivery(client, make_webhook(), b"x" * 1001)
+
+    assert answer.status_code == 413 and answer.json()["error"]["code"] == "too_large"
+    assert Knock.objects.get().address == "webhook/shop"
+
+
+def test_query_and_method_are_archived(client):
+    make_webhook()
+
+    client.put("/webhooks/webhook/shop/x?a=1", b'{"a": 1}', "application/json",
+               headers={"x-webhook-token": SECRET})
+
+    raw = RawPayload.objects.get()
+    assert (raw.method, raw.query, raw.path) == ("PUT", "a=1", "x")
+
+
+def test_answer_is_not_guessed_by_browsers(client):
+    answer = post_delivery(client, make_webhook(), {"a": 1})
+
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(("body", "content_type", "content"), [
+    ({"a": 1}, "application/json", b'{"a": 1}'), ([1], "application/json", b"[1]"),
+    ("<b>", "text/plain; charset=utf-8", b"<b>"), (None, "text/plain; charset=utf-8", b"")])
+def test_answer_of_an_adapter_is_json_or_plain_text(body, content_type, content):
+    response = to_response(Answer(201, body, {"X-Odd": "1"}))
+
+    assert (response.status_code, response.headers["X-Odd"]) == (201, "1")
+    assert (response.headers["Content-Type"], response.content) == (content_type, content)
