@@ -14,7 +14,9 @@ class TooLarge(InvalidInput):
 
 
 def decoded(delivery: Delivery, *, most: int) -> Delivery:
-    """The delivery with a plain body, and headers that say so. most: bytes, for the body before and after.
+    """The delivery with a plain body, and headers that say so.
+
+    most: bytes, for the body before and after.
 
     Raises TooLarge, or InvalidInput for an encoding that is not known or not intact.
     """

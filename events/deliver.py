@@ -21,6 +21,7 @@ from connections.envelope import Attachment, EventDraft, OutboundMessage, SendRe
 from connections.models import Instance
 from events import ingest, notify
 from events.models import Conversation, Event, OutboxMessage
+from events.storable import storable
 from omni import audit, failpoints
 from omni.errors import InvalidInput, NotSent, OmniError, UnknownOutcome
 
@@ -28,6 +29,7 @@ logger = logging.getLogger("omni.events")
 ONE_PROCESS = uuid.uuid4().hex  # a `sending` row of another process was interrupted
 IN_FLIGHT = timedelta(minutes=2)
 ECHO_WINDOW = timedelta(minutes=10)
+_WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref")
 _SETTLED = ("succeeded", "rejected", "unknown")
 _RESOLUTIONS = {"person_sent": "succeeded", "person_not_sent": "not_sent"}
 
@@ -55,6 +57,8 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
     A sent message becomes an outbound event of source `api` with the effect key as client_ref, so
     that the provider's echo finds it. Raises InvalidParams when the instance is not set up.
     """
+    for name in _WORDS:
+        setattr(message, name, storable(getattr(message, name)))
     message.client_ref = effect_key
     account = instance.account()
     adapter = instance.adapter
@@ -72,8 +76,9 @@ def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             request: dict[str, Any], call: Callable[[str], SendResult],
             caused_by: Event | None = None, run_id: int | None = None) -> Delivered:
     """Any other outward act, once per effect key; `call` is given the key to pass on."""
-    return _once(call, instance=instance, effect_key=effect_key, kind=kind, recipient=recipient,
-                 request=request, caused_by=caused_by, run_id=run_id)
+    return _once(call, instance=instance, effect_key=effect_key, kind=kind,
+                 recipient=storable(recipient), request=storable(request), caused_by=caused_by,
+                 run_id=run_id)
 
 
 def signal(message: OutboundMessage, *, instance: Instance) -> None:
@@ -166,10 +171,11 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
 def _is_in_flight(row: OutboxMessage, now: datetime) -> bool:
     """Whether somebody is sending this right now: this process, or a web process just now.
 
-    A run's effects have one owner at a time, so a foreign `sending` of a run was interrupted.
+    A run's effects have one owner at a time, whichever process that is: who meets `sending` again
+    is its new owner, and the former one was killed or lost the database.
     """
-    return row.token == ONE_PROCESS or (
-        row.run_id is None and now - (row.started_at or now) < IN_FLIGHT)
+    return row.run_id is None and (
+        row.token == ONE_PROCESS or now - (row.started_at or now) < IN_FLIGHT)
 
 
 def _called(call: Callable[[str], SendResult], effect_key: str) -> SendResult:
@@ -182,14 +188,17 @@ def _called(call: Callable[[str], SendResult], effect_key: str) -> SendResult:
         return SendResult("unknown", error=exc.message, error_code=exc.code)
     except OmniError as exc:
         return SendResult("rejected", error=exc.message, error_code=exc.code)
+    except Exception as exc:  # around a request: where it broke off, nobody can say
+        logger.exception("Adapter raised while sending.", extra={"effect_key": effect_key})
+        return SendResult("unknown", error=f"{type(exc).__name__}: {exc}", error_code="error")
 
 
 def _finish(row: OutboxMessage, result: SendResult) -> None:
     retry_later = result.status == "rejected" and result.retryable
     row.state = "not_sent" if retry_later else result.status
-    row.provider_message_id = result.provider_message_id
-    row.error, row.error_code = result.error[:2000], result.error_code[:64]
-    row.answer, row.ended_at = result.answer, timezone.now()
+    row.provider_message_id = storable(result.provider_message_id)
+    row.error, row.error_code = storable(result.error)[:2000], result.error_code[:64]
+    row.answer, row.ended_at = storable(result.answer), timezone.now()
     row.save(update_fields=["state", "provider_message_id", "error", "error_code", "answer",
                             "ended_at", "event"])
 

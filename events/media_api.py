@@ -19,7 +19,8 @@ SAFE_TYPES = frozenset((
     "image/png", "image/jpeg", "image/gif", "image/webp", "audio/mpeg", "audio/ogg", "audio/mp4",
     "audio/aac", "audio/amr", "audio/wav", "audio/webm", "video/mp4", "video/webm", "video/3gpp",
     "text/plain"))
-_EXTENSIONS = {"image/webp": ".webp", "audio/ogg": ".ogg", "audio/amr": ".amr"}
+_EXTENSIONS = {"image/webp": ".webp", "audio/ogg": ".ogg", "audio/amr": ".amr",
+               "audio/wav": ".wav"}
 _POLICY = "sandbox; default-src 'none'"
 
 

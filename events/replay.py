@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from connections.envelope import EventDraft
 from connections.models import Instance
-from events import ingest, notify
+from events import ingest, notify, state
 from events.archive import as_delivery
 from events.models import Event, RawPayload
 from events.normalize import understand
@@ -53,7 +53,10 @@ def replay(raw: RawPayload, *, dry_run: bool = True, allow_effects: bool = False
     unit = ingest.Unit(instance_id=instance.pk, provider=raw.provider, drafts=understood.drafts,
                        received_at=raw.received_at, routed=not allow_effects)
     stored = ingest.persist([unit])[0]
-    Event.objects.filter(pk__in=stored.event_ids).update(raw_id=raw.pk)
+    events = Event.objects.filter(pk__in=stored.event_ids)
+    events.update(raw_id=raw.pk)
+    if not allow_effects:  # the router, which else does it, never sees them
+        state.apply(events)
     _settle_dead_letter(raw, stored.event_ids)
     if allow_effects and stored.event_ids:
         notify.notifier.send(notify.EVENTS)

@@ -4,6 +4,7 @@ The fold reads every event about a message and writes one row, so that it can be
 time (`rebuild`) and two workers at once come to the same end.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 from django.db import connection, transaction
@@ -33,6 +34,9 @@ def apply(events: Iterable[Event]) -> None:
     something else was said about are folded.
     """
     events = list(events)
+    about = Counter((event.instance_id, message_id) for event in events
+                    for message_id in {event.provider_message_id, event.target_message_id}
+                    if message_id and _concerns(event, message_id))
     new = [event.pk for event in events
            if event.provider_message_id and event.event_type in MESSAGE_KINDS]
     made: set[Key] = set()
@@ -40,9 +44,7 @@ def apply(events: Iterable[Event]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_INTRODUCE, [new])
             made = set(cursor.fetchall())
-    keys = {(event.instance_id, message_id) for event in events
-            for message_id in (event.provider_message_id, event.target_message_id)
-            if message_id and _concerns(event, message_id)} - made
+    keys = {key for key, times in about.items() if times > 1 or key not in made}
     for instance_id in sorted({key[0] for key in keys}):
         rebuild(instance_id, [message for owner, message in keys if owner == instance_id])
 
@@ -59,9 +61,11 @@ RETURNING instance_id, provider_message_id
 
 
 def _concerns(event: Event, message_id: str) -> bool:
-    """A reply is about its own message only; an effect is about its target."""
+    """A reply is about its own message only; an effect is about its target, whatever id of its
+    own it has.
+    """
     if message_id == event.provider_message_id and event.event_type.startswith("message."):
-        return True
+        return event.target_message_id in (None, message_id) or not _is_effect(event.event_type)
     return message_id == event.target_message_id and event.relation not in (
         "", "replies_to", "derived_from")
 

@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/v1/", include("omni.urls_api")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("favicon.ico", RedirectView.as_view(url="/static/events/icon.svg")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),

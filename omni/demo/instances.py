@@ -49,10 +49,13 @@ def ready_parts() -> list[tuple[Part, Instance]]:
     return found
 
 
-def lead_to(instance: Instance, base_url: str) -> None:
-    """Let the instance send to the stand-in that runs now."""
-    instance.settings = {**instance.settings, "base_url": base_url}
-    instance.save()
+def lead_to(part: Part, instance: Instance, base_url: str) -> None:
+    """Let the instance send to the stand-in that runs now; what people changed stays."""
+    fresh, neutral = part.settings(base_url=base_url), part.settings(base_url="")
+    moved = {name: value for name, value in fresh.items() if value != neutral[name]}
+    if moved:
+        instance.settings = {**instance.settings, **moved}
+        instance.save()
 
 
 def _make(part: Part) -> Instance:

@@ -26,10 +26,14 @@ TYPES = {
 
 
 def settings(*, base_url: str) -> dict[str, Any]:
-    return {"verification": "standard_webhooks", "mapping": {
-        "type": "type", "types": TYPES, "id": "id", "time": "time",
-        "sender": "data.customer", "sender_name": "data.name", "text": "data.note",
-        "conversation": "data.order"}}
+    """base_url: where answers to customers go; empty: nowhere."""
+    return {
+        "verification": "standard_webhooks",
+        "send_url": f"{base_url}/shop/answers" if base_url else "",
+        "mapping": {
+            "type": "type", "types": TYPES, "id": "id", "time": "time",
+            "sender": "data.customer", "sender_name": "data.name", "text": "data.note",
+            "conversation": "data.order"}}
 
 
 def new_credentials() -> dict[str, Any]:

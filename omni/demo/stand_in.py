@@ -2,6 +2,7 @@
 
 It answers the calls the adapter makes the way the real server does (201 with the message's key),
 gives out the files of the demo's voice notes, and tells whoever asked about every message "sent".
+What the demo's shop sends to its customers ends here as well.
 """
 
 import base64
@@ -16,6 +17,7 @@ from typing import Any
 _MOST_BYTES = 32 * 1024 * 1024
 _MEDIA = "/chat/getBase64FromMediaMessage/"
 _STATE = "/instance/connectionState/"
+_SHOP = "/shop/answers"
 
 
 class StandIn:
@@ -45,6 +47,8 @@ class StandIn:
     def answer(self, method: str, path: str, api_key: str,
                body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """(status, JSON) for one call, in the words of the real server."""
+        if path == _SHOP and method == "POST":
+            return 202, {"id": secrets.token_hex(10)}
         if not secrets.compare_digest(api_key.encode(), self._api_key.encode()):
             return 401, {"status": 401, "error": "Unauthorized",
                          "response": {"message": "Unauthorized"}}

@@ -8,9 +8,9 @@ from typing import Any
 
 
 class Peer:
-    """A loopback server in threads. agent_seconds: how long the agent takes for an answer."""
+    """A loopback server in threads. seconds: how long it takes for an answer."""
 
-    def __init__(self, *, agent_seconds: float = 0.05) -> None:
+    def __init__(self, *, seconds: float = 0.04) -> None:
         self.sent: list[dict[str, Any]] = []  # bodies of /message/sendText, in order
         self.asked: list[dict[str, Any]] = []  # bodies of /agent
         self._lock = threading.Lock()
@@ -23,8 +23,7 @@ class Peer:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 status, answer = peer.answer(self.path, body)
-                if self.path == "/agent":
-                    threading.Event().wait(agent_seconds)
+                threading.Event().wait(seconds)  # so that a kill falls into a call
                 text = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")

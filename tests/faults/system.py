@@ -42,7 +42,7 @@ Instance.objects.create(slug="{slug}", name="Shop", provider="whatsapp_evolution
 
 
 def until(true: Callable[[], Any], *, seconds: float, what: str) -> Any:
-    """Wait until `true()` is, and return it. Raises AssertionError naming `what` at the deadline."""
+    """Wait until `true()` is, and return it. AssertionError names `what` at the deadline."""
     end = time.monotonic() + seconds
     while not (value := true()):
         assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
@@ -60,6 +60,7 @@ class System:
         self._database = EmbeddedPostgres(folder)
         self._children: dict[str, subprocess.Popen] = {}
         self._environment: dict[str, str] = {}
+        self._armed: dict[str, str] = {}
 
     def start(self) -> None:
         url = self._database.start()
@@ -78,6 +79,8 @@ class System:
     def stop(self) -> None:
         for name in list(self._children):
             self.kill(name)
+        if not self._database.has_ended():
+            self.kill_database()  # what it holds is thrown away: no time for a clean stop
         self._database.stop()
         self.peer.close()
 
@@ -115,6 +118,15 @@ class System:
     def start_database(self) -> None:
         self._database.start()
 
+    def end_leases_of_the_dead(self) -> None:
+        """Let leases of workers that are gone run out now instead of in some seconds."""
+        for run_id, owner in self.rows(
+                "SELECT id, lease_owner FROM omni_runs WHERE state = 'running'"):
+            if not _is_running(int(owner.rpartition(":")[2])):
+                self.rows("UPDATE omni_runs SET lease_until = clock_timestamp() WHERE id = %s "
+                          "AND lease_owner = %s AND state = 'running' RETURNING id",
+                          run_id, owner)
+
     def rows(self, statement: str, *values: Any) -> list[tuple]:
         """The rows of one query, read past everything the system's processes remember."""
         with psycopg.connect(self._dsn(), autocommit=True) as connection:
@@ -133,6 +145,10 @@ class System:
         finally:
             connection.close()
 
+    def armed(self) -> list[str]:
+        """The children that were started with a failpoint."""
+        return [name for name, failpoint in self._armed.items() if failpoint]
+
     def is_alive(self, name: str) -> bool:
         return self._children[name].poll() is None
 
@@ -140,6 +156,7 @@ class System:
         return (self.folder / f"{name}.log").read_text(errors="replace")[-3000:]
 
     def _start(self, name: str, failpoint: str, *arguments: str) -> None:
+        self._armed[name] = failpoint
         with (self.folder / f"{name}.log").open("ab") as log:
             self._children[name] = subprocess.Popen(
                 [sys.executable, *arguments], cwd=ROOT, stdout=log, stderr=log,
@@ -174,7 +191,16 @@ def _kill(processes: set[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=20)
+    until(lambda: not any(_is_running(process.pid) for process in processes), seconds=20,
+          what="the killed processes are gone")
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody waited for does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _free_port() -> int:

@@ -7,8 +7,9 @@ from time import monotonic, sleep
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from connections.models import Instance
 from omni.demo import whatsapp
-from omni.demo.instances import lead_to, ready_parts
+from omni.demo.instances import Part, lead_to, ready_parts
 from omni.demo.player import Player
 from omni.demo.stand_in import StandIn
 from omni.errors import OmniError
@@ -39,12 +40,8 @@ class Command(BaseCommand):
             parts = ready_parts()
             player = Player([(part, instance.credentials) for part, instance in parts],
                             url=_address(), speed=speed, say=self.stdout.write)
-            for part, instance in parts:
-                if part is whatsapp:
-                    stand_in = StandIn(api_key=instance.credentials["api_key"],
-                                       on_sent=player.sent, files=player.files)
-                    player.last_sent = stand_in.last_sent
-                    lead_to(instance, stand_in.url)
+            stand_in = _stand_in(parts, player)
+            player.last_sent = stand_in.last_sent
             self.stdout.write("Playing a recorded day to " + ", ".join(
                 instance.slug for _, instance in parts) + ".")
             player.play(once=once)
@@ -62,6 +59,15 @@ class Command(BaseCommand):
             if monotonic() > deadline:
                 raise CommandError(f"Nothing answers at {_address()}; start `manage.py up`.")
             sleep(0.5)
+
+
+def _stand_in(parts: list[tuple[Part, Instance]], player: Player) -> StandIn:
+    """The server the demo's instances send to from now on."""
+    keys = [instance.credentials["api_key"] for part, instance in parts if part is whatsapp]
+    stand_in = StandIn(api_key=keys[0] if keys else "", on_sent=player.sent, files=player.files)
+    for part, instance in parts:
+        lead_to(part, instance, stand_in.url)
+    return stand_in
 
 
 def _address() -> str:
