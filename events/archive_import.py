@@ -3,6 +3,7 @@
 Their senders were proved when they first arrived; here they are marked `verified_by` import.
 """
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def load(lines: Iterable[str], *, dry_run: bool, route: bool) -> Iterator[Import
 def _row_of(line: str) -> RawRow:
     """The archive row of one exported line. Raises BadLine."""
     try:
-        [(provider, slug, delivery)] = archive.load([line])
+        [(provider, slug, delivery)] = archive.load(io.StringIO(line))
         told = json.loads(line)
     except ValueError as exc:
         raise BadLine(f"no exported delivery: {_reason(exc)}") from exc

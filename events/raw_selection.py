@@ -36,7 +36,7 @@ def moment(text: str) -> datetime:
 
 def selected(options: dict[str, Any]) -> RawQuerySet:
     """The rows the arguments name. Raises CommandError for an instance that is not there."""
-    rows = RawPayload.objects.select_related("instance")
+    rows: Any = RawPayload.objects.select_related("instance")
     if options["instance"]:
         rows = rows.filter(instance=instance_named(options["instance"]))
     if options["since"]:

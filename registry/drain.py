@@ -27,7 +27,8 @@ logger = logging.getLogger("omni.registry")
 # Set to 1 by `omni_worker` when the cluster stops; no lock, which a killed process could keep.
 STOP = multiprocessing.Value("b", 0, lock=False)
 LOCK_CLASS = 7_311_943
-TURN_SECONDS = 250.0  # below the task timeout, so that workers are recycled as usual
+TURN_SECONDS = 180.0  # with END_SECONDS below the task timeout, so that workers are recycled
+END_SECONDS = 95.0  # for what is at hand at the end of a turn: an agent may take 90 s
 LOOK_SECONDS = 1.0
 RENEW_SECONDS = 2.0
 GRACE_SECONDS = 5.0  # a step may overrun its time by this before its lease is let go
@@ -77,8 +78,8 @@ class Drain:
                 return
             self._loop(listener)
         finally:
+            listener.close()  # frees the slot: another worker may begin while this one finishes
             self._finish()
-            listener.close()
 
     def _listen(self) -> psycopg.Connection:
         parameters = connection.get_connection_params()
@@ -123,6 +124,8 @@ class Drain:
         """
         free = self._threads - len(self._works)
         if alone and self._works:
+            return 0
+        if any(work.claim.deaths >= queue.ALONE_AFTER for work in list(self._works.values())):
             return 0
         if free <= 0:
             return 0
@@ -188,8 +191,9 @@ class Drain:
 
     def _finish(self) -> None:
         """Let threads finish what they do, within bounds; what is not done goes back."""
-        end = time.monotonic() + STOP_SECONDS
-        while self._works and time.monotonic() < end:
+        start = time.monotonic()
+        while self._works and time.monotonic() - start < (
+                STOP_SECONDS if STOP.value else END_SECONDS):
             try:
                 self._renew()
                 select.select([self._wake_read], [], [], 0.5)
@@ -201,6 +205,11 @@ class Drain:
                 break
         for _ in range(self._started):
             self._jobs.put(None)
+        if self._works:
+            try:
+                queue.release(self.owner)
+            except (DatabaseError, InterfaceError):
+                connection.close()  # their leases bring them back
 
 
 def drain() -> None:

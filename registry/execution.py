@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from actions.base import Outcome
 from events import outcomes
@@ -80,8 +80,8 @@ class Execution:
         with transaction.atomic():
             queue.advance_to(self.claim, step.path if step else self.run.step_path)
             outcomes.record(self.pending)
+            failpoints.hit("advance.precommit")
         self.pending.clear()
-        failpoints.hit("advance.precommit")
 
     def _run_step(self, step: Step) -> Verdict:
         module = _module(step.kind)
@@ -143,11 +143,11 @@ class Execution:
         return Outcome("skipped", {}, f"not true: {step.condition.source}", "condition")
 
     def _guarded(self, step: Step, module: Any) -> Outcome | Ended:
-        """The step itself; every error becomes an outcome with its reason."""
+        """The step itself; every error but the database's becomes an outcome with its reason."""
         try:
             return module.execute(step, self)
-        except queue.Fenced:
-            raise
+        except (queue.Fenced, OperationalError, InterfaceError):
+            raise  # a database that went away says nothing about the step: the lease brings it back
         except NotConfigured as exc:
             return Outcome("unavailable", {}, exc.message, exc.code)
         except OmniError as exc:

@@ -27,7 +27,8 @@ _STAMP = """
 SELECT (SELECT coalesce(sum(revision), 0) FROM omni_workflows),
        (SELECT count(*) FROM omni_workflow_versions),
        (SELECT coalesce(sum(revision), 0) FROM omni_bindings),
-       (SELECT count(*) FROM omni_bindings)
+       (SELECT count(*) FROM omni_bindings),
+       (SELECT coalesce(max(id), 0) FROM omni_bindings)
 """
 
 

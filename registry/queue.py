@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from connections.payload import sanitize_text
 from events import notify
 from omni import audit
 from omni.errors import InvalidInput, OmniError
@@ -18,6 +19,7 @@ from registry import alerts
 from registry.models import Run
 
 MAX_DEATHS = 3
+LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
 ALONE_AFTER = 2  # deaths in the same step: the next try gets a worker for itself
 
 
@@ -77,21 +79,26 @@ def renew(claims: Iterable[Claim]) -> None:
 
 
 def advance_to(claim: Claim, step_path: str) -> None:
-    """Note that a run reached a step; a new step forgets earlier deaths. Raises Fenced."""
-    _fenced(claim, "step_path = %s, deaths = CASE WHEN step_path = %s THEN deaths ELSE 0 END",
+    """Note that a run reached a step; a new step forgets earlier deaths. Raises Fenced.
+
+    A worker that died before any step was noted may have died in this one.
+    """
+    _fenced(claim, "step_path = %s, "
+            "deaths = CASE WHEN step_path IN (%s, '') THEN deaths ELSE 0 END",
             [step_path[:255], step_path[:255]])
 
 
 def end(claim: Claim, state: str, *, reason: str, code: str = "") -> None:
     """A run's final state. Raises Fenced."""
     _fenced(claim, "state = %s, reason = %s, code = %s, ended_at = clock_timestamp(), "
-            "lease_until = NULL", [state, reason[:4000], code[:64]])
+            "lease_until = NULL", [state, sanitize_text(reason[:4000]), code[:64]])
 
 
 def again_after(claim: Claim, seconds: float) -> None:
-    """Give a run back to the queue, due after `seconds`. Raises Fenced."""
+    """Give a run back to the queue, due after `seconds`, at most a month. Raises Fenced."""
     _fenced(claim, "state = 'queued', lease_until = NULL, lease_owner = '', "
-            "available_at = clock_timestamp() + %s * interval '1 second'", [seconds])
+            "available_at = clock_timestamp() + %s * interval '1 second'",
+            [min(seconds, LONGEST_DELAY)])
 
 
 def _fenced(claim: Claim, change: str, values: list) -> None:

@@ -1,8 +1,9 @@
 """Hop 7: events that carry no `routed_at` yet meet the workflows; one decision each, stored."""
 
 import logging
+from contextlib import nullcontext
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from connections.models import Instance
@@ -27,6 +28,14 @@ WHERE e.id = ANY(%s) AND e.target_event_id IS NULL AND e.target_message_id IS NO
   AND t.instance_id = e.instance_id AND t.provider_message_id = e.target_message_id
   AND t.event_type LIKE 'message.%%' AND t.id <> e.id
 """
+_LINK_EARLIER = """
+UPDATE omni_events e SET target_event_id = t.id,
+    conversation_id = coalesce(e.conversation_id, t.conversation_id),
+    contact_id = coalesce(e.contact_id, t.contact_id)
+FROM omni_events t
+WHERE t.id = ANY(%s) AND t.event_type LIKE 'message.%%' AND e.instance_id = t.instance_id
+  AND e.target_message_id = t.provider_message_id AND e.target_event_id IS NULL AND e.id <> t.id
+"""
 
 
 def route(limit: int = BATCH) -> int:
@@ -35,12 +44,20 @@ def route(limit: int = BATCH) -> int:
     Several workers may route at once: each takes rows no other holds. A matching that fails is the
     decision of its event, never the end of the batch.
     """
+    try:
+        return _route(limit, careful=False)
+    except DatabaseError:
+        return _route(limit, careful=True)
+
+
+def _route(limit: int, *, careful: bool) -> int:
+    """careful: a savepoint around each matching, because one broke the transaction."""
     failpoints.hit("route.read")
     with transaction.atomic():
         events = _take(limit)
         if not events:
             return 0
-        decisions = _decide(events)
+        decisions = _decide(events, careful=careful)
         now = timezone.now()
         runs = gates.open_runs([(event, effective) for event, decision in decisions
                                 for effective in decision.matches], now=now)
@@ -73,13 +90,16 @@ def _take(limit: int) -> list[Event]:
     return events
 
 
-def _decide(events: list[Event]) -> list[tuple[Event, matching.Decision]]:
+def _decide(events: list[Event], *, careful: bool) -> list[tuple[Event, matching.Decision]]:
     on = matching.table()
     decisions = []
     for event in events:
         try:
-            decision = matching.match(event, on)
+            with transaction.atomic() if careful else nullcontext():
+                decision = matching.match(event, on)
         except Exception as exc:  # around a task: one event must not stop the others
+            if isinstance(exc, DatabaseError) and not careful:
+                raise
             logger.exception("Matching failed.", extra={"event_id": event.pk})
             decision = matching.Decision(reason=f"matching failed: {type(exc).__name__}: {exc}")
         decisions.append((event, decision))
@@ -105,6 +125,10 @@ def _follow_up(events: list[Event]) -> None:
             if targeted:
                 with connection.cursor() as cursor:
                     cursor.execute(_LINK_TARGETS, [targeted])
+            messages = [event.pk for event in events if event.provider_message_id]
+            if messages:
+                with connection.cursor() as cursor:
+                    cursor.execute(_LINK_EARLIER, [messages])
             for event in events:
                 if event.direction == "outbound" and event.source != "api":
                     deliver.confirm_from_echo(event)

@@ -1,10 +1,14 @@
 """What every test starts with: nothing remembered of the rows of the test before."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from django.db import connection
 
+from actions import base, library
+from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
 from events import contacts, conversations
 from events.knocks import knocks
@@ -47,3 +51,44 @@ def _forget() -> None:
     contacts.forget()
     knocks.forget()
     matching.forget()
+
+
+class ProbeParams(Params):
+    say: Any = None
+
+
+@dataclass
+class Probe:
+    """An action that remembers its calls and ends as told: `answers` first, else done."""
+
+    calls: list[Any] = field(default_factory=list)
+    contexts: list[Context] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
+
+    def __call__(self, event: Any, params: ProbeParams, context: Context) -> Outcome:
+        """Remember the call."""
+        self.calls.append(params.say)
+        self.contexts.append(context)
+        answer = self.answers.pop(0) if self.answers else done(said=params.say)
+        if callable(answer):
+            answer = answer(event, context)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def probe() -> Iterator[Probe]:
+    """The actions custom.look, custom.change and custom.send: no effect, a write, a send."""
+    found, compiled = Probe(), matching.compiled
+    effects = {"custom.look": "none", "custom.change": "write", "custom.send": "send"}
+    for name, effect in effects.items():
+        base.DECLARED[name] = base.Action(
+            id=name, function=found, params=ProbeParams, output=base.Output, effects=effect,
+            timeout=30.0, idempotent=effect == "none", secret=frozenset(), version=1)
+    library.actions.cache_clear()
+    yield found
+    for name in effects:
+        del base.DECLARED[name]
+    library.actions.cache_clear()
+    compiled.cache_clear()

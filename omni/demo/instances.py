@@ -1,6 +1,5 @@
 """The instances of the demo: made once, used again, switched to the stand-in that runs now."""
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from connections.library import adapters
@@ -20,7 +19,7 @@ class Part(Protocol):
     PROVIDER: str
     SLUG: str
     NAME: str
-    LINES: Sequence[Line]
+    LINES: list[Line]
     WORKFLOWS: dict[str, dict[str, Any]]
 
     def settings(self, *, base_url: str) -> dict[str, Any]: ...

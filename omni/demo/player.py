@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from connections.http import Client
@@ -59,8 +60,9 @@ class Player:
             statuses.append(("READ", READ_AFTER))
         secret = turn.credentials[whatsapp.SLUG]["webhook_secret"]
         for status, seconds in statuses:
-            self._later(time.monotonic() + seconds, lambda status=status: whatsapp.status_update(
-                message_id, chat=chat, status=status, turn=turn, secret=secret))
+            self._later(time.monotonic() + seconds, partial(
+                whatsapp.status_update, message_id, chat=chat, status=status, turn=turn,
+                secret=secret))
 
     def play(self, *, once: bool) -> None:
         """Play the day, and again with fresh ids unless `once`."""
@@ -88,7 +90,7 @@ class Player:
             for line in part.LINES:
                 due = start + line.at / self._speed
                 end = max(end, due)
-                self._later(due, lambda part=part, line=line: _request(part, line, turn))
+                self._later(due, partial(_request, part, line, turn))
         self._work_until(end)
 
     def _later(self, due: float, work: Work) -> None:

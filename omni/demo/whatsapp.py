@@ -13,7 +13,8 @@ from omni.demo.whatsapp_bodies import TOLD
 
 PROVIDER, SLUG, NAME = "whatsapp_evolution", "demo-whatsapp", "Demo: Sunrise Bakery"
 LINES = DAY
-WORKFLOWS = {"whatsapp-default-reply": {"groups": False}}  # bound when the instance is made
+# Bound to the instance when it is made: workflow -> inputs.
+WORKFLOWS: dict[str, dict[str, Any]] = {"whatsapp-default-reply": {"groups": False}}
 
 
 def settings(*, base_url: str) -> dict[str, Any]:

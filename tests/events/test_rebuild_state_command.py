@@ -25,12 +25,14 @@ def faces(instance):
 
 
 def make_talk(instance):
-    """Three messages: one edited, one read, one answered and known only by that."""
+    """Three messages: one edited and reacted to, one read, and one that answers an unseen one."""
     edited = make_event(instance, provider_message_id="a", text="before")
     make_event(instance, event_type="message.edited", relation="replaces",
                target_message_id="a", text="after")
     make_event(instance, provider_message_id="b", text="hi", relation="replies_to",
                target_message_id="never-seen")
+    make_event(instance, event_type="message.reaction", provider_message_id="r",
+               relation="reacts_to", target_message_id="a", content={"emoji": "+"})
     make_event(instance, event_type="message.status.read", relation="status_of",
                target_message_id="c", delivery_status="read")
     return edited
@@ -44,7 +46,7 @@ def test_faces_come_back_from_events_in_any_number_of_chunks(monkeypatch):
     told = rebuild()
 
     assert faces(shop) == [("a", "after", 1, None), ("b", "hi", 0, None), ("c", None, 0, "read")]
-    assert "shop: 3 messages, 0 rows" in told
+    assert "shop: 3 messages, 0 rows" in told  # a reaction has an id and no face of its own
 
 
 def test_rebuilding_changes_nothing_that_was_right():

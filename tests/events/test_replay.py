@@ -1,111 +1,95 @@
-"""An archived delivery through today's mapping again."""
+"""An archived delivery through today's mapping again: dry by default, only what is new for real."""
 
 import pytest
 
-from connections.models import Instance
-from events import archive
-from events.models import Event, MessageState, RawPayload
+from events.models import Event, RawPayload
 from events.replay import replay
-from tests.factories import evolution_text, make_evolution, make_webhook, post_delivery
+from registry import routing
+from registry.models import Run
+from tests.events.deliveries import change_mapping, deliver, make_shop
+from tests.factories import switch_on
 
 pytestmark = pytest.mark.django_db
+OTHER = {"event_type": "message.text", "id": "other", "text": "text"}
+BODY = {"id": "1", "other": "2", "text": "hi"}
 
 
-def archived(client, instance, body):
-    """The archive row of a delivery that went through the door."""
-    answer = post_delivery(client, instance, body).json()
-    return archive.read(answer.get("raw_id") or RawPayload.objects.latest("id").pk)
+@pytest.fixture
+def shop():
+    return make_shop()
 
 
-def change_mapping(instance, **rules):
-    Instance.objects.filter(pk=instance.pk).update(settings={"mapping": rules})
+def test_dry_run_shows_what_would_come_out_and_stores_nothing(shop):
+    raw = deliver(shop, BODY)
+    change_mapping(shop, **OTHER)
+
+    shown = replay(raw)
+
+    assert [draft.text for draft in shown.drafts] == ["hi"]
+    assert (shown.new, shown.stored, shown.error) == (["m:2"], [], "")
+    assert Event.objects.count() == 1 and RawPayload.objects.count() == 1
 
 
-def test_dry_run_shows_what_would_come_out_and_stores_nothing(client):
-    raw = archived(client, make_evolution(), evolution_text("AC1"))
-    Event.objects.all().delete()
+def test_known_event_is_neither_new_nor_changed_and_stays_one(shop):
+    raw = deliver(shop, BODY)
 
-    replayed = replay(raw)
+    done = replay(raw, dry_run=False)
 
-    assert (replayed.new, replayed.stored) == (["m:AC1"], [])
-    assert [draft.text for draft in replayed.drafts] == ["hello"]
-    assert not Event.objects.exists() and RawPayload.objects.get().deliveries == 1
-
-
-def test_replay_of_known_events_adds_nothing(client):
-    raw = archived(client, make_evolution(), evolution_text("AC1"))
-
-    replayed = replay(raw, dry_run=False)
-
-    assert (replayed.new, replayed.changed, replayed.stored) == ([], [], [])
+    assert (done.new, done.changed, done.stored) == ([], [], [])
     assert Event.objects.count() == 1
 
 
-def test_changed_mapping_is_shown_and_stored_as_a_revision(client):
-    shop = make_webhook(mapping={"id": "id", "text": "a", "event_type": "message.text"})
-    raw = archived(client, shop, {"id": "1", "a": "old", "b": "new"})
-    change_mapping(shop, id="id", text="b", event_type="message.text")
+def test_for_real_only_the_new_event_is_added_with_its_archive_row(shop):
+    raw = deliver(shop, BODY)
+    change_mapping(shop, **OTHER)
 
-    shown = replay(raw)
-    stored = replay(raw, dry_run=False)
+    done = replay(raw, dry_run=False)
 
-    assert shown.changed == stored.changed == ["m:1"]
-    revision = Event.objects.get(pk=stored.stored[0])
-    assert (revision.text, revision.source, revision.raw_id) == ("new", "replay", raw.pk)
+    added = Event.objects.get(pk=done.stored[0])
+    assert (added.source, added.raw_id, added.received_at) == ("replay", raw.pk, raw.received_at)
+    assert replay(raw, dry_run=False).stored == [] and Event.objects.count() == 2
 
 
-@pytest.mark.parametrize("allow_effects", [False, True])
-def test_replayed_events_wake_workflows_only_on_purpose(client, allow_effects):
-    raw = archived(client, make_evolution(), evolution_text("AC1"))
-    Event.objects.all().delete()
+def test_other_content_under_a_known_key_is_a_revision(shop):
+    raw = deliver(shop, {**BODY, "said": "better"})
+    change_mapping(shop, event_type="message.text", id="id", text="said")
 
-    replayed = replay(raw, dry_run=False, allow_effects=allow_effects)
+    done = replay(raw, dry_run=False)
 
-    event = Event.objects.get(pk=replayed.stored[0])
-    assert (event.routed_at is None) is allow_effects
-
-
-def test_replayed_message_has_its_state_although_it_is_not_routed(client):
-    raw = archived(client, make_evolution(), evolution_text("AC1"))
-    Event.objects.all().delete()
-
-    replay(raw, dry_run=False)
-
-    assert MessageState.objects.get().text == "hello"
+    assert done.changed == ["m:1"] and Event.objects.get(pk=done.stored[0]).text == "better"
+    assert Event.objects.get(dedup_key="m:1").text == "hi"
 
 
-def test_dead_letter_that_became_an_event_is_one_no_more(client):
-    shop = make_webhook()
-    raw = archived(client, shop, b"{")
-    RawPayload.objects.filter(pk=raw.pk).update(content_type="text/plain",
-                                                headers={"content-type": "text/plain"})
+@pytest.mark.parametrize(("allow_effects", "runs"), [(False, 0), (True, 1)])
+def test_new_events_wake_workflows_only_when_that_is_allowed(shop, allow_effects, runs):
+    raw = deliver(shop, BODY)
+    routing.route()
+    switch_on()
+    change_mapping(shop, **OTHER)
 
-    replayed = replay(archive.read(raw.pk), dry_run=False)
+    replay(raw, dry_run=False, allow_effects=allow_effects)
+    routing.route()
 
-    settled = RawPayload.objects.get()
-    assert len(replayed.stored) == 1 and settled.event_count == 1
-    assert (settled.quarantine_reason, settled.quarantine_detail) == (
-        "", "replayed; was bad_json")
+    assert Run.objects.count() == runs
 
 
-def test_body_that_still_cannot_be_read_says_why(client):
-    raw = archived(client, make_webhook(), b"{")
+def test_delivery_that_still_cannot_be_read_says_why(shop):
+    raw = deliver(shop, b"not json")
 
-    replayed = replay(raw, dry_run=False)
+    done = replay(raw, dry_run=False)
 
-    assert replayed.error.startswith("bad_json: ") and replayed.drafts == []
+    assert done.error.startswith("bad_json: ") and done.drafts == []
     assert RawPayload.objects.get().quarantine_reason == "bad_json"
 
 
-def test_delivery_without_an_id_is_recognized_by_its_bytes_and_time(client):
-    raw = archived(client, make_webhook(), {"a": 1})
+def test_dead_letter_that_became_events_is_one_no_more(shop):
+    raw = deliver(shop, BODY)
+    Event.objects.all().delete()
+    RawPayload.objects.filter(pk=raw.pk).update(quarantine_reason="mapping_error", event_count=0)
+    raw.refresh_from_db()
 
-    assert (replay(raw).new, replay(raw).changed) == ([], [])
+    replay(raw, dry_run=False)
 
-
-@pytest.mark.parametrize("header", ["svix-id", "webhook-id", "x-github-delivery"])
-def test_delivery_named_by_a_header_is_recognized(client, header):
-    shop = make_webhook()
-    post_delivery(client, shop, {"a": 1}, **{header: "d-1"})
-
-    assert replay(RawPayload.objects.get()).new == []
+    raw = RawPayload.objects.get()
+    assert (raw.quarantine_reason, raw.event_count) == ("", 1)
+    assert raw.quarantine_detail == "replayed; was mapping_error"

@@ -80,9 +80,8 @@ def test_death_of_a_worker_outside_of_a_call_changes_nothing_for_the_sender(
     assert sends(healthy, message_id)[message_id] == 1
 
 
-@pytest.mark.parametrize("cluster", ["a new cluster", "the same cluster"])
-@pytest.mark.parametrize(("failpoint", "arrived"), [("attempt.committed", 0),
-                                                    ("call.answered", 1)])
+@pytest.mark.parametrize(("failpoint", "arrived", "cluster"), [
+    ("attempt.committed", 0, "the same cluster"), ("call.answered", 1, "a new cluster")])
 def test_send_that_a_death_interrupted_is_unknown_and_never_repeated(
         healthy: System, failpoint, arrived, cluster):
     message_id = unique("F")

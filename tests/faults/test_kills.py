@@ -38,8 +38,14 @@ def kill_database(system: System) -> None:
     system.start_database()
 
 
-@pytest.mark.parametrize("kill", [kill_web, kill_one_worker, kill_cluster, kill_database],
-                         ids=lambda kill: kill.__name__)
+def cut_connections(system: System) -> None:
+    """PostgreSQL stays, every session is ended: what a failover or an administrator does."""
+    system.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()")
+
+
+@pytest.mark.parametrize("kill", [kill_web, kill_one_worker, kill_cluster, kill_database,
+                                  cut_connections], ids=lambda kill: kill.__name__)
 def test_what_was_acknowledged_is_done_once_and_work_goes_on(system: System, kill):
     traffic = Traffic(system)
     until(lambda: len(traffic.acknowledged) >= 30, seconds=30, what="traffic flows")

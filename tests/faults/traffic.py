@@ -49,13 +49,15 @@ class Traffic:
         try:
             until(lambda: len(self.acknowledged) == len(self.ids), seconds=seconds,
                   what="every message is acknowledged")
-            until(lambda: all(one.ended for one in ledger(self.system, self.tag).values())
-                  and len(ledger(self.system, self.tag)) == len(self.ids),
-                  seconds=seconds, what="every run has ended")
+            until(self._all_ended, seconds=seconds, what="every run has ended")
         finally:
             self._stop.set()
             for thread in self._threads:
                 thread.join(35)
+
+    def _all_ended(self) -> bool:
+        entries = ledger(self.system, self.tag).values()
+        return len(entries) == len(self.ids) and all(one.ended for one in entries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
-"""The runs table as a queue: order, leases, fencing, deaths, and what people do to runs."""
+"""The runs table as a queue: one owner at a time, in order, and deaths are counted."""
 
-import threading
 from datetime import timedelta
 
 import pytest
@@ -12,279 +11,320 @@ from omni.audit import AuditEntry
 from omni.errors import InvalidInput
 from registry import queue
 from registry.models import Run
-from tests.factories import make_event, make_instance, make_run
+from registry.queue import Claim, Fenced
+from tests.factories import make_event, make_instance, make_run, make_workflow
 
 pytestmark = pytest.mark.django_db
 
 
-def ago(seconds):
-    return timezone.now() - timedelta(seconds=seconds)
+@pytest.fixture
+def shop():
+    return make_instance()
 
 
-def claim_one(**options):
-    [claim] = queue.claim("worker:1", limit=1, **options)
-    return claim
+def runs(shop, *keys, **fields):
+    """Queued runs with these ordering keys."""
+    make_workflow()
+    return [make_run(make_event(shop), ordering_key=key, **fields) for key in keys]
+
+
+def claimed(**options):
+    return [claim.run_id for claim in queue.claim("w1", **{"limit": 10, **options})]
 
 
 def expire(run):
-    Run.objects.filter(pk=run.pk).update(lease_until=ago(1))
+    Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
-def die(run):
-    """A worker takes the run and its lease runs out."""
-    Run.objects.filter(pk=run.pk).update(state="running", lease_until=ago(1),
-                                         lease_owner="worker:dead")
-    return queue.sweep()
+def die(run, times=1):
+    """Claim the run and let its worker die, `times` times."""
+    for _ in range(times):
+        assert queue.claim("w1", limit=1) or queue.claim("w1", limit=1, alone=True)
+        expire(run)
+        swept = queue.sweep()
+    run.refresh_from_db()
+    return swept
 
 
-def fresh(run):
-    return Run.objects.get(pk=run.pk)
+def test_claimed_run_is_running_under_a_lease_and_a_new_token(shop):
+    [run] = runs(shop, None)
 
+    [claim] = queue.claim("w1", limit=5)
 
-def test_claim_takes_the_run_with_a_new_token_and_a_lease():
-    run = make_run()
-
-    claim = claim_one()
-
-    run = fresh(run)
-    assert (claim.run_id, claim.token, claim.deaths) == (run.pk, 1, 0)
-    assert (run.state, run.token, run.lease_owner) == ("running", 1, "worker:1")
+    run.refresh_from_db()
+    assert claim == Claim(run.pk, 1, 0)
+    assert (run.state, run.lease_owner, run.token) == ("running", "w1", 1)
     assert run.lease_until > timezone.now() and run.started_at is not None
 
 
-def test_start_of_a_run_is_its_first_claim():
-    run = make_run(started_at=ago(60))
-    claim_one()
+def test_run_is_claimed_once(shop):
+    runs(shop, None)
 
-    assert fresh(run).started_at < ago(50)
-
-
-def test_claimed_run_is_not_claimed_again():
-    make_run()
-    claim_one()
-
-    assert queue.claim("worker:2", limit=5) == []
+    assert len(claimed()) == 1 and claimed() == []
 
 
-def test_run_that_is_not_due_is_not_claimed():
-    make_run(available_at=timezone.now() + timedelta(seconds=60))
+def test_no_more_than_the_limit_is_claimed(shop):
+    runs(shop, None, None, None)
 
-    assert queue.claim("worker:1", limit=5) == []
-
-
-@pytest.mark.parametrize("state", ["waiting", "done", "ignored", "failed", "dead", "canceled"])
-def test_only_queued_runs_are_claimed(state):
-    make_run(state=state)
-
-    assert queue.claim("worker:1", limit=5) == []
+    assert len(claimed(limit=2)) == 2
 
 
-def test_claim_takes_no_more_than_its_limit_and_the_longest_due_first():
-    late, early = make_run(available_at=ago(1)), make_run(available_at=ago(9))
-    make_run()
+def test_run_that_is_not_due_is_left(shop):
+    runs(shop, None, available_at=timezone.now() + timedelta(hours=1))
 
-    claims = queue.claim("worker:1", limit=2)
-
-    assert {claim.run_id for claim in claims} == {early.pk, late.pk}
+    assert claimed() == []
 
 
-def test_runs_of_one_ordering_key_go_one_after_the_other_in_their_order():
-    first, second = make_run(ordering_key="k"), make_run(ordering_key="k")
-    other = make_run(ordering_key="other")
+@pytest.mark.parametrize("state", ["running", "waiting", "done", "failed", "dead", "canceled"])
+def test_only_queued_runs_are_claimed(shop, state):
+    runs(shop, None, state=state)
 
-    claims = queue.claim("worker:1", limit=5)
-    assert {claim.run_id for claim in claims} == {first.pk, other.pk}
-    assert queue.claim("worker:2", limit=5) == []
-    queue.end(next(claim for claim in claims if claim.run_id == first.pk), "done", reason="")
-
-    assert claim_one().run_id == second.pk
+    assert claimed() == []
 
 
-def test_later_run_of_a_key_waits_for_one_that_is_due_later():
-    make_run(ordering_key="k", available_at=timezone.now() + timedelta(seconds=60))
-    make_run(ordering_key="k", available_at=ago(60))
+def test_only_the_oldest_run_of_a_key_is_claimed(shop):
+    first, _, other = runs(shop, "a", "a", "b")
 
-    assert queue.claim("worker:1", limit=5) == []
+    assert set(claimed()) == {first.pk, other.pk}
 
 
-def test_database_refuses_two_running_runs_of_one_key():
-    make_run(ordering_key="k", state="running")
+def test_next_run_of_a_key_waits_until_the_first_has_ended(shop):
+    first, second = runs(shop, "a", "a")
+    [claim] = queue.claim("w1", limit=5)
+    during = claimed()
+
+    queue.end(claim, "done", reason="")
+
+    assert (claim.run_id, during, claimed()) == (first.pk, [], [second.pk])
+
+
+def test_next_run_of_a_key_waits_while_the_first_is_to_be_tried_again(shop):
+    _, _second = runs(shop, "a", "a")
+    [claim] = queue.claim("w1", limit=5)
+    queue.again_after(claim, 60)
+
+    assert claimed() == []
+
+
+def test_two_running_runs_of_one_key_are_refused_by_the_database(shop):
+    first, second = runs(shop, "a", "a")
+    Run.objects.filter(pk=first.pk).update(state="running")
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        make_run(ordering_key="k", state="running")
+        Run.objects.filter(pk=second.pk).update(state="running")
 
 
-@pytest.mark.parametrize("write", [
-    lambda claim: queue.advance_to(claim, "steps[1]"),
-    lambda claim: queue.end(claim, "done", reason=""),
-    lambda claim: queue.again_after(claim, 5),
-], ids=["advance_to", "end", "again_after"])
-def test_old_token_cannot_write(write):
-    run = make_run()
-    old = claim_one()
+def test_renewing_extends_the_lease_of_the_owner_only(shop):
+    _mine, _other = runs(shop, None, None)
+    [first, second] = queue.claim("w1", limit=2)
+    past = timezone.now() - timedelta(seconds=1)
+    Run.objects.update(lease_until=past)
+
+    queue.renew([first, Claim(second.run_id, second.token - 1, 0)])
+
+    leases = dict(Run.objects.values_list("pk", "lease_until"))
+    assert leases[first.run_id] > timezone.now() and leases[second.run_id] == past
+
+
+WRITES = {
+    "advance_to": lambda claim: queue.advance_to(claim, "steps[1]"),
+    "end": lambda claim: queue.end(claim, "done", reason=""),
+    "again_after": lambda claim: queue.again_after(claim, 1)}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_old_token_changes_nothing(shop, write):
+    [run] = runs(shop, None)
+    [old] = queue.claim("w1", limit=1)
     expire(run)
     queue.sweep()
-    claim_one()
+    [new] = queue.claim("w2", limit=1)
 
-    with pytest.raises(queue.Fenced):
+    with pytest.raises(Fenced):
         write(old)
 
-    assert (fresh(run).state, fresh(run).step_path) == ("running", "")
+    run.refresh_from_db()
+    assert (run.state, run.token, run.lease_owner) == ("running", new.token, "w2")
 
 
-def test_renewing_extends_only_leases_that_are_still_held():
-    held, lost = make_run(), make_run()
-    claims = queue.claim("worker:1", limit=2)
-    Run.objects.update(lease_until=ago(1))
-    Run.objects.filter(pk=lost.pk).update(token=9)
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_run_that_was_taken_back_changes_nothing_before_it_is_claimed_again(shop, write):
+    [run] = runs(shop, None)
+    [old] = queue.claim("w1", limit=1)
+    expire(run)
+    queue.sweep()
 
-    queue.renew(claims)
-
-    assert fresh(held).lease_until > timezone.now() > fresh(lost).lease_until
-
-
-def test_run_given_back_is_due_after_the_delay_and_claimed_with_a_new_token():
-    run = make_run()
-    queue.again_after(claim_one(), 30)
-
-    assert queue.claim("worker:1", limit=1) == []
-    assert timedelta(seconds=25) < fresh(run).available_at - timezone.now() <= timedelta(seconds=30)
-    Run.objects.update(available_at=ago(1))
-    assert claim_one().token == 2
+    with pytest.raises(Fenced):
+        write(old)
 
 
-def test_lease_that_holds_is_not_swept():
-    run = make_run()
-    claim_one()
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_canceled_run_changes_nothing(shop, write):
+    [run] = runs(shop, None)
+    [claim] = queue.claim("w1", limit=1)
+    queue.cancel(run, actor="user:ana")
 
-    assert queue.sweep() == ([], []) and fresh(run).state == "running"
+    with pytest.raises(Fenced):
+        write(claim)
 
-
-def test_lease_that_ran_out_queues_the_run_again_and_counts_a_death():
-    run = make_run()
-
-    queued, dead = die(run)
-
-    assert (queued, dead) == ([run.pk], [])
-    assert (fresh(run).state, fresh(run).deaths, fresh(run).lease_owner) == ("queued", 1, "")
+    run.refresh_from_db()
+    assert (run.state, run.reason) == ("canceled", "canceled by user:ana")
 
 
-def test_third_death_in_a_row_ends_the_run_with_reason_and_alert():
-    run = make_run(step_path="steps[1]")
-    die(run)
-    die(run)
+def test_run_is_due_again_after_its_delay(shop):
+    [run] = runs(shop, None)
+    [claim] = queue.claim("w1", limit=1)
 
-    queued, dead = die(run)
+    queue.again_after(claim, 30)
 
-    run = fresh(run)
-    assert (queued, dead) == ([], [run.pk])
+    run.refresh_from_db()
+    assert run.state == "queued" and run.lease_until is None
+    assert timedelta(seconds=25) < run.available_at - timezone.now() < timedelta(seconds=35)
+
+
+@pytest.mark.parametrize("seconds", [10.0 ** 12, float("inf")])
+def test_delay_no_calendar_can_hold_becomes_a_long_one(shop, seconds):
+    [run] = runs(shop, None)
+    [claim] = queue.claim("w1", limit=1)
+
+    queue.again_after(claim, seconds)
+
+    run.refresh_from_db()
+    assert run.available_at > timezone.now() + timedelta(days=1)
+
+
+def test_sweep_takes_back_what_nobody_renewed(shop):
+    lost, held = runs(shop, None, None)
+    queue.claim("w1", limit=2)
+    expire(lost)
+
+    again, dead = queue.sweep()
+
+    lost.refresh_from_db()
+    held.refresh_from_db()
+    assert (again, dead) == ([lost.pk], [])
+    assert (lost.state, lost.deaths, lost.lease_owner) == ("queued", 1, "")
+    assert held.state == "running"
+
+
+def test_run_whose_worker_dies_three_times_is_dead_and_says_so(shop):
+    [run] = runs(shop, None)
+
+    _, dead = die(run, 3)
+
+    assert dead == [run.pk]
     assert (run.state, run.code, run.deaths) == ("dead", "worker_died", 3)
-    assert "died 3 times in a row at steps[1] (last: worker:dead)" in run.reason
-    assert run.ended_at is not None
+    assert run.reason == "the worker died 3 times in a row at the first step (last: w1)"
     alert = Event.objects.get(event_type="system.run.dead")
-    assert alert.caused_by_id == run.event_id and alert.content["run"] == run.pk
-    assert (alert.text, alert.content["code"]) == (run.reason, "worker_died")
+    assert alert.content["run"] == run.pk and alert.text == run.reason
 
 
-def test_progress_to_another_step_forgets_deaths_and_the_same_step_does_not():
-    run = make_run(deaths=1, step_path="steps[0]")
-    claim = claim_one()
+def test_new_step_forgets_earlier_deaths(shop):
+    [run] = runs(shop, None, step_path="steps[0]")
+    die(run, 2)
+    [claim] = queue.claim("w1", limit=1, alone=True)
 
-    queue.advance_to(claim, "steps[0]")
-    assert fresh(run).deaths == 1
     queue.advance_to(claim, "steps[1]")
 
-    assert (fresh(run).deaths, fresh(run).step_path) == (0, "steps[1]")
+    run.refresh_from_db()
+    assert (run.deaths, run.step_path) == (0, "steps[1]")
 
 
-def test_run_that_killed_two_workers_is_taken_only_alone():
-    suspect, healthy = make_run(deaths=2), make_run()
+@pytest.mark.parametrize("known", ["", "steps[0]"])
+def test_step_the_worker_may_have_died_in_keeps_the_count(shop, known):
+    [run] = runs(shop, None, step_path=known)
+    die(run, 1)
+    [claim] = queue.claim("w1", limit=1)
+
+    queue.advance_to(claim, "steps[0]")
+
+    run.refresh_from_db()
+    assert (run.deaths, run.step_path) == (1, "steps[0]")
+
+
+def test_suspect_is_claimed_alone_only(shop):
+    suspect, other = runs(shop, None, None)
+    Run.objects.filter(pk=suspect.pk).update(deaths=2)
 
     assert queue.waiting_alone()
-    assert claim_one().run_id == healthy.pk
-    assert queue.claim("worker:1", limit=5) == []
-
-    assert claim_one(alone=True).run_id == suspect.pk and not queue.waiting_alone()
+    assert claimed() == [other.pk] and claimed(alone=True) == [suspect.pk]
+    assert not queue.waiting_alone()
 
 
-def test_clean_stop_gives_runs_back_without_a_death():
-    mine = make_run()
-    claim_one()
-    theirs = make_run()
-    queue.claim("worker:2", limit=1)
+def test_clean_stop_gives_back_without_counting_a_death(shop):
+    _mine, _other = runs(shop, None, None)
+    queue.claim("w1", limit=1)
+    queue.claim("w2", limit=1)
 
-    queue.release("worker:1")
+    queue.release("w1")
 
-    assert (fresh(mine).state, fresh(mine).deaths) == ("queued", 0)
-    assert fresh(theirs).state == "running"
-
-
-@pytest.mark.parametrize("state", ["queued", "running", "waiting"])
-def test_live_run_is_canceled_and_says_by_whom(state):
-    run = make_run(state=state)
-
-    queue.cancel(run, actor="user:ana")
-
-    assert (fresh(run).state, fresh(run).reason) == ("canceled", "canceled by user:ana")
-    assert AuditEntry.objects.get(action="run.canceled").actor == "user:ana"
+    states = list(Run.objects.order_by("id").values_list("state", "deaths", "lease_owner"))
+    assert states == [("queued", 0, ""), ("running", 0, "w2")]
 
 
-def test_worker_on_a_canceled_run_is_fenced():
-    run = make_run()
-    claim = claim_one()
-    queue.cancel(run, actor="user:ana")
+@pytest.mark.parametrize("state", ["done", "ignored", "failed", "dead", "canceled"])
+def test_run_that_has_ended_cannot_be_canceled(shop, state):
+    [run] = runs(shop, None, state=state)
 
-    with pytest.raises(queue.Fenced):
-        queue.end(claim, "done", reason="")
-
-    assert fresh(run).state == "canceled"
-
-
-def test_ended_run_cannot_be_canceled():
-    run = make_run(state="done")
-
-    with pytest.raises(InvalidInput, match="ended already"):
+    with pytest.raises(InvalidInput) as refused:
         queue.cancel(run, actor="user:ana")
 
+    assert refused.value.code == "stale" and not AuditEntry.objects.filter(
+        action="run.canceled").exists()
 
-def test_rerun_is_a_new_run_of_the_same_version_with_the_next_number():
-    run = make_run(state="failed", inputs={"a": 1}, ordering_key="k")
-    first = queue.rerun(run, actor="user:ana")
-    Run.objects.filter(pk=first.pk).update(state="done")
 
-    second = queue.rerun(run, actor="user:ana")
+def test_rerun_is_a_new_run_of_the_same_version(shop):
+    [run] = runs(shop, "a", state="failed", inputs={"a": 1})
 
-    assert [first.replay_no, second.replay_no] == [1, 2]
-    assert (second.version_id, second.inputs, second.ordering_key, second.state) == (
-        run.version_id, {"a": 1}, "k", "queued")
-    assert fresh(run).state == "failed"
+    first, second = (queue.rerun(run, actor="user:ana") for _ in range(2))
+
+    assert [run.replay_no, first.replay_no, second.replay_no] == [0, 1, 2]
+    assert (first.version_id, first.inputs, first.state) == (run.version_id, {"a": 1}, "queued")
+    assert AuditEntry.objects.filter(action="run.rerun").count() == 2
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "waiting"])
-def test_live_run_is_not_rerun(state):
-    with pytest.raises(InvalidInput, match="not ended"):
-        queue.rerun(make_run(state=state), actor="user:ana")
+def test_run_that_has_not_ended_cannot_be_rerun(shop, state):
+    [run] = runs(shop, None, state=state)
+
+    with pytest.raises(InvalidInput, match="has not ended yet"):
+        queue.rerun(run, actor="user:ana")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_that_claim_at_once_never_share_a_run():
-    event_runs = [make_run(make_event(make_instance(f"s{n}")), ordering_key=f"k{n % 4}")
-                  for n in range(12)]
-    gate, taken = threading.Barrier(4), []
+def test_many_claimers_never_share_a_run_nor_a_key():
+    import threading
 
-    def work(number):
+    shop = make_instance()
+    runs(shop, *[f"k{number % 7}" for number in range(42)], *[None] * 20)
+    taken, errors = [], []
+    lock = threading.Lock()
+
+    def work():
         try:
-            gate.wait(10)
-            taken.extend(queue.claim(f"worker:{number}", limit=12))
+            while True:
+                claims = queue.claim(threading.current_thread().name, limit=3)
+                if not claims and not Run.objects.filter(state="queued").exists():
+                    return
+                for claim in claims:
+                    with lock:
+                        taken.append(claim.run_id)
+                for claim in claims:
+                    queue.end(claim, "done", reason="")
+        except Exception as exc:
+            errors.append(exc)
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
 
-    ids = [claim.run_id for claim in taken]
-    assert len(ids) == len(set(ids)) == 4
-    assert set(ids) == {run.pk for run in event_runs[:4]}
+    assert not errors
+    assert sorted(taken) == sorted(Run.objects.values_list("pk", flat=True))
+    for key in range(7):
+        ended = list(Run.objects.filter(ordering_key=f"k{key}").order_by("ended_at")
+                     .values_list("pk", flat=True))
+        assert ended == sorted(ended)

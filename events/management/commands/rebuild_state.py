@@ -15,7 +15,9 @@ CHUNK = 500
 # event speaks of any more is found too.
 _NEXT_IDS = """
 (SELECT DISTINCT provider_message_id FROM omni_events WHERE instance_id = %(instance)s
-   AND provider_message_id > %(last)s AND event_type LIKE 'message.%%' ORDER BY 1 LIMIT %(most)s)
+   AND provider_message_id > %(last)s AND event_type LIKE 'message.%%'
+   AND relation NOT IN ('reacts_to', 'pins', 'replaces', 'deletes', 'status_of', 'revises')
+   ORDER BY 1 LIMIT %(most)s)
 UNION
 (SELECT DISTINCT target_message_id FROM omni_events WHERE instance_id = %(instance)s
    AND target_message_id > %(last)s AND relation NOT IN ('', 'replies_to', 'derived_from')
