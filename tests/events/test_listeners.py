@@ -1,6 +1,5 @@
 """Listeners: one thread per instance that fetches its deliveries, kept running."""
 
-import logging
 import os
 import queue
 import signal
@@ -155,14 +154,6 @@ def test_only_named_instances_are_listened_for(fake):
 
     assert chosen.slugs == ["two"]
     assert chosen.close() == []
-
-
-def test_nothing_to_listen_for_is_said_once(running, caplog):
-    with caplog.at_level(logging.INFO, logger="omni.events"):
-        for _ in range(3):
-            running.refresh()
-
-    assert caplog.text.count("No instance needs a listener") == 1
 
 
 def test_listener_that_hangs_is_named_and_not_waited_for(fake, monkeypatch):
