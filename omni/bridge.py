@@ -78,10 +78,13 @@ def environ(scope: dict[str, Any], body: Any) -> dict[str, Any]:
         "wsgi.input": body, "wsgi.errors": sys.stderr, "wsgi.multithread": True,
         "wsgi.multiprocess": True, "wsgi.run_once": False}
     for raw_name, raw_value in scope["headers"]:
+        if b"_" in raw_name:
+            continue  # would pose as the header with a hyphen: both become the same variable
         name = raw_name.decode("latin-1").upper().replace("-", "_")
         name = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
         value = raw_value.decode("latin-1")
-        values[name] = f"{values[name]},{value}" if name in values else value
+        joint = "; " if name == "HTTP_COOKIE" else ","
+        values[name] = f"{values[name]}{joint}{value}" if name in values else value
     body.seek(0, io.SEEK_END)
     values["CONTENT_LENGTH"] = str(body.tell())
     body.seek(0)
