@@ -1,6 +1,6 @@
 """`/healthz` says that the process answers; `/readyz` that it could do its work now."""
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, JsonResponse
 
 
@@ -18,7 +18,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
                            "AND datname = current_database()")
             if not cursor.fetchone()[0]:
                 missing.append("no worker is running")
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         missing.append("the database does not answer")
     return JsonResponse({"status": "unavailable" if missing else "ok", "missing": missing},
                         status=503 if missing else 200)

@@ -40,12 +40,15 @@ def encrypt(text: str, *, place: str) -> str:
 
 def decrypt(sealed: str, *, place: str) -> str:
     """The text in `sealed`. Raises NotConfigured when no key of the ring opens it."""
-    _, key_id, nonce, body = sealed.split(":")
+    _, key_id, nonce, body = (sealed.split(":") + [""] * 4)[:4]
     cipher = _ring().get(key_id)
     try:
         if cipher is None:
             raise InvalidTag
         return cipher.decrypt(_decode(nonce), _decode(body), place.encode()).decode()
+    except ValueError:
+        raise NotConfigured(f"{place} holds no ciphertext; enter its value again",
+                            setting="OMNI_ENCRYPTION_KEYS") from None
     except InvalidTag:
         raise NotConfigured(
             f"{place} was encrypted with key {key_id}, which OMNI_ENCRYPTION_KEYS does not hold "
