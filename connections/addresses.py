@@ -29,8 +29,11 @@ def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
     Raises OSError when there is none, PermissionError when one of them is private and that is not
     allowed: one bad address blocks, so that a name cannot hide one behind another.
     """
-    found = list(dict.fromkeys(
-        info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as exc:  # of the idna codec: a label that is empty or too long
+        raise OSError(f"no host can have this name: {exc}") from exc
+    found = list(dict.fromkeys(info[4][0] for info in infos))
     if not allow_private:
         for address in found:
             if not is_public(address):

@@ -6,6 +6,7 @@ No redirects are followed and no proxy settings of the environment are used.
 
 import os
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,9 @@ from omni.errors import InvalidInput, NotSent, UnknownOutcome
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 CONNECT_SECONDS = 5.0
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-_BAD_REQUEST = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError)
+_BAD_REQUEST = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError,
+                UnicodeError)  # the last: a header beyond ASCII
+LONGEST_WAIT = 86_400.0  # seconds; what others ask us to wait has no bounds
 
 
 class _CheckedBackend(httpcore2.NetworkBackend):
@@ -84,14 +87,17 @@ class Response:
         """The parsed body, None when it is not JSON."""
         try:
             return httpx2.Response(200, content=self.content).json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds of a numeric Retry-After header, else None. Source: RFC 9110, 10.2.3."""
+        """Seconds of a numeric Retry-After header, a day at most, else None.
+
+        Source: RFC 9110, 10.2.3.
+        """
         text = self.headers.get("retry-after", "")
-        return float(text) if text.isdigit() else None
+        return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else None
 
 
 class Client:
@@ -114,6 +120,7 @@ class Client:
         acted, InvalidInput when the address itself is wrong.
         """
         limit = timeout or self.timeout
+        end = time.monotonic() + limit
         limits = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit))
         url = f"{self.base_url.rstrip('/')}/{path.lstrip('/')}" if path else self.base_url
         try:
@@ -121,20 +128,23 @@ class Client:
                     method, url, json=json, content=content, data=data, files=files,
                     params=params, headers={**self.headers, **(headers or {})},
                     timeout=limits) as answer:
-                return Response(answer.status_code, answer.headers, _read(answer, max_bytes))
+                return Response(answer.status_code, answer.headers, _read(answer, max_bytes, end))
         except _NOT_SENT as exc:
             raise NotSent(f"could not connect to {_place(url)}: {exc}") from exc
         except _BAD_REQUEST as exc:
             raise InvalidInput(f"cannot call {_place(url)}: {exc}", code="bad_url") from exc
         except httpx2.TimeoutException as exc:
             raise UnknownOutcome(f"{_place(url)} did not answer within {limit:g} s") from exc
-        except httpx2.TransportError as exc:
+        except httpx2.RequestError as exc:
             raise UnknownOutcome(f"{_place(url)} broke off: {type(exc).__name__}") from exc
 
 
-def _read(answer: httpx2.Response, max_bytes: int) -> bytes:
+def _read(answer: httpx2.Response, max_bytes: int, end: float) -> bytes:
+    """end: monotonic seconds; an answer that drips is over then."""
     chunks, size = [], 0
     for chunk in answer.iter_bytes():
+        if time.monotonic() > end:
+            raise httpx2.ReadTimeout("the answer is too slow", request=answer.request)
         size += len(chunk)
         if size > max_bytes:
             raise UnknownOutcome(f"{_place(str(answer.url))} answered more than {max_bytes} bytes")

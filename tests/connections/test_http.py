@@ -1,0 +1,210 @@
+"""The outbound client against real peers: typed errors, bounds, no surprises."""
+
+import socket
+import threading
+import time
+
+import pytest
+from werkzeug import Response as Answer
+
+from connections.http import Client
+from omni.errors import InvalidInput, NotSent, UnknownOutcome
+
+
+@pytest.fixture
+def peer():
+    """A raw TCP peer: sends what it is told to, piece by piece, then closes."""
+    servers = []
+
+    def start(*pieces, pause=0.0, linger=False):
+        server = socket.create_server(("127.0.0.1", 0))
+        over = threading.Event()
+
+        def serve():
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+                try:
+                    for piece in pieces:
+                        connection.sendall(piece)
+                        over.wait(pause)
+                    if linger:
+                        over.wait(20)
+                except OSError:
+                    pass  # the client has had enough
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        servers.append((server, over, thread))
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for server, over, thread in servers:
+        over.set()
+        server.close()
+        thread.join(10)
+
+
+def test_answer_is_read_whole_whatever_its_status(httpserver):
+    httpserver.expect_request("/a", method="POST").respond_with_json({"b": 1}, status=418)
+
+    answer = Client(httpserver.url_for("")).request("POST", "/a", json={"x": 1})
+
+    assert (answer.status, answer.json(), answer.text) == (418, {"b": 1}, '{\n    "b": 1\n}')
+    assert httpserver.log[0][0].headers["User-Agent"] == "omni"
+
+
+def test_headers_of_the_client_and_of_the_request_are_sent(httpserver):
+    httpserver.expect_request("/").respond_with_data("")
+
+    Client(httpserver.url_for("/"), headers={"x-a": "1", "x-b": "1"}).request(
+        "GET", headers={"x-b": "2"})
+
+    sent = httpserver.log[0][0].headers
+    assert (sent["x-a"], sent["x-b"]) == ("1", "2")
+
+
+def test_redirect_is_an_answer_and_is_not_followed(httpserver):
+    httpserver.expect_request("/a").respond_with_response(
+        Answer(status=302, headers={"Location": httpserver.url_for("/b")}))
+
+    answer = Client(httpserver.url_for("/a")).request("GET")
+
+    assert answer.status == 302 and len(httpserver.log) == 1
+
+
+def test_private_address_is_refused_before_anything_is_sent(httpserver, settings):
+    settings.OMNI_ALLOW_PRIVATE_ADDRESSES = False
+
+    with pytest.raises(NotSent, match="private address"):
+        Client(httpserver.url_for("/")).request("GET")
+
+    assert httpserver.log == []
+
+
+def test_proxy_of_the_environment_is_not_used(httpserver, monkeypatch):
+    httpserver.expect_request("/").respond_with_data("direct")
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    assert Client(httpserver.url_for("/")).request("GET").text == "direct"
+
+
+def test_port_nobody_listens_on_is_not_sent():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    with pytest.raises(NotSent, match=f"could not connect to http://127.0.0.1:{port}"):
+        Client(f"http://127.0.0.1:{port}").request("POST")
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example", "x..example"])
+def test_name_nobody_has_is_not_sent_or_a_wrong_address(host):
+    with pytest.raises((NotSent, InvalidInput)):
+        Client(f"http://{host}/").request("POST")
+
+
+@pytest.mark.parametrize("url", [
+    "", "no address", "ftp://example.com/", "file:///etc/passwd", "http://", "//example.com",
+    "http://[::1", "http://example.com:99999/", "http://exa mple.com/"])
+def test_address_that_is_none_is_a_wrong_address(url):
+    with pytest.raises((InvalidInput, NotSent)):
+        Client(url).request("GET")
+
+
+@pytest.mark.parametrize("headers", [{"x-a": "1\r\nx-forged: 1"}, {"x a": "1"}, {"x-a": "\x00"}])
+def test_header_that_forges_another_is_refused(httpserver, headers):
+    httpserver.expect_request("/").respond_with_data("")
+
+    with pytest.raises(InvalidInput):
+        Client(httpserver.url_for("/")).request("GET", headers=headers)
+
+    assert httpserver.log == []
+
+
+def test_header_beyond_ascii_is_refused(httpserver):
+    httpserver.expect_request("/").respond_with_data("")
+
+    with pytest.raises(InvalidInput):
+        Client(httpserver.url_for("/")).request("GET", headers={"x-a": "\u0101"})
+
+
+def test_peer_that_does_not_answer_leaves_the_outcome_unknown(peer):
+    with pytest.raises(UnknownOutcome, match="did not answer within 0.3 s"):
+        Client(peer(linger=True), timeout=0.3).request("POST")
+
+
+@pytest.mark.parametrize("pieces", [
+    [], [b"HTTP/1.1 200 OK\r\n"], [b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"],
+    [b"nonsense\r\n\r\n"]])
+def test_peer_that_breaks_off_leaves_the_outcome_unknown(peer, pieces):
+    with pytest.raises(UnknownOutcome):
+        Client(peer(*pieces), timeout=5).request("POST")
+
+
+def test_answer_that_drips_ends_at_the_time_limit(peer):
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"
+    url = peer(head, *[b"x"] * 40, pause=0.1)
+    started = time.monotonic()
+
+    with pytest.raises(UnknownOutcome, match="did not answer within 0.6 s"):
+        Client(url, timeout=0.6).request("POST")
+
+    assert time.monotonic() - started < 3
+
+
+def test_answer_beyond_the_limit_is_not_read_to_its_end(httpserver):
+    httpserver.expect_request("/").respond_with_data(b"x" * 5000)
+
+    with pytest.raises(UnknownOutcome, match="more than 1000 bytes"):
+        Client(httpserver.url_for("/")).request("GET", max_bytes=1000)
+
+
+def test_zip_bomb_is_not_opened_to_its_end(httpserver):
+    import gzip
+
+    httpserver.expect_request("/").respond_with_response(Answer(
+        gzip.compress(b"\0" * 10_000_000), headers={"content-encoding": "gzip"}))
+
+    with pytest.raises(UnknownOutcome, match="more than 100000 bytes"):
+        Client(httpserver.url_for("/")).request("GET", max_bytes=100_000)
+
+
+def test_answer_that_cannot_be_unzipped_leaves_the_outcome_unknown(httpserver):
+    httpserver.expect_request("/").respond_with_response(Answer(
+        b"no gzip", headers={"content-encoding": "gzip"}))
+
+    with pytest.raises(UnknownOutcome):
+        Client(httpserver.url_for("/")).request("POST")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [
+    ("7", 7.0), ("0", 0.0), ("", None), ("soon", None), ("-1", None), ("1.5", None),
+    ("\xb2", None), ("Wed, 21 Oct 2015 07:28:00 GMT", None), ("9" * 400, 86_400.0)])
+def test_wait_that_was_asked_for_is_read_within_reason(peer, text, seconds):
+    url = peer(f"HTTP/1.1 429 Slow\r\ncontent-length: 0\r\nretry-after: {text}\r\n\r\n"
+               .encode("latin-1"))
+
+    assert Client(url).request("GET").retry_after == seconds
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
+def test_body_that_is_no_json_is_nothing(httpserver, content):
+    httpserver.expect_request("/").respond_with_data(content)
+
+    assert Client(httpserver.url_for("/")).request("GET").json() is None
+
+
+@pytest.mark.parametrize("url", [
+    "http://user:canary@127.0.0.1:{port}/canary?token=canary", "http://127.0.0.1:{port}/canary"])
+def test_errors_name_the_place_and_no_secret(url):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    with pytest.raises(NotSent) as refused:
+        Client(url.format(port=port)).request("GET")
+
+    assert "canary" not in str(refused.value)
