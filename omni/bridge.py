@@ -22,6 +22,10 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+class _SenderLeftError(Exception):
+    """The sender is gone before the body was complete."""
+
+
 class WSGIBridge:
     """An ASGI application around a WSGI one."""
 
@@ -36,6 +40,8 @@ class WSGIBridge:
                     if not await _read(receive, body):
                         await _refuse(send, 413, b"The body is too large.\n")
                         return
+            except _SenderLeftError:
+                return
             except TimeoutError:
                 await _refuse(send, 408, b"The body did not arrive in time.\n")
                 return
@@ -70,7 +76,7 @@ def environ(scope: dict[str, Any], body: Any) -> dict[str, Any]:
     client = scope.get("client") or ("", 0)
     values: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"], "SCRIPT_NAME": scope.get("root_path", ""),
-        "PATH_INFO": scope["path"].encode("utf-8").decode("latin-1"),
+        "PATH_INFO": scope["path"].encode("utf-8", "surrogateescape").decode("latin-1"),
         "QUERY_STRING": scope.get("query_string", b"").decode("latin-1"),
         "SERVER_NAME": host, "SERVER_PORT": str(port or 80), "REMOTE_ADDR": client[0],
         "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
@@ -96,12 +102,14 @@ async def _read(receive: Receive, body: Any) -> bool:
     size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _SenderLeftError
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > settings.OMNI_WEBHOOK_MAX_BYTES:
             return False
         body.write(chunk)
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
+        if not message.get("more_body"):
             return True
 
 
