@@ -61,12 +61,15 @@ def _wait(process, url, log):
             sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """Not for the session: its driver keeps an event loop in this thread, beside which the
+    asynchronous tests of other files cannot run theirs.
+    """
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         pytest.fail(f"no browser found; install one of {', '.join(BROWSERS)}")
-    # The browser's driver keeps an event loop in this thread, which Django takes for async code.
+    # Django takes that loop for async code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=found, args=QUIET)
