@@ -1,6 +1,6 @@
 """The only writer of `omni_event_actions`: what each step and attempt came to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db import connection
 
@@ -35,6 +35,20 @@ def record(rows: Iterable[EventAction]) -> None:
             cursor.execute(_INSERT, [storable_json(lines)])
 
 
-def recorded(run_id: int) -> list[EventAction]:
-    """A run's outcomes so far, in order."""
-    return list(EventAction.objects.filter(run_id=run_id).in_order())
+def copy(rows: Iterable[EventAction], *, to_run: int) -> None:
+    """Give another run of the same event these outcomes, as if it had come to them itself."""
+    record([EventAction(**{name: getattr(row, name) for name in _TYPES if name != "run_id"},
+                        run_id=to_run) for row in rows])
+
+
+def recorded(run_id: int, *, behind: Mapping[str, int] | None = None) -> list[EventAction]:
+    """A run's outcomes so far, in order.
+
+    behind: {path: turn} of loops; what lies below such a path is left out for earlier turns.
+    """
+    rows = EventAction.objects.filter(run_id=run_id)
+    for path, turn in (behind or {}).items():
+        rows = rows.extra(where=["NOT (starts_with(path, %s) AND "
+                                 "split_part(iteration, '.', 1)::int < %s)"],
+                          params=[f"{path}.", turn])
+    return list(rows.in_order())

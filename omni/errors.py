@@ -8,6 +8,7 @@
     │   ├── UnknownProvider   no provider of that name in the library
     │   └── SignatureMismatch the sender could not prove who it is
     ├── NotConfigured         a key, a model or a package is missing; names the setting to fill in
+    ├── Held                  our own limiter says not now; the run waits, no attempt is counted
     └── Unavailable           the other side failed: retried with backoff
         ├── NotSent           nothing left this machine (DNS, connect, TLS): safe to try again
         ├── Rejected          an explicit answer that nothing happened; final
@@ -75,6 +76,16 @@ class NotConfigured(OmniError):
     def __init__(self, message: str, *, setting: str) -> None:
         super().__init__(message, details={setting: message})
         self.setting = setting
+
+
+class Held(OmniError):
+    """Not now, by a limit of our own. retry_after: seconds."""
+
+    code = "held"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(OmniError):

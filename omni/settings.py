@@ -22,6 +22,7 @@ OMNI_PORT = env.int("OMNI_PORT", 8000)
 OMNI_PUBLIC_URL = env.str("OMNI_PUBLIC_URL", f"http://{OMNI_HOST}:{OMNI_PORT}").rstrip("/")
 OMNI_WORKERS = env.int("OMNI_WORKERS", 2)  # worker processes that route events and run workflows
 OMNI_WORKER_THREADS = env.int("OMNI_WORKER_THREADS", 12)  # runs at the same time in one of them
+OMNI_PARALLEL_STEPS = env.int("OMNI_PARALLEL_STEPS", 8)  # arms and turns of one run at a time
 OMNI_ADMIN_USER = env.str("OMNI_ADMIN_USER", "admin")
 OMNI_ADMIN_PASSWORD = env.str("OMNI_ADMIN_PASSWORD", "")
 OMNI_BOOTSTRAP_API_KEY = env.str("OMNI_BOOTSTRAP_API_KEY", "")

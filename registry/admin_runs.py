@@ -15,9 +15,10 @@ from connections.authentication import principal
 from events.admin_trace import step
 from events.models import EventAction, OutboxMessage
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
+from registry.endings import cancel_by
 from registry.models import RoutingDecision, Run, Workflow
 from registry.models.run import ENDED, LIVE
-from registry.queue import cancel, rerun
+from registry.reruns import rerun
 
 RECENT = 20_000  # newest runs counted for "recent runs"; keeps the list cheap at any size
 STEPS_MOST = 1000
@@ -60,9 +61,9 @@ class RunAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
     fieldsets = [
         (None, {"fields": [("workflow_link", "version_link", "instance"),
                            ("state", "code", "event_link"), "reason"]}),
-        ("Queue", {"fields": [("replay_no", "priority", "ordering_key"),
+        ("Queue", {"fields": [("replay_no", "priority", "slot_key"),
                               ("available_at", "lease_owner", "lease_until"),
-                              ("token", "deaths", "step_path", "allow_effects"),
+                              ("token", "deaths", "step_path"),
                               ("created_at", "started_at", "ended_at", "deadline"),
                               "inputs_shown"]}),
     ]
@@ -132,7 +133,7 @@ class RunAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
           when=lambda run: run.state in LIVE,
           confirm="A step that is being done finishes; nothing follows it.")
     def cancel(self, request: HttpRequest, run: Run) -> None:
-        cancel(run, actor=principal(request).name)
+        cancel_by(principal(request).name, run)
         messages.success(request, f"Run {run.pk} is canceled.")
 
     @verb("Run again", icon="replay", may="send", when=lambda run: run.state in ENDED,

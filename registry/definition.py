@@ -217,7 +217,7 @@ class Step:
     path: str
     id: str | None
     kind: str
-    body: Body
+    body: Any  # a Body; `kind` says which
     name: str = ""
     condition: Expression | None = None
     timeout: float | None = None

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from events import notify
-from registry import queue, routing, runner
+from registry import endings, queue, routing, runner, waits
 from registry.execution import Execution
 
 logger = logging.getLogger("omni.registry")
@@ -30,6 +30,7 @@ LOCK_CLASS = 7_311_943
 TURN_SECONDS = 180.0  # with END_SECONDS below the task timeout, so that workers are recycled
 END_SECONDS = 95.0  # for what is at hand at the end of a turn: an agent may take 90 s
 LOOK_SECONDS = 1.0
+FORGOTTEN_SECONDS = 5.0
 RENEW_SECONDS = 2.0
 GRACE_SECONDS = 5.0  # a step may overrun its time by this before its lease is let go
 STOP_SECONDS = 18.0
@@ -43,8 +44,7 @@ class Work:
     execution: Execution | None = None
 
     def is_hung(self) -> bool:
-        return (self.execution is not None and self.execution.step_deadline > 0
-                and time.monotonic() > self.execution.step_deadline + GRACE_SECONDS)
+        return self.execution is not None and self.execution.is_overdue(grace=GRACE_SECONDS)
 
 
 def cluster_slots() -> range:
@@ -109,12 +109,25 @@ class Drain:
                 self._renew()
             if now - looked >= LOOK_SECONDS:
                 looked = now
-                queue.sweep()
+                endings.sweep()
+                self._look_again()
                 suspects = queue.waiting_alone()
-            busy = routing.route()
+            busy = routing.route() + queue.wake_due()
             busy += self._claim(alone=suspects)
             if not busy:
-                self._wait(listener, LOOK_SECONDS)
+                self._wait(listener, self._pause())
+
+    def _pause(self) -> float:
+        """Seconds to sleep: until the next run that waits is due, but not past the next look."""
+        next_due = queue.seconds_to_next()
+        return LOOK_SECONDS if next_due is None else min(max(next_due, 0.0), LOOK_SECONDS)
+
+    def _look_again(self) -> None:
+        """Waits whose worker died before it searched the store for events that came first."""
+        forgotten = waits.unlooked(seconds=FORGOTTEN_SECONDS)
+        if forgotten:
+            endings.cancel(waits.look_and_apply(forgotten),
+                           reason="an event of cancel_on came", code="cancel_on")
 
     def _claim(self, *, alone: bool) -> int:
         """Take due runs for the free threads.

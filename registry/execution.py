@@ -1,30 +1,29 @@
-"""One run at work: what it has done, what it may still do, and what its expressions see.
+"""The state machine of one run: which step is next, and what its outcome means. Pure.
 
 A run is walked from its first step every time it is taken up; steps that have an outcome are not
-done again, their recorded output is read instead. That is the whole of resuming.
+done again, their recorded output is read instead. That is the whole of resuming. What touches the
+world (the database, actions, the clock) is behind `Hands`; tests put hands of their own there.
 """
 
 import logging
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
-
-from django.db import InterfaceError, OperationalError, transaction
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from actions.base import Outcome
-from events import outcomes
-from events.models import EventAction
-from omni import failpoints
-from omni.errors import NotConfigured, OmniError
-from registry import queue, scope
+from omni.errors import Held, NotConfigured, OmniError
 from registry.definition import Definition, Step
-from registry.models import Run
+from registry.lazy import Lazy
 from registry.retry import delay_after
+from registry.waiting import Wait
 
 logger = logging.getLogger("omni.registry")
+LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
 STEP_SECONDS = 60.0  # most a step without a timeout of its own may take
-OUTPUT_MAX = 64 * 1024  # characters of JSON a trace keeps of one output
+Place = tuple[str, str]  # path and iteration of a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +36,123 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """The run goes back to the queue and is walked again after `seconds`."""
+class Suspended:
+    """The run is walked again at `until` (None: when something wakes it).
 
-    seconds: float
+    keeps_place: it stays in line for its slot, as a step that is to be tried again does.
+    """
+
+    until: datetime | None
+    keeps_place: bool = False
 
 
-Verdict = Ended | Again | None  # None: go on with the next step
+Verdict = Ended | Suspended | None  # None: go on with the next step
+
+
+@dataclass(slots=True)
+class Record:
+    """What one attempt of one step came to. final: a later walk reads it instead of doing it."""
+
+    path: str
+    iteration: str
+    attempt: int
+    step_id: str
+    step_kind: str
+    action: str
+    status: str
+    code: str
+    reason: str
+    final: bool
+    input: Any
+    output: dict[str, Any]
+    started_at: datetime
+    ended_at: datetime
+    duration_ms: float
+
+
+class Hands(Protocol):
+    """What a walk needs of the world.
+
+    fatal: errors that say nothing about a step (the run was taken over, the database is away).
+    """
+
+    fatal: tuple[type[BaseException], ...]
+
+    def clock(self) -> datetime:
+        """The database's clock."""
+
+    def reached(self, name: str) -> None:
+        """A named place where tests may kill the process."""
+
+    def has_effect(self, step: Step) -> bool:
+        """Whether what came before must be on disk before this step begins."""
+
+    def seconds_for(self, step: Step) -> float:
+        """How long one attempt of a step may take."""
+
+    def flush(self, execution: "Execution", step: Step) -> None:
+        """Commit the pending records; raises one of `fatal` when the run is not ours any more."""
+
+    def act(self, step: Step, execution: "Execution") -> Outcome:
+        """Call the action of a `uses` step."""
+
+    def decide(self, step: Step, execution: "Execution", question: str) -> Outcome:
+        """Ask who decides; output {choice, confidence, reason, …}."""
+
+    def trouble_calling(self, workflow: str) -> str:
+        """Why another workflow cannot be called from here, "" when it can."""
+
+    def call(self, step: Step, execution: "Execution", inputs: Mapping[str, Any]) -> Outcome:
+        """Start another workflow and do not wait for it; output {run}."""
+
+    def expire(self, wait: Wait) -> Wait:
+        """Close an approval whose deadline has passed; the wait as it stands then."""
+
+    def side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Results of tasks that may run at the same time, in their order."""
 
 
 @dataclass(slots=True)
 class Execution:
-    """State of one walk. step_deadline: monotonic seconds; past it the lease is renewed no more.
+    """One walk. step_deadline: monotonic seconds; past it the lease is renewed no more.
 
     careful: this run lost a worker before, so every step is noted before it begins.
+    pending: records not committed yet. opened: waits that go into the store with a suspension.
+    progress: see Run.progress. lanes: walks of parallel arms and turns, while they run.
     """
 
-    run: Run
-    claim: queue.Claim
     definition: Definition
-    scope: scope.Lazy
-    recorded: dict[tuple[str, str, int], EventAction]
+    scope: Lazy
+    hands: Hands
+    recorded: dict[tuple[str, str, int], Record]
+    waits: dict[Place, Wait]
+    progress: dict[str, Any] = field(default_factory=dict)
     iteration: str = ""
     attempt: int = 1
     shown_input: Any = None
     step_deadline: float = 0.0
     careful: bool = False
+    in_lane: bool = False
     failed_path: str = ""
     failed_id: str = ""
-    pending: list[EventAction] = field(default_factory=list)
+    pending: list[Record] = field(default_factory=list)
+    opened: list[Wait] = field(default_factory=list)
+    lanes: "list[Execution]" = field(default_factory=list)
 
-    def run_steps(self, steps: tuple[Step, ...]) -> Verdict:
+    def run(self) -> Verdict:
+        """The steps; when they fail, the workflow's own `on_error`, and the failure stands."""
+        verdict = self.run_steps(self.definition.steps)
+        if not (isinstance(verdict, Ended) and verdict.state == "failed"
+                and self.definition.on_error):
+            return verdict
+        self._tell_error(verdict.code, verdict.reason, self.failed_path, self.failed_id)
+        handled = self.run_steps(self.definition.on_error)
+        if isinstance(handled, Suspended) or (isinstance(handled, Ended)
+                                              and handled.state != "failed"):
+            return handled
+        return verdict
+
+    def run_steps(self, steps: Sequence[Step]) -> Verdict:
         """Steps in order until one of them ends the run or suspends it."""
         for step in steps:
             verdict = self._run_step(step)
@@ -75,55 +160,138 @@ class Execution:
                 return verdict
         return None
 
-    def flush(self, step: Step | None = None) -> None:
-        """Commit buffered outcomes (and where the run stands); refused when fenced."""
-        with transaction.atomic():
-            queue.advance_to(self.claim, step.path if step else self.run.step_path)
-            outcomes.record(self.pending)
-            failpoints.hit("advance.precommit")
-        self.pending.clear()
+    def is_overdue(self, *, grace: float) -> bool:
+        """Whether a step overran its time by more than `grace` seconds."""
+        late = self.step_deadline > 0 and time.monotonic() > self.step_deadline + grace
+        return late or any(lane.is_overdue(grace=grace) for lane in list(self.lanes))
+
+    def wait_of(self, step: Step) -> Wait | None:
+        return self.waits.get((step.path, self.iteration))
+
+    def open(self, wait: Wait) -> Suspended:
+        """Begin to wait; the row is stored when the walk suspends."""
+        self.waits[(wait.path, wait.iteration)] = wait
+        self.opened.append(wait)
+        return Suspended(wait.wake_at)
+
+    @contextmanager
+    def turn(self, number: int, item: Any, count: int) -> Iterator[None]:
+        """The steps inside are those of one turn of a loop."""
+        kept = self.iteration, self.scope.get("item"), self.scope.get("loop")
+        self.iteration = f"{self.iteration}.{number}".lstrip(".")
+        self.scope["item"] = item
+        self.scope["loop"] = {"index": number, "number": number + 1, "count": count}
+        try:
+            yield
+        finally:
+            self.iteration, self.scope["item"], self.scope["loop"] = kept
+
+    def fork(self) -> "Execution":
+        """A walk of its own for an arm: it sees what is known so far, and not its neighbours."""
+        scope = self.scope.fork()
+        scope["steps"], scope["vars"] = dict(self.scope["steps"]), dict(self.scope["vars"])
+        lane = Execution(
+            definition=self.definition, scope=scope, hands=self.hands, recorded=self.recorded,
+            waits=self.waits, iteration=self.iteration, careful=self.careful, in_lane=True)
+        self.lanes.append(lane)
+        return lane
+
+    def join(self, lanes: "Sequence[Execution]",
+             verdicts: Sequence[Verdict]) -> tuple[Ended | None, list[Suspended]]:
+        """Take over what the lanes did, in their order: the first end, and who is suspended."""
+        before = dict(self.scope["vars"])
+        for lane in lanes:
+            self.scope["steps"].update(lane.scope["steps"])
+            self.scope["vars"].update({
+                name: value for name, value in lane.scope["vars"].items()
+                if name not in before or before[name] is not value})
+            self.pending += lane.pending
+            self.opened += lane.opened
+            self.lanes.remove(lane)
+        ends = [(lane, verdict) for lane, verdict in zip(lanes, verdicts, strict=True)
+                if isinstance(verdict, Ended)]
+        if ends:
+            self.failed_path, self.failed_id = ends[0][0].failed_path, ends[0][0].failed_id
+        return (ends[0][1] if ends else None,
+                [verdict for verdict in verdicts if isinstance(verdict, Suspended)])
+
+    def note(self, step: Step, outcome: Outcome, *, started: datetime, duration_ms: float,
+             final: bool = True, path: str = "", attempt: int | None = None) -> Record:
+        """Remember an outcome; it is committed with the next effect or the end of the walk."""
+        record = Record(
+            path=path or step.path, iteration=self.iteration,
+            attempt=self.attempt if attempt is None else attempt, step_id=step.id or "",
+            step_kind=step.kind, action=getattr(step.body, "action_id", ""),
+            status=outcome.status, code=outcome.code[:64], reason=outcome.reason[:4000],
+            final=final, input=_kept(self.shown_input, step), output=outcome.output,
+            started_at=started, ended_at=started + timedelta(milliseconds=duration_ms),
+            duration_ms=round(duration_ms, 3))
+        self.pending.append(record)
+        self.recorded[(record.path, record.iteration, record.attempt)] = record
+        return record
+
+    def publish(self, step: Step, outcome: Outcome, attempts: int) -> None:
+        """Make an outcome readable as `steps.<id>`."""
+        if not step.id:
+            return
+        error = None if outcome.status in ("done", "skipped") else {
+            "code": outcome.code, "message": outcome.reason}
+        self.scope["steps"][step.id] = None if outcome.status == "skipped" else {
+            "output": outcome.output, "status": outcome.status, "error": error,
+            "attempts": attempts}
 
     def _run_step(self, step: Step) -> Verdict:
-        module = _module(step.kind)
-        attempt = self._attempts(step)
-        row = self.recorded.get((step.path, self.iteration, attempt))
-        if row is not None and row.final:
-            return self._after(step, module, _outcome_of(row))
-        self.attempt = attempt + 1
-        done = self._execute(step, module)
-        if isinstance(done, Ended | Again):
-            return done
-        return self._after(step, module, done)
+        module = kind_of(step)
+        last = self._last(step)
+        if last is not None and last.final:
+            return self._after(step, module, outcome_of(last), last.attempt)
+        if last is not None:
+            due = datetime.fromisoformat(last.output["retry_at"])
+            if due > self.hands.clock():
+                return Suspended(due, keeps_place=True)
+        self.attempt = last.attempt + 1 if last else 1
+        begun = last is not None or self.wait_of(step) is not None
+        done = self._execute(step, module, begun=begun)
+        if isinstance(done, Outcome):
+            return self._after(step, module, done, self.attempt)
+        return done
 
-    def _attempts(self, step: Step) -> int:
-        """How many outcomes this step has."""
-        count = 0
-        while (step.path, self.iteration, count + 1) in self.recorded:
-            count += 1
-        return count
+    def _last(self, step: Step) -> Record | None:
+        """The newest record of a step."""
+        found, attempt = None, 1
+        while (record := self.recorded.get((step.path, self.iteration, attempt))) is not None:
+            found, attempt = record, attempt + 1
+        return found
 
-    def _execute(self, step: Step, module: Any) -> Outcome | Ended | Again:
-        """Do the step and buffer its outcome. Raises Fenced when the run is not ours any more."""
-        started, clock = datetime.now(UTC), time.monotonic()
+    def _execute(self, step: Step, module: Any, *, begun: bool) -> Outcome | Verdict:
+        """Do the step and buffer its outcome. begun: its condition was found true before."""
+        started, clock = self.hands.clock(), time.monotonic()
         self.shown_input = None
-        self.step_deadline = clock + _timeout(step, module)
-        verdict: Ended | None = None
-        outcome = self._condition(step)
+        self.step_deadline = clock + self.hands.seconds_for(step)
+        outcome = None if begun else self._condition(step)
+        end: Ended | None = None
         if outcome is None:
-            if self.careful or getattr(module, "has_effect", _no)(step):
-                self.flush(step)
-            failpoints.hit("step.start")
+            if self.careful or self.hands.has_effect(step):
+                self.hands.flush(self, step)
+            self.hands.reached("step.start")
             result = self._guarded(step, module)
+            if isinstance(result, Suspended):
+                return result
             if isinstance(result, Ended):
-                verdict, outcome = result, Outcome(
-                    "done", {"state": result.state}, result.reason, result.code)
-            else:
-                outcome = result
+                end, result = result, Outcome("done", {"state": result.state}, result.reason,
+                                              result.code)
+            outcome = result
+        took = (time.monotonic() - clock) * 1000
         delay = self._retry_delay(step, outcome)
-        self._note(step, outcome, started, (time.monotonic() - clock) * 1000,
-                   final=delay is None)
-        failpoints.hit("outcome.precommit")
-        return verdict or (outcome if delay is None else Again(delay))
+        if delay is not None:
+            due = self.hands.clock() + timedelta(seconds=min(delay, LONGEST_DELAY))
+            outcome = Outcome(outcome.status, {**outcome.output, "retry_at": due.isoformat()},
+                              outcome.reason, outcome.code)
+        self.note(step, outcome, started=started, duration_ms=took, final=delay is None)
+        self.hands.reached("outcome.precommit")
+        if end is not None:
+            return end
+        return outcome if delay is None else Suspended(due, keeps_place=True)
 
     def _retry_delay(self, step: Step, outcome: Outcome) -> float | None:
         if outcome.status not in ("failed", "unavailable"):
@@ -142,39 +310,30 @@ class Execution:
             return Outcome("failed", {}, exc.message, "invalid")
         return Outcome("skipped", {}, f"not true: {step.condition.source}", "condition")
 
-    def _guarded(self, step: Step, module: Any) -> Outcome | Ended:
-        """The step itself; every error but the database's becomes an outcome with its reason."""
+    def _guarded(self, step: Step, module: Any) -> Outcome | Ended | Suspended:
+        """The step itself; every error but the fatal ones becomes an outcome with its reason."""
         try:
             return module.execute(step, self)
-        except (queue.Fenced, OperationalError, InterfaceError):
-            raise  # a database that went away says nothing about the step: the lease brings it back
+        except self.hands.fatal:
+            raise  # it says nothing about the step: the lease brings the run back
+        except Held as exc:  # our own limiter: no attempt was made
+            return Suspended(self.hands.clock() + timedelta(seconds=exc.retry_after),
+                             keeps_place=True)
         except NotConfigured as exc:
             return Outcome("unavailable", {}, exc.message, exc.code)
         except OmniError as exc:
-            output = {"details": exc.details} if exc.details else {}
-            if getattr(exc, "retry_after", None) is not None:
-                output["retry_after"] = exc.retry_after
+            output: dict[str, Any] = {"details": exc.details} if exc.details else {}
+            if (asked := getattr(exc, "retry_after", None)) is not None:
+                output["retry_after"] = asked
             return Outcome("failed", output, exc.message, exc.code)
         except Exception as exc:  # around a step: an action's bug fails its step, not the worker
-            logger.exception("Step raised.", extra={"run": self.run.pk, "step": step.path})
+            logger.exception("Step raised.", extra={"workflow": self.definition.id,
+                                                    "step": step.path})
             return Outcome("failed", {}, f"{type(exc).__name__}: {exc}", "error")
 
-    def _note(self, step: Step, outcome: Outcome, started: datetime, duration_ms: float, *,
-              final: bool) -> None:
-        row = EventAction(
-            instance_id=self.run.instance_id, event_id=self.run.event_id, run_id=self.run.pk,
-            workflow=self.definition.id, path=step.path, iteration=self.iteration,
-            attempt=self.attempt, step_id=step.id or "", step_kind=step.kind,
-            action=getattr(step.body, "action_id", ""), status=outcome.status,
-            code=outcome.code[:64], reason=outcome.reason[:4000], final=final,
-            input=_kept(self.shown_input, step), output=outcome.output, token=self.claim.token,
-            started_at=started, ended_at=datetime.now(UTC), duration_ms=round(duration_ms, 3))
-        self.pending.append(row)
-        self.recorded[(step.path, self.iteration, self.attempt)] = row
-
-    def _after(self, step: Step, module: Any, outcome: Outcome) -> Verdict:
+    def _after(self, step: Step, module: Any, outcome: Outcome, attempts: int) -> Verdict:
         """What an outcome means for the run: go on, go inside, handle an error, or end."""
-        self._publish(step, outcome)
+        self.publish(step, outcome, attempts)
         if outcome.status == "done":
             if step.kind == "stop":
                 return Ended(outcome.output["state"], outcome.reason, outcome.code)
@@ -182,49 +341,51 @@ class Execution:
             if restore is not None:
                 restore(step, self, outcome.output)
             inside = getattr(module, "inside", None)
-            return inside(step, self, outcome.output) if inside else None
+            return self._caught(step, inside(step, self, outcome.output)) if inside else None
         if outcome.status == "skipped":
             return None
         if outcome.status == "stopped":
             return Ended("ignored", outcome.reason, outcome.code)
+        self.failed_path, self.failed_id = step.path, step.id or ""
+        return self._handled(step, Ended("failed", f"{step.id or step.path}: {outcome.reason}",
+                                         outcome.code), outcome.reason)
+
+    def _caught(self, step: Step, verdict: Verdict) -> Verdict:
+        """A failure inside a step is the step's own to handle; a `stop` is nobody's."""
+        if isinstance(verdict, Ended) and verdict.state == "failed" and verdict.code != "stopped":
+            return self._handled(step, verdict, verdict.reason)
+        return verdict
+
+    def _handled(self, step: Step, failure: Ended, message: str) -> Verdict:
+        """What the step's `on_error` makes of its failure."""
         if step.on_error == "continue":
             return None
-        reason = f"{step.id or step.path}: {outcome.reason}"
-        self.failed_path, self.failed_id = step.path, step.id or ""
         if isinstance(step.on_error, tuple):
-            self.scope["error"] = {"code": outcome.code, "message": outcome.reason,
-                                   "step": step.path, "step_id": step.id or ""}
+            self._tell_error(failure.code, message, self.failed_path, self.failed_id)
             return self.run_steps(step.on_error)
-        return Ended("failed", reason, outcome.code)
+        return failure
 
-    def _publish(self, step: Step, outcome: Outcome) -> None:
-        """Make an outcome readable as `steps.<id>`."""
-        if step.id:
-            error = None if outcome.status in ("done", "skipped") else {
-                "code": outcome.code, "message": outcome.reason}
-            value = None if outcome.status == "skipped" else {
-                "output": outcome.output, "status": outcome.status, "error": error,
-                "attempts": self._attempts(step)}
-            self.scope["steps"][step.id] = value
+    def _tell_error(self, code: str, message: str, path: str, id: str) -> None:
+        self.scope["error"] = {"code": code, "message": message, "step": path, "step_id": id}
 
 
-def _module(kind: str) -> Any:
+def earliest(suspensions: Sequence[Suspended]) -> Suspended | None:
+    """One suspension for several: the first moment, and the place only when all keep it."""
+    if not suspensions:
+        return None
+    moments = [item.until for item in suspensions if item.until is not None]
+    return Suspended(min(moments) if moments else None,
+                     all(item.keeps_place for item in suspensions))
+
+
+def outcome_of(record: Record) -> Outcome:
+    return Outcome(record.status, record.output or {}, record.reason, record.code)
+
+
+def kind_of(step: Step) -> Any:
     from registry import steps
 
-    return steps.modules()[kind]
-
-
-def _no(step: Step) -> bool:
-    return False
-
-
-def _timeout(step: Step, module: Any) -> float:
-    timeout_of = getattr(module, "timeout_of", None)
-    return timeout_of(step) if timeout_of else step.timeout or STEP_SECONDS
-
-
-def _outcome_of(row: EventAction) -> Outcome:
-    return Outcome(row.status, row.output or {}, row.reason, row.code)
+    return steps.modules()[step.kind]
 
 
 def _kept(shown: Any, step: Step) -> Any:

@@ -1,57 +1,250 @@
-"""Between a match and its run: the run row, once per event and workflow, with its place in line.
+"""Between a match and its run: the gates, counted from rows, and the run's place in line.
 
-`claim` is settled in matching; runs that send keep the order of their conversation.
+`gatekeeping` decides; here its facts are read and what it said is written. The keys of a batch are
+locked first, so that two workers never count the same key at once. `claim` is settled in matching.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
 from events.models import Event
+from events.storable import storable_json
+from registry import gatekeeping, scope, waiting, waits
+from registry.definition import Definition
+from registry.expressions import Expression, ExpressionError
+from registry.gatekeeping import Burst, Facts, Live, Said, Wish
+from registry.lazy import Lazy
 from registry.matching import Effective
+from registry.values import plain
 
 _INSERT = """
 INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
-    reason, code, priority, ordering_key, available_at, lease_owner, token, deaths, step_path,
-    allow_effects, deadline, created_at)
-SELECT instance_id, event_id, workflow_id, version_id, 0, inputs, 'queued', '', '', priority,
-    ordering_key, clock_timestamp(), '', 0, 0, '', true, deadline, clock_timestamp()
+    reason, code, priority, slot_key, slot_limit, once_key, burst_key, burst_until, batch,
+    throttle_key, throttle_at, available_at, lease_owner, token, deaths, step_path, deadline,
+    parent_path, parent_iteration, depth, progress, created_at)
+SELECT instance_id, event_id, workflow_id, version_id, 0, inputs, state, '', '', priority,
+    slot_key, slot_limit, once_key, burst_key, burst_until, batch, throttle_key, throttle_at,
+    coalesce(due, omni_now()), '', 0, 0, '', deadline, '', '', 0, '{}', omni_now()
 FROM jsonb_to_recordset(%s::jsonb) AS r(instance_id bigint, event_id bigint, workflow_id bigint,
-    version_id bigint, inputs jsonb, priority int, ordering_key text, deadline timestamptz, n int)
+    version_id bigint, inputs jsonb, state text, priority int, slot_key text, slot_limit int,
+    once_key text, burst_key text, burst_until timestamptz, batch jsonb, throttle_key text,
+    throttle_at timestamptz, due timestamptz, deadline timestamptz, n int)
 ORDER BY n
-ON CONFLICT (event_id, workflow_id, replay_no) DO NOTHING
+ON CONFLICT (event_id, workflow_id, replay_no) WHERE parent_id IS NULL DO NOTHING
 RETURNING id, event_id, workflow_id
+"""
+_ONCE = """
+SELECT once_key, max(created_at) FROM omni_runs WHERE once_key = ANY(%s) GROUP BY once_key
+"""
+_BURSTS = """
+SELECT burst_key, id, batch, burst_until, throttle_at FROM omni_runs
+WHERE burst_key = ANY(%s) AND state = 'waiting' AND started_at IS NULL FOR UPDATE
+"""
+_THROTTLED = """
+SELECT w.key, r.throttle_at FROM jsonb_to_recordset(%s::jsonb) AS w(key text, most int)
+CROSS JOIN LATERAL (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.key
+                    ORDER BY throttle_at DESC LIMIT w.most) r
+ORDER BY w.key, r.throttle_at
+"""
+_LIVE = """
+SELECT slot_key, id, state FROM omni_runs WHERE slot_key = ANY(%s)
+  AND state IN ('queued', 'running', 'waiting') ORDER BY slot_key, ticket
+"""
+_JOIN = """
+UPDATE omni_runs r SET event_id = w.event_id, batch = w.batch, available_at = w.due
+FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, event_id bigint, batch jsonb, due timestamptz)
+WHERE r.id = w.id
 """
 
 
-def open_runs(matches: Sequence[tuple[Event, Effective]], *,
-              now: datetime) -> dict[tuple[int, int], int]:
-    """Queue one run per match: {(event id, workflow id): run id} of the new ones.
+@dataclass(slots=True)
+class Passage:
+    """One match at the gates. said: what they answered; run_id: the run it opened or joined."""
 
-    An event that had a run of this workflow keeps that one, whatever was published since.
+    event: Event
+    effective: Effective
+    wish: Wish | None = None
+    said: Said | None = None
+    run_id: int | None = None
+
+    @property
+    def keys(self) -> list[str | None]:
+        wish = self.wish
+        return [] if wish is None else [wish.once_key, wish.burst_key, wish.throttle_key,
+                                        wish.slot_key]
+
+
+def approach(matches: Sequence[tuple[Event, Effective]]) -> list[Passage]:
+    """What each match asks of the gates; a key that cannot be computed refuses the match."""
+    passages = []
+    for number, (event, effective) in enumerate(matches):
+        passage = Passage(event, effective)
+        try:
+            passage.wish = _wish(f"new:{number}", event, effective)
+        except ExpressionError as exc:
+            passage.said = Said("refuse", result="error", clause=exc.message)
+        passages.append(passage)
+    return passages
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """restarted: ids of runs that a restart ends. watches: ids of new waits of `cancel_on`."""
+
+    restarted: list[int]
+    watches: list[int]
+
+
+def pass_through(passages: Sequence[Passage], *, now: datetime) -> Passed:
+    """Ask the gates and store what they said.
+
+    The caller holds the keys (`queue.lock_slots` with `Passage.keys`). An event that had a run of
+    this workflow keeps that one, whatever was published since.
     """
-    if not matches:
-        return {}
-    rows = [_row(event, effective, now) for event, effective in matches]
+    asking = [passage for passage in passages if passage.wish is not None]
+    facts = _facts([passage.wish for passage in asking if passage.wish is not None])
+    for passage in asking:
+        assert passage.wish is not None
+        passage.said = gatekeeping.decide(passage.wish, facts, now)
+    ids = _store(asking, now)
+    watches = _open_cancels([passage for passage in asking if passage.run_id is not None
+                             and passage.said is not None and passage.said.kind == "open"])
+    return Passed([ids.get(run, run) for passage in asking if passage.said is not None
+                   for run in passage.said.cancels], watches)
+
+
+def slot_of(workflow_id: int, definition: Definition, event: Event,
+            inputs: dict[str, Any]) -> tuple[str | None, int]:
+    """The slot of a run: (key, how many at a time).
+
+    As `concurrency` says; else runs that send go one after the other within a conversation.
+    """
+    gate = definition.concurrency
+    if gate is not None:
+        roots = scope.of_event(event, inputs=inputs)
+        return _key(workflow_id, "slot", gate.key, roots), gate.limit
+    if definition.sends and event.conversation_id is not None:
+        return f"{workflow_id}:conversation:{event.conversation_id}", 1
+    return None, 1
+
+
+def _wish(run: str, event: Event, effective: Effective) -> Wish:
+    definition, id = effective.definition, effective.workflow_id
+    roots = scope.of_event(event, inputs=dict(effective.inputs))
+    once, burst, throttle = definition.once, definition.debounce, definition.throttle
+    slot_key, _ = slot_of(id, definition, event, dict(effective.inputs))
+    return Wish(
+        run=run, event_id=event.pk, once=once, debounce=burst, throttle=throttle,
+        concurrency=definition.concurrency, slot_key=slot_key,
+        once_key=_key(id, "once", once.key, roots) if once else None,
+        burst_key=_burst_key(id, burst.key, roots, event) if burst else None,
+        throttle_key=_key(id, "throttle", throttle.key, roots) if throttle else None)
+
+
+def _burst_key(workflow_id: int, key: Expression | None, roots: Lazy, event: Event) -> str:
+    if key is None:
+        return f"{workflow_id}:burst:{event.instance_id}:{event.conversation_id}"
+    return _key(workflow_id, "burst", key, roots)
+
+
+def _key(workflow_id: int, gate: str, key: Expression | None, roots: Lazy) -> str:
+    """Workflow, gate and value in one text; a long value by its digest."""
+    value = None if key is None else key.evaluate(roots)
+    said = json.dumps(value, default=plain, ensure_ascii=False, sort_keys=True)
+    if len(said) > 100:
+        said = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
+    return f"{workflow_id}:{gate}:{said}"
+
+
+def _facts(wishes: Sequence[Wish]) -> Facts:
+    """The rows that count for these keys; nothing is asked for gates nobody has."""
+    facts = Facts()
+    once = [wish.once_key for wish in wishes if wish.once_key]
+    bursts = [wish.burst_key for wish in wishes if wish.burst_key]
+    throttles = {wish.throttle_key: wish.throttle.limit for wish in wishes
+                 if wish.throttle_key and wish.throttle}
+    slots = [wish.slot_key for wish in wishes if wish.slot_key and wish.concurrency]
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [json.dumps([{**row, "n": n} for n, row in enumerate(rows)])])
-        return {(event_id, workflow_id): run_id
-                for run_id, event_id, workflow_id in cursor.fetchall()}
+        if once:
+            cursor.execute(_ONCE, [once])
+            facts.once = dict(cursor.fetchall())
+        if bursts:
+            cursor.execute(_BURSTS, [bursts])
+            facts.bursts = {key: Burst(id, waits.plain(batch), until, earliest)
+                            for key, id, batch, until, earliest in cursor.fetchall()}
+        if throttles:
+            cursor.execute(_THROTTLED, [storable_json(
+                [{"key": key, "most": most} for key, most in throttles.items()])])
+            for key, moment in cursor.fetchall():
+                facts.throttled.setdefault(key, []).append(moment)
+        if slots:
+            cursor.execute(_LIVE, [slots])
+            for key, id, state in cursor.fetchall():
+                facts.slots.setdefault(key, []).append(Live(id, state))
+    return facts
 
 
-def _row(event: Event, effective: Effective, now: datetime) -> dict[str, Any]:
+def _store(passages: Sequence[Passage], now: datetime) -> dict[Any, int]:
+    """Insert opened runs and bring joined ones up to date: {placeholder: id}."""
+    opened = [passage for passage in passages if passage.said and passage.said.kind == "open"]
+    ids: dict[Any, int] = {}
+    with connection.cursor() as cursor:
+        if opened:
+            cursor.execute(_INSERT, [storable_json(
+                [{**_row(passage, now), "n": n} for n, passage in enumerate(opened)])])
+            made = {(event_id, workflow_id): id for id, event_id, workflow_id in cursor.fetchall()}
+            for passage in opened:
+                passage.run_id = made.get((passage.event.pk, passage.effective.workflow_id))
+                if passage.run_id is not None and passage.wish is not None:
+                    ids[passage.wish.run] = passage.run_id
+        joined: dict[int, dict[str, Any]] = {}
+        for passage in passages:
+            if passage.said is not None and passage.said.kind == "join":
+                passage.run_id = ids.get(passage.said.run, passage.said.run)
+                if isinstance(passage.run_id, int):
+                    joined[passage.run_id] = {
+                        "id": passage.run_id, "event_id": passage.event.pk,
+                        "batch": passage.said.batch, "due": passage.said.due}
+        if joined:
+            cursor.execute(_JOIN, [storable_json([joined[id] for id in sorted(joined)])])
+    return ids
+
+
+def _row(passage: Passage, now: datetime) -> dict[str, Any]:
+    event, effective, wish, said = passage.event, passage.effective, passage.wish, passage.said
+    assert wish is not None and said is not None
+    definition = effective.definition
+    starts = said.due if said.waits and said.due else now
     return {"instance_id": event.instance_id, "event_id": event.pk,
             "workflow_id": effective.workflow_id, "version_id": effective.version_id,
             "inputs": dict(effective.inputs), "priority": effective.priority,
-            "ordering_key": ordering_key(event, effective),
-            "deadline": (now + timedelta(seconds=effective.definition.timeout)).isoformat()}
+            "state": "waiting" if said.waits else "queued", "due": said.due if said.waits else None,
+            "slot_key": wish.slot_key,
+            "slot_limit": definition.concurrency.limit if definition.concurrency else 1,
+            "once_key": wish.once_key, "burst_key": wish.burst_key, "burst_until": said.until,
+            "batch": said.batch if wish.burst_key else [], "throttle_key": wish.throttle_key,
+            "throttle_at": said.throttle_at,
+            "deadline": starts + timedelta(seconds=definition.timeout)}
 
 
-def ordering_key(event: Event, effective: Effective) -> str | None:
-    """Runs of one workflow that send go one after the other within a conversation."""
-    if not effective.definition.sends or event.conversation_id is None:
-        return None
-    return f"{effective.workflow_id}:conversation:{event.conversation_id}"
+def _open_cancels(passages: Sequence[Passage]) -> list[int]:
+    """What would end each new run from outside, watched from its event on."""
+    rows = []
+    for passage in passages:
+        roots = None
+        for number, match in enumerate(passage.effective.definition.cancel_on):
+            if roots is None:
+                roots = scope.of_event(passage.event, inputs=dict(passage.effective.inputs))
+                roots["run"] = {"id": passage.run_id, "workflow": passage.effective.slug,
+                                "version": passage.effective.version_number}
+            rows.append((passage.run_id, passage.event.instance_id, waiting.for_event(
+                f"cancel_on[{number}]", "", kind="cancel", event_types=match.event,
+                pairs={name: value.render(roots) for name, value in match.match.items()},
+                where=match.where, scope=roots, since=passage.event.received_at)))
+    return list(waits.store(rows).values())

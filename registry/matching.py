@@ -87,6 +87,11 @@ class Table:
                        for trigger in effective.definition.triggers)]
         return self._by_type[key]
 
+    def named(self, slug: str, instance_id: int, provider: str) -> Effective | None:
+        """A workflow as it is switched on for an instance, None when it is not."""
+        return next((effective for effective in self._on(instance_id, provider)
+                     if effective.slug == slug), None)
+
     def _on(self, instance_id: int, provider: str) -> list[Effective]:
         key = (instance_id, provider)
         if key not in self._by_instance:

@@ -2,15 +2,16 @@
 
 import logging
 from contextlib import nullcontext
+from datetime import datetime
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
-from django.utils import timezone
 
 from connections.models import Instance
 from events import deliver, notify, state
 from events.models import Conversation, Event
 from omni import failpoints
-from registry import gates, matching
+from registry import endings, gates, matching, queue, waits
 from registry.models import RoutingDecision
 
 logger = logging.getLogger("omni.registry")
@@ -58,18 +59,33 @@ def _route(limit: int, *, careful: bool) -> int:
         if not events:
             return 0
         decisions = _decide(events, careful=careful)
-        now = timezone.now()
-        runs = gates.open_runs([(event, effective) for event, decision in decisions
-                                for effective in decision.matches], now=now)
+        passages = gates.approach([(event, effective) for event, decision in decisions
+                                   for effective in decision.matches])
+        hits = waits.hits_of(events)
+        queue.lock_slots([*(key for passage in passages for key in passage.keys),
+                          *(hit.wait.slot_key for hit in hits)])
+        now = queue.now()
+        endings.cancel(waits.apply(hits), reason="an event of cancel_on came", code="cancel_on")
+        passed = gates.pass_through(passages, now=now)
         RoutingDecision.objects.bulk_create(
-            [_row(event, decision, runs, now) for event, decision in decisions],
+            [_row(event, decision, passages, now) for event, decision in decisions],
             ignore_conflicts=True)
         Event.objects.filter(pk__in=[event.pk for event in events]).update(routed_at=now)
         _follow_up(events)
         failpoints.hit("route.precommit")
-    if runs:
-        notify.notifier.send(notify.RUNS, ",".join(map(str, runs.values())))
+        endings.cancel(passed.restarted, reason="restarted by a newer event", code="restarted")
+    _tell(passages, passed)
     return len(events)
+
+
+def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
+    """Say which runs there are now; and look for what came while their waits were not seen yet."""
+    runs = [passage.run_id for passage in passages if passage.run_id is not None]
+    if runs:
+        notify.notifier.send(notify.RUNS, ",".join(map(str, dict.fromkeys(runs))))
+    if passed.watches:
+        endings.cancel(waits.look_and_apply(passed.watches),
+                       reason="an event of cancel_on came", code="cancel_on")
 
 
 def _take(limit: int) -> list[Event]:
@@ -106,15 +122,28 @@ def _decide(events: list[Event], *, careful: bool) -> list[tuple[Event, matching
     return decisions
 
 
-def _row(event: Event, decision: matching.Decision, runs: dict[tuple[int, int], int],
-         now) -> RoutingDecision:
-    ids = {effective.slug: runs.get((event.pk, effective.workflow_id))
-           for effective in decision.matches}
-    considered = [{**verdict, "run_id": ids[verdict["workflow"]]}
-                  if verdict["result"] == "matched" else verdict
+def _row(event: Event, decision: matching.Decision, passages: list[gates.Passage],
+         now: datetime) -> RoutingDecision:
+    """The decision as it is stored: what matching said, and then the gates."""
+    passed = {passage.effective.slug: passage for passage in passages if passage.event is event}
+    considered = [_verdict(verdict, passed.get(verdict["workflow"]))
                   for verdict in decision.considered]
-    return RoutingDecision(event=event, instance_id=event.instance_id, reason=decision.reason,
-                           matched=len(decision.matches), considered=considered, decided_at=now)
+    return RoutingDecision(
+        event=event, instance_id=event.instance_id, reason=decision.reason, decided_at=now,
+        matched=sum(verdict["result"] in ("matched", "joined") for verdict in considered),
+        considered=considered)
+
+
+def _verdict(verdict: dict[str, Any], passage: gates.Passage | None) -> dict[str, Any]:
+    if verdict["result"] != "matched" or passage is None or passage.said is None:
+        return verdict
+    said = passage.said
+    if said.kind == "refuse":
+        return {**verdict, "result": said.result, "clause": said.clause}
+    if said.kind == "join":
+        return {**verdict, "result": "joined", "clause": "debounce: part of a burst",
+                "run_id": passage.run_id}
+    return {**verdict, "run_id": passage.run_id}
 
 
 def _follow_up(events: list[Event]) -> None:

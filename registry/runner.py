@@ -3,15 +3,13 @@
 import logging
 from functools import lru_cache
 
-from django.db import transaction
-from django.utils import timezone
-
-from events import notify, outcomes
+from events import notify
 from events.models import Event
 from omni import failpoints
 from omni.errors import InvalidWorkflow
-from registry import alerts, matching, queue, scope
-from registry.execution import Again, Ended, Execution
+from registry import journal, matching, queue, scope, waits
+from registry.execution import Ended, Execution, Suspended
+from registry.hands import RunHands
 from registry.models import Run, WorkflowVersion
 
 logger = logging.getLogger("omni.registry")
@@ -25,44 +23,40 @@ def advance(claim: queue.Claim, *, watch=None) -> None:
     """
     failpoints.hit("run.claimed")
     try:
-        execution = _prepare(claim)
+        run = _load(claim.run_id)
+        execution = _prepare(run, claim)
         if isinstance(execution, Ended):
-            _end(claim, None, execution)
+            journal.end(claim, run, None, execution)
             return
         if watch is not None:
             watch(execution)
-        verdict = _walk(execution)
-        if isinstance(verdict, Again):
-            with transaction.atomic():
-                outcomes.record(execution.pending)
-                queue.again_after(claim, verdict.seconds)
-            notify.notifier.send(notify.RUNS, str(claim.run_id))
-            return
-        _end(claim, execution, verdict or Ended("done"))
+        verdict = execution.run()
+        if isinstance(verdict, Suspended):
+            journal.suspend(claim, run, execution, verdict)
+        else:
+            journal.end(claim, run, execution, verdict or Ended("done"))
+        if run.slot_key is not None:
+            notify.notifier.send(notify.WORK)  # its place in line is free
     except queue.Fenced as exc:
         logger.warning("Run was taken over.", extra={"run": claim.run_id, "reason": exc.message})
 
 
-def _prepare(claim: queue.Claim) -> Execution | Ended:
-    run = _load(claim.run_id)
-    if run.deadline is not None and run.deadline <= timezone.now():
+def _prepare(run: Run, claim: queue.Claim) -> Execution | Ended:
+    if run.deadline is not None and run.deadline <= claim.now:
         return Ended("failed", "the run's time is up", "timeout")
     try:
         definition = matching.compiled(run.version_id, run.version.text)
     except InvalidWorkflow as exc:
         return Ended("failed", f"version {run.version.number} does not compile: {exc.message}",
                      "invalid_workflow")
-    values = scope.of_event(run.event, inputs=run.inputs)
-    values["steps"], values["vars"] = {}, {}
-    values["run"] = {"id": run.pk, "workflow": run.workflow.slug, "attempt": claim.token,
-                     "version": run.version.number, "replay": run.replay_no,
-                     "started_at": run.started_at, "dry_run": False}
-    values["now"] = run.started_at or timezone.now()  # the same on every walk
+    values = scope.of_run(run, attempt=claim.token)
     values["vars"] = dict(definition.vars.render(values) or {})
-    recorded = {(row.path, row.iteration, row.attempt): row
-                for row in outcomes.recorded(run.pk)} if claim.token > 1 else {}
-    return Execution(run=run, claim=claim, definition=definition, scope=values,
-                     recorded=recorded, careful=claim.deaths > 0)
+    resumed = claim.token > 1 or run.rerun_of_id is not None
+    return Execution(
+        definition=definition, scope=values, hands=RunHands(run, claim),
+        recorded=journal.recorded(run) if resumed else {},
+        waits=waits.of_run(run.pk) if resumed else {}, progress=dict(run.progress),
+        careful=claim.deaths > 0)
 
 
 def _load(run_id: int) -> Run:
@@ -79,29 +73,3 @@ def _load(run_id: int) -> Run:
 def _version(version_id: int) -> WorkflowVersion:
     """A version never changes, and a workflow keeps its slug."""
     return WorkflowVersion.objects.select_related("workflow").get(pk=version_id)
-
-
-def _walk(execution: Execution) -> Ended | Again | None:
-    """The steps; when they fail, the workflow's own `on_error` steps, and the failure stands."""
-    verdict = execution.run_steps(execution.definition.steps)
-    failed = isinstance(verdict, Ended) and verdict.state == "failed"
-    if failed and execution.definition.on_error:
-        execution.scope["error"] = {"code": verdict.code, "message": verdict.reason,
-                                    "step": execution.failed_path,
-                                    "step_id": execution.failed_id}
-        handled = execution.run_steps(execution.definition.on_error)
-        if isinstance(handled, Again) or (isinstance(handled, Ended)
-                                          and handled.state != "failed"):
-            return handled
-    return verdict
-
-
-def _end(claim: queue.Claim, execution: Execution | None, ended: Ended) -> None:
-    with transaction.atomic():
-        if execution is not None:
-            outcomes.record(execution.pending)
-        queue.end(claim, ended.state, reason=ended.reason, code=ended.code)
-        if ended.state == "failed":
-            alerts.run_ended_badly(Run.objects.select_related("workflow", "event").get(
-                pk=claim.run_id))
-    notify.notifier.send(notify.RUNS, str(claim.run_id))

@@ -19,7 +19,7 @@ from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when, need_e
 from events.models import Event, EventAction, OutboxMessage
 from events.serializers import OutcomesSerializer
 from omni.api import StrictFiltersMixin
-from registry import queue, store
+from registry import endings, reruns, store
 from registry.filters import BindingFilter, RunFilter
 from registry.models import Binding, RoutingDecision, Run, Workflow
 from registry.serializers import (
@@ -102,7 +102,7 @@ class RunViewSet(StrictFiltersMixin, VisibleRows, viewsets.ReadOnlyModelViewSet)
     def rerun(self, request: Request, pk: str) -> Response:
         """Run the workflow on this event again, as a new run."""
         with conflict_when("stale"):
-            again = queue.rerun(self.get_object(), actor=principal(request).name)
+            again = reruns.rerun(self.get_object(), actor=principal(request).name)
         return Response(RunSerializer(runs().get(pk=again.pk)).data, status=201)
 
     @extend_schema(request=None, responses=RunSerializer)
@@ -111,7 +111,7 @@ class RunViewSet(StrictFiltersMixin, VisibleRows, viewsets.ReadOnlyModelViewSet)
         """End a run that has not ended; steps that were done stay done."""
         run = self.get_object()
         with conflict_when("stale"):
-            queue.cancel(run, actor=principal(request).name)
+            endings.cancel_by(principal(request).name, run)
         return Response(RunSerializer(runs().get(pk=run.pk)).data)
 
 

@@ -3,7 +3,7 @@
 The names are those of `registry.names`; a test holds the two together.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -11,29 +11,11 @@ from django.utils import timezone
 from actions.models import ContactListEntry
 from connections.models import Instance
 from events.models import Attachment, Contact, Conversation, Event
+from registry.lazy import Lazy
+from registry.models import Run
 
 _EVENT_FIELDS = tuple(field.attname for field in Event._meta.concrete_fields)
 LISTED_ATTACHMENTS = 20
-
-
-class Lazy(dict):
-    """A mapping whose values are made on first use and kept; what it does not know is null."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], Any]], **values: Any) -> None:
-        super().__init__(values)
-        self._makers = makers
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        if key in self:
-            return super().__getitem__(key)
-        maker = self._makers.get(key)
-        if maker is None:
-            return default
-        self[key] = value = maker()
-        return value
-
-    def __missing__(self, key: Any) -> Any:
-        return self.get(key)
 
 
 def of_event(event: Event, *, inputs: Mapping[str, Any] | None = None) -> Lazy:
@@ -47,8 +29,34 @@ def of_event(event: Event, *, inputs: Mapping[str, Any] | None = None) -> Lazy:
     }, inputs=dict(inputs or {}))
 
 
-def event_view(event: Event) -> Lazy:
-    """Every column by its name, the attachments, and what is derived from them."""
+def of_run(run: Run, *, attempt: int = 1, dry_run: bool = False) -> Lazy:
+    """The roots its steps can read; `vars` is filled by the caller, `now` is the run's beginning.
+    """
+    values = of_event(run.event, inputs=run.inputs)
+    if run.batch:
+        values["event"] = event_view(run.event, batch=run.batch)
+    values["steps"], values["vars"] = {}, {}
+    values["run"] = {"id": run.pk, "workflow": run.workflow.slug, "attempt": attempt,
+                     "version": run.version.number, "replay": run.replay_no,
+                     "started_at": run.started_at, "dry_run": dry_run}
+    values["now"] = run.started_at or timezone.now()  # the same on every walk
+    return values
+
+
+def event_view(event: Event, *, batch: Sequence[int] = ()) -> Lazy:
+    """Every column by its name, the attachments, and what is derived from them.
+
+    batch: ids of the events of a burst, oldest first.
+    """
+    burst: list[Event] = []
+
+    def events() -> list[Event]:
+        if not burst:
+            rows = Event.objects.in_bulk([id for id in batch if id != event.pk])
+            rows[event.pk] = event
+            burst.extend(rows[id] for id in (batch or [event.pk]) if id in rows)
+        return burst
+
     files: list[dict[str, Any]] | None = None
 
     def attachments() -> list[dict[str, Any]]:
@@ -60,9 +68,15 @@ def event_view(event: Event) -> Lazy:
 
     return Lazy({"attachments": attachments,
                  "media": lambda: attachments()[0] if attachments() else None,
-                 "batch": lambda: None, "batch_text": lambda: event.text},
+                 "batch": lambda: [event_view(one) for one in events()],
+                 "batch_text": lambda: _joined(events())},
                 **{name: getattr(event, name) for name in _EVENT_FIELDS},
                 sent_by_omni=event.sent_by_omni)
+
+
+def _joined(events: Sequence[Event]) -> str | None:
+    texts = [event.text for event in events if event.text]
+    return "\n".join(texts) if texts else None
 
 
 def _attachment(row: Attachment) -> dict[str, Any]:

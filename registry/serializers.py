@@ -166,8 +166,8 @@ class RunSerializer(serializers.ModelSerializer):
     class Meta:
         model = Run
         fields = ["id", "instance", "event", "workflow", "version", "replay_no", "inputs",
-                  "state", "reason", "code", "priority", "ordering_key", "available_at",
-                  "step_path", "deaths", "allow_effects", "deadline", "created_at", "started_at",
+                  "state", "reason", "code", "priority", "slot_key", "available_at",
+                  "step_path", "deaths", "deadline", "created_at", "started_at",
                   "ended_at"]
         read_only_fields = fields
 

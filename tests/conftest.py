@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -51,6 +52,32 @@ def _forget() -> None:
     contacts.forget()
     knocks.forget()
     matching.forget()
+
+
+@pytest.fixture
+def clock(request) -> Iterator["Clock"]:
+    """Moves the database's clock, for this connection."""
+    request.getfixturevalue("db")
+    moved = Clock()
+    yield moved
+    moved.set(0)
+
+
+@dataclass
+class Clock:
+    """offset: seconds the database is ahead."""
+
+    offset: float = 0
+
+    def forward(self, **by: float) -> None:
+        """Let time pass: `hours=3`."""
+        self.set(self.offset + timedelta(**by).total_seconds())
+
+    def set(self, offset: float) -> None:
+        self.offset = offset
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('omni.clock_offset', %s, false)",
+                           [f"{offset} seconds" if offset else ""])
 
 
 class ProbeParams(Params):

@@ -22,6 +22,7 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
 ENVIRONMENT = {
     "OMNI_TEST_MODE": "1",
     "OMNI_GROUP_COMMIT": "0",
+    "OMNI_PARALLEL_STEPS": "1",
     "OMNI_ALLOW_PRIVATE_ADDRESSES": "1",
     "OMNI_INSTANCE_CACHE_SECONDS": "0",
 }

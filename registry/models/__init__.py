@@ -2,6 +2,7 @@
 
 from registry.models.decision import RoutingDecision
 from registry.models.run import Run
+from registry.models.wait import Approval, Wait
 from registry.models.workflow import Binding, Workflow, WorkflowVersion
 
-__all__ = ["Binding", "RoutingDecision", "Run", "Workflow", "WorkflowVersion"]
+__all__ = ["Approval", "Binding", "RoutingDecision", "Run", "Wait", "Workflow", "WorkflowVersion"]

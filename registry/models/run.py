@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import Func, Value
 
 from connections.access import ScopedQuerySet
 
@@ -18,12 +19,20 @@ class RunQuerySet(ScopedQuerySet):
 
 
 class Run(models.Model):
-    """One workflow version at work on one event. Written by `registry.queue` and `runner` only.
+    """One workflow version at work on one event. Written by `registry.queue` and its neighbours.
 
     state: queued, running, waiting; done, ignored, failed, dead, canceled. reason: why it ended.
     token: grows with every claim; a write with an older one is refused. lease_until: database
     clock; past it the run is taken over. deaths: workers that died in the same step in a row.
-    ordering_key: runs with the same key go one after the other, in the order of their events.
+
+    slot_key, slot_limit: at most so many runs of one key are at work, in the order of their
+    tickets. A run that waits gives its place back and draws a new ticket when it wakes.
+    once_key, burst_key, throttle_key: what its gates counted it under; throttle_at: the moment it
+    counts for. batch: ids of the events of its burst; burst_until: when the burst must end.
+
+    parent, parent_path, parent_iteration: the step that called it. depth: calls above it.
+    output: `vars` at the end, which a caller reads. progress: how far its loops are, so that
+    finished turns are not read again: {path: {next, failed, vars, before}}.
     """
 
     STATES = [(name, name) for name in (*LIVE, *ENDED)]
@@ -42,15 +51,32 @@ class Run(models.Model):
     reason = models.TextField(default="")
     code = models.CharField(max_length=64, default="")
     priority = models.SmallIntegerField(default=500)
-    ordering_key = models.CharField(max_length=190, null=True)
+    slot_key = models.CharField(max_length=190, null=True)
+    slot_limit = models.SmallIntegerField(default=1)
+    ticket = models.BigIntegerField(db_default=Func(
+        Value("omni_run_tickets"), function="nextval", output_field=models.BigIntegerField()))
+    once_key = models.CharField(max_length=190, null=True)
+    burst_key = models.CharField(max_length=190, null=True)
+    burst_until = models.DateTimeField(null=True)
+    batch = models.JSONField(default=list)
+    throttle_key = models.CharField(max_length=190, null=True)
+    throttle_at = models.DateTimeField(null=True)
     available_at = models.DateTimeField()
     lease_owner = models.CharField(max_length=64, default="")
     lease_until = models.DateTimeField(null=True)
     token = models.IntegerField(default=0)
     deaths = models.SmallIntegerField(default=0)
     step_path = models.CharField(max_length=255, default="")
-    allow_effects = models.BooleanField(default=True)
     deadline = models.DateTimeField(null=True)
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT,
+                               related_name="children", db_index=False)
+    parent_path = models.CharField(max_length=255, default="")
+    parent_iteration = models.CharField(max_length=64, default="")
+    depth = models.SmallIntegerField(default=0)
+    rerun_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT,
+                                 related_name="reruns", db_index=False)
+    output = models.JSONField(null=True)
+    progress = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -62,17 +88,28 @@ class Run(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["event", "workflow", "replay_no"],
-                                    name="run_once_per_event"),
-            models.UniqueConstraint(fields=["ordering_key"], name="one_running_per_key",
-                                    condition=Q(state="running")),
+                                    name="run_once_per_event", condition=Q(parent=None)),
+            models.UniqueConstraint(fields=["parent", "parent_path", "parent_iteration"],
+                                    name="run_once_per_call", condition=Q(parent__isnull=False)),
+            models.UniqueConstraint(fields=["slot_key"], name="one_running_per_slot",
+                                    condition=Q(state="running", slot_limit=1)),
         ]
         indexes = [
             models.Index(fields=["available_at"], name="run_queued",
                          condition=Q(state="queued")),
+            models.Index(fields=["available_at"], name="run_waiting",
+                         condition=Q(state="waiting")),
             models.Index(fields=["lease_until"], name="run_leased",
                          condition=Q(state="running")),
-            models.Index(fields=["ordering_key", "id"], name="run_order",
-                         condition=Q(state__in=["queued", "running"])),
+            models.Index(fields=["slot_key", "ticket"], name="run_slot",
+                         condition=Q(state__in=LIVE, slot_key__isnull=False)),
+            models.Index(fields=["once_key", "-created_at"], name="run_once",
+                         condition=Q(once_key__isnull=False)),
+            models.Index(fields=["burst_key"], name="run_burst",
+                         condition=Q(state="waiting", started_at=None,
+                                     burst_key__isnull=False)),
+            models.Index(fields=["throttle_key", "-throttle_at"], name="run_throttle",
+                         condition=Q(throttle_key__isnull=False)),
             models.Index(fields=["instance", "-id"], name="run_instance_newest"),
             models.Index(fields=["workflow", "-id"], name="run_workflow_newest"),
         ]

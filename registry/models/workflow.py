@@ -12,13 +12,20 @@ class Workflow(models.Model):
 
     revision grows with every save: an editor sends back the one it read (409 when it is stale),
     and workers notice changes by it.
+    mode: on; paused (new runs queue up and live ones stop before their next turn, until it is on
+    again); draining (no new runs, live ones finish).
+    pins: {step id: output} that a trial run takes instead of doing the step.
     """
+
+    MODES = [(name, name) for name in ("on", "paused", "draining")]
 
     slug = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=120, blank=True, default="")
     description = models.TextField(blank=True, default="")
     draft = models.TextField(help_text="The YAML document.")
     revision = models.IntegerField(default=1, editable=False)
+    mode = models.CharField(max_length=8, choices=MODES, default="on", editable=False)
+    pins = models.JSONField(default=dict, blank=True, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -1,15 +1,17 @@
-"""Step kinds, one module each; the engine runs the kinds found here and no others.
+"""Step kinds, one module each; the engine runs the kinds found here and no others. Pure.
 
-A module has `KIND` and `execute(step, execution) -> Outcome | Ended`. Steps inside a step are run
-with `execution.run_steps`; what a step must remember over a crash goes into its outcome's output.
+A module has `KIND` and `execute(step, execution) -> Outcome | Ended | Suspended`. What a step must
+remember over a crash goes into its outcome's output. `inside(step, execution, output)` runs the
+steps within; `restore` makes a recorded output visible again.
 """
 
 from functools import cache
 from types import ModuleType
 
 from omni.discovery import import_below
+from registry.grammar import GATES
 
-GATES = frozenset({"claim"})  # gates the engine keeps
+__all__ = ["GATES", "kinds", "modules"]
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from actions.base import Outcome, done
 from registry.definition import Step
-from registry.execution import Ended, Execution
+from registry.execution import Execution, Verdict
 
 KIND = "branch"
 
@@ -14,7 +14,7 @@ def execute(step: Step, execution: Execution) -> Outcome:
     return done(arm=None)
 
 
-def inside(step: Step, execution: Execution, output: dict) -> Ended | None:
+def inside(step: Step, execution: Execution, output: dict) -> Verdict:
     """Run the chosen arm."""
     if output.get("arm") is None:
         return None

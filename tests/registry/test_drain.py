@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from registry import drain, queue
 from registry.drain import Drain, Work
+from registry.execution import Execution
+from registry.lazy import Lazy
 from registry.models import Run
 from tests.factories import make_event, make_instance, make_run, switch_on
 
@@ -120,7 +122,8 @@ def _held():
 def _work(run, deadline):
     [claim] = queue.claim("worker:1", limit=1)
     work = Work(claim)
-    work.execution = type("Walk", (), {"step_deadline": deadline})()
+    work.execution = Execution(definition=None, scope=Lazy({}), hands=None, recorded={}, waits={},
+                               step_deadline=deadline)
     return work
 
 

@@ -1,9 +1,8 @@
 """Between a match and its run: one row per event and workflow, with its place in line."""
 
 import pytest
-from django.utils import timezone
 
-from registry import gates, matching
+from registry import gates, matching, queue
 from registry.models import Run
 from tests.factories import make_conversation, make_event, make_instance, make_workflow, switch_on
 
@@ -29,7 +28,12 @@ def matches_of(*events):
 
 
 def open_runs(*events):
-    return gates.open_runs(matches_of(*events), now=timezone.now())
+    """{(event id, workflow id): run id} of what passed the gates."""
+    passages = gates.approach(matches_of(*events))
+    queue.lock_slots(key for passage in passages for key in passage.keys)
+    gates.pass_through(passages, now=queue.now())
+    return {(passage.event.pk, passage.effective.workflow_id): passage.run_id
+            for passage in passages if passage.run_id is not None}
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def shop():
 
 
 def test_no_match_opens_no_run():
-    assert gates.open_runs([], now=timezone.now()) == {}
+    assert open_runs() == {} and not Run.objects.exists()
 
 
 def test_run_takes_what_the_binding_says_at_this_moment(shop):
@@ -82,5 +86,5 @@ def test_runs_that_send_stand_in_line_with_their_conversation(shop, route, in_co
 
     open_runs(make_event(shop, conversation=place))
 
-    assert Run.objects.get().ordering_key == (
+    assert Run.objects.get().slot_key == (
         f"{workflow.pk}:conversation:{place.pk}" if ordered else None)

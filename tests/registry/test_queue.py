@@ -1,5 +1,6 @@
 """The runs table as a queue: one owner at a time, in order, and deaths are counted."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,10 @@ from django.utils import timezone
 from events.models import Event
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
-from registry import queue
+from registry import endings, journal, matching, queue, reruns
+from registry.execution import Ended, Execution, Suspended
+from registry.hands import RunHands
+from registry.lazy import Lazy
 from registry.models import Run
 from registry.queue import Claim, Fenced
 from tests.factories import make_event, make_instance, make_run, make_workflow
@@ -25,7 +29,7 @@ def shop():
 def runs(shop, *keys, **fields):
     """Queued runs with these ordering keys."""
     make_workflow()
-    return [make_run(make_event(shop), ordering_key=key, **fields) for key in keys]
+    return [make_run(make_event(shop), slot_key=key, **fields) for key in keys]
 
 
 def claimed(**options):
@@ -41,7 +45,7 @@ def die(run, times=1):
     for _ in range(times):
         assert queue.claim("w1", limit=1) or queue.claim("w1", limit=1, alone=True)
         expire(run)
-        swept = queue.sweep()
+        swept = endings.sweep()
     run.refresh_from_db()
     return swept
 
@@ -52,7 +56,7 @@ def test_claimed_run_is_running_under_a_lease_and_a_new_token(shop):
     [claim] = queue.claim("w1", limit=5)
 
     run.refresh_from_db()
-    assert claim == Claim(run.pk, 1, 0)
+    assert claim == Claim(run.pk, 1, 0, claim.now)
     assert (run.state, run.lease_owner, run.token) == ("running", "w1", 1)
     assert run.lease_until > timezone.now() and run.started_at is not None
 
@@ -93,7 +97,7 @@ def test_next_run_of_a_key_waits_until_the_first_has_ended(shop):
     [claim] = queue.claim("w1", limit=5)
     during = claimed()
 
-    queue.end(claim, "done", reason="")
+    end(claim)
 
     assert (claim.run_id, during, claimed()) == (first.pk, [], [second.pk])
 
@@ -101,7 +105,7 @@ def test_next_run_of_a_key_waits_until_the_first_has_ended(shop):
 def test_next_run_of_a_key_waits_while_the_first_is_to_be_tried_again(shop):
     _, _second = runs(shop, "a", "a")
     [claim] = queue.claim("w1", limit=5)
-    queue.again_after(claim, 60)
+    put_back(claim, 60)
 
     assert claimed() == []
 
@@ -120,16 +124,37 @@ def test_renewing_extends_the_lease_of_the_owner_only(shop):
     past = timezone.now() - timedelta(seconds=1)
     Run.objects.update(lease_until=past)
 
-    queue.renew([first, Claim(second.run_id, second.token - 1, 0)])
+    queue.renew([first, replace(second, token=second.token - 1)])
 
     leases = dict(Run.objects.values_list("pk", "lease_until"))
     assert leases[first.run_id] > timezone.now() and leases[second.run_id] == past
 
 
-WRITES = {
-    "advance_to": lambda claim: queue.advance_to(claim, "steps[1]"),
-    "end": lambda claim: queue.end(claim, "done", reason=""),
-    "again_after": lambda claim: queue.again_after(claim, 1)}
+def walk(claim):
+    """The run of a claim and an empty walk of it."""
+    run = Run.objects.get(pk=claim.run_id)
+    definition = matching.compiled(run.version_id, run.version.text)
+    return run, Execution(definition=definition, scope=Lazy({}, vars={}),
+                          hands=RunHands(run, claim), recorded={}, waits={})
+
+
+def note(claim, path):
+    run, execution = walk(claim)
+    journal.flush(claim, run, execution, at=path)
+
+
+def end(claim):
+    run, execution = walk(claim)
+    journal.end(claim, run, execution, Ended("done"))
+
+
+def put_back(claim, seconds=1.0):
+    run, execution = walk(claim)
+    journal.suspend(claim, run, execution, Suspended(
+        claim.now + timedelta(seconds=seconds), keeps_place=True))
+
+
+WRITES = {"flush": lambda claim: note(claim, "steps[1]"), "end": end, "suspend": put_back}
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
@@ -137,7 +162,7 @@ def test_old_token_changes_nothing(shop, write):
     [run] = runs(shop, None)
     [old] = queue.claim("w1", limit=1)
     expire(run)
-    queue.sweep()
+    endings.sweep()
     [new] = queue.claim("w2", limit=1)
 
     with pytest.raises(Fenced):
@@ -152,7 +177,7 @@ def test_run_that_was_taken_back_changes_nothing_before_it_is_claimed_again(shop
     [run] = runs(shop, None)
     [old] = queue.claim("w1", limit=1)
     expire(run)
-    queue.sweep()
+    endings.sweep()
 
     with pytest.raises(Fenced):
         write(old)
@@ -162,7 +187,7 @@ def test_run_that_was_taken_back_changes_nothing_before_it_is_claimed_again(shop
 def test_canceled_run_changes_nothing(shop, write):
     [run] = runs(shop, None)
     [claim] = queue.claim("w1", limit=1)
-    queue.cancel(run, actor="user:ana")
+    endings.cancel_by("user:ana", run)
 
     with pytest.raises(Fenced):
         write(claim)
@@ -175,22 +200,11 @@ def test_run_is_due_again_after_its_delay(shop):
     [run] = runs(shop, None)
     [claim] = queue.claim("w1", limit=1)
 
-    queue.again_after(claim, 30)
+    put_back(claim, 30)
 
     run.refresh_from_db()
     assert run.state == "queued" and run.lease_until is None
     assert timedelta(seconds=25) < run.available_at - timezone.now() < timedelta(seconds=35)
-
-
-@pytest.mark.parametrize("seconds", [10.0 ** 12, float("inf")])
-def test_delay_no_calendar_can_hold_becomes_a_long_one(shop, seconds):
-    [run] = runs(shop, None)
-    [claim] = queue.claim("w1", limit=1)
-
-    queue.again_after(claim, seconds)
-
-    run.refresh_from_db()
-    assert run.available_at > timezone.now() + timedelta(days=1)
 
 
 def test_sweep_takes_back_what_nobody_renewed(shop):
@@ -198,7 +212,7 @@ def test_sweep_takes_back_what_nobody_renewed(shop):
     queue.claim("w1", limit=2)
     expire(lost)
 
-    again, dead = queue.sweep()
+    again, dead = endings.sweep()
 
     lost.refresh_from_db()
     held.refresh_from_db()
@@ -224,7 +238,7 @@ def test_new_step_forgets_earlier_deaths(shop):
     die(run, 2)
     [claim] = queue.claim("w1", limit=1, alone=True)
 
-    queue.advance_to(claim, "steps[1]")
+    note(claim, "steps[1]")
 
     run.refresh_from_db()
     assert (run.deaths, run.step_path) == (0, "steps[1]")
@@ -236,7 +250,7 @@ def test_step_the_worker_may_have_died_in_keeps_the_count(shop, known):
     die(run, 1)
     [claim] = queue.claim("w1", limit=1)
 
-    queue.advance_to(claim, "steps[0]")
+    note(claim, "steps[0]")
 
     run.refresh_from_db()
     assert (run.deaths, run.step_path) == (1, "steps[0]")
@@ -267,7 +281,7 @@ def test_run_that_has_ended_cannot_be_canceled(shop, state):
     [run] = runs(shop, None, state=state)
 
     with pytest.raises(InvalidInput) as refused:
-        queue.cancel(run, actor="user:ana")
+        endings.cancel_by("user:ana", run)
 
     assert refused.value.code == "stale" and not AuditEntry.objects.filter(
         action="run.canceled").exists()
@@ -276,7 +290,7 @@ def test_run_that_has_ended_cannot_be_canceled(shop, state):
 def test_rerun_is_a_new_run_of_the_same_version(shop):
     [run] = runs(shop, "a", state="failed", inputs={"a": 1})
 
-    first, second = (queue.rerun(run, actor="user:ana") for _ in range(2))
+    first, second = (reruns.rerun(run, actor="user:ana") for _ in range(2))
 
     assert [run.replay_no, first.replay_no, second.replay_no] == [0, 1, 2]
     assert (first.version_id, first.inputs, first.state) == (run.version_id, {"a": 1}, "queued")
@@ -288,7 +302,7 @@ def test_run_that_has_not_ended_cannot_be_rerun(shop, state):
     [run] = runs(shop, None, state=state)
 
     with pytest.raises(InvalidInput, match="has not ended yet"):
-        queue.rerun(run, actor="user:ana")
+        reruns.rerun(run, actor="user:ana")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -310,7 +324,7 @@ def test_many_claimers_never_share_a_run_nor_a_key():
                     with lock:
                         taken.append(claim.run_id)
                 for claim in claims:
-                    queue.end(claim, "done", reason="")
+                    end(claim)
         except Exception as exc:
             errors.append(exc)
         finally:
@@ -325,6 +339,6 @@ def test_many_claimers_never_share_a_run_nor_a_key():
     assert not errors
     assert sorted(taken) == sorted(Run.objects.values_list("pk", flat=True))
     for key in range(7):
-        ended = list(Run.objects.filter(ordering_key=f"k{key}").order_by("ended_at")
+        ended = list(Run.objects.filter(slot_key=f"k{key}").order_by("ended_at")
                      .values_list("pk", flat=True))
         assert ended == sorted(ended)
