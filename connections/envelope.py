@@ -34,6 +34,7 @@ _FAMILIES = {
     "job": "queued started progress succeeded failed item_failed",
     "commerce": "order payment",
     "webhook": "received",
+    "workflow": "failed",
     "event": "unmapped",
 }
 KINDS: tuple[str, ...] = tuple(

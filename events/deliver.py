@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
 from connections.models import Instance
-from events import ingest, notify
+from events import ingest, limits, notify
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
 from omni import audit, failpoints
@@ -55,11 +55,15 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
     """Send one message through the instance's adapter, once per effect key.
 
     A sent message becomes an outbound event of source `api` with the effect key as client_ref, so
-    that the provider's echo finds it. Raises InvalidParams when the instance is not set up.
+    that the provider's echo finds it. Raises InvalidParams when the instance is not set up, and
+    what `limits.check` raises for a run.
     """
     for name in _WORDS:
         setattr(message, name, storable(getattr(message, name)))
     message.client_ref = effect_key
+    if run_id is not None:
+        limits.check(instance_id=instance.pk, recipient=message.to, run_id=run_id,
+                     effect_key=effect_key)
     account = instance.account()
     adapter = instance.adapter
     request = request_of(message)

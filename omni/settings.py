@@ -27,6 +27,12 @@ OMNI_ADMIN_USER = env.str("OMNI_ADMIN_USER", "admin")
 OMNI_ADMIN_PASSWORD = env.str("OMNI_ADMIN_PASSWORD", "")
 OMNI_BOOTSTRAP_API_KEY = env.str("OMNI_BOOTSTRAP_API_KEY", "")
 
+# --- what runs may send; 0 is no limit ---------------------------------------------------------
+OMNI_SENDS_PER_MINUTE = env.int("OMNI_SENDS_PER_MINUTE", 600)  # of one account; more waits
+OMNI_SENDS_PER_PERSON = env.int("OMNI_SENDS_PER_PERSON", 60)  # a minute to one person; more waits
+OMNI_REPLIES_PER_MINUTE = env.int("OMNI_REPLIES_PER_MINUTE", 10)  # runs answering one conversation
+OMNI_LOOP_PAUSE_MINUTES = env.float("OMNI_LOOP_PAUSE_MINUTES", 15)  # silence after more than that
+
 # --- front door --------------------------------------------------------------------------------
 OMNI_WEBHOOK_MAX_BYTES = env.int("OMNI_WEBHOOK_MAX_BYTES", 64 * 1024 * 1024)
 OMNI_MEDIA_MAX_BYTES = env.int("OMNI_MEDIA_MAX_BYTES", 64 * 1024 * 1024)  # one fetched file

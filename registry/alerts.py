@@ -1,24 +1,51 @@
 """System events: what went wrong in the engine is an event too, and can wake workflows."""
 
+from typing import Any
+
 from django.utils import timezone
 
 from connections.envelope import EventDraft
 from events import ingest, notify
+from events.limits import LOOP_STOPPED
+from events.models import Event
 from registry.models import Run
+
+FAILED = "workflow.failed"
+DEAD = "system.run.dead"
 
 
 def run_ended_badly(run: Run) -> None:
-    """Store `system.run.dead` or `system.run.failed` for a run; once per run."""
-    kind = "system.run.dead" if run.state == "dead" else "system.run.failed"
+    """Store `workflow.failed` or `system.run.dead` for a run; once per run.
+
+    A workflow that handles such an event and fails itself makes no other one.
+    """
+    if run.event.event_type in (FAILED, DEAD):
+        return
+    kind = DEAD if run.state == "dead" else FAILED
+    _store(run.event, kind, f"run:{run.pk}:{run.state}", run.reason, {
+        "run": run.pk, "workflow": run.workflow.slug, "event": run.event_id,
+        "step": run.step_path, "code": run.code})
+    if run.code == "loop_guard":
+        loop_stopped(run.event, run.reason)
+
+
+def loop_stopped(event: Event, reason: str) -> None:
+    """Store `system.loop.stopped` for the conversation of an event; once a minute at most.
+
+    While it is young, the conversation gets no automatic messages (`events.limits`).
+    """
+    minute = timezone.now().strftime("%Y%m%d%H%M")
+    _store(event, LOOP_STOPPED, f"loop:{event.conversation_ref}:{minute}", reason,
+           {"event": event.pk})
+
+
+def _store(event: Event, kind: str, key: str, text: str, content: dict[str, Any]) -> None:
     now = timezone.now()
     draft = EventDraft(
-        event_type=kind, dedup_key=f"run:{run.pk}:{run.state}", provider_event_type=kind,
-        direction="internal", source="live", text=run.reason, occurred_at=now,
-        conversation_ref=run.event.conversation_ref, auto_generated=True,
-        content={"run": run.pk, "workflow": run.workflow.slug, "event": run.event_id,
-                 "step": run.step_path, "code": run.code}, normalizer="omni.alerts@1")
+        event_type=kind, dedup_key=key, provider_event_type=kind, direction="internal",
+        source="live", text=text, occurred_at=now, conversation_ref=event.conversation_ref,
+        auto_generated=True, content=content, normalizer="omni.alerts@1")
     ingest.persist([ingest.Unit(
-        instance_id=run.instance_id, provider=run.event.provider, drafts=[draft],
-        received_at=now, caused_by_id=run.event_id, trace_id=run.event.trace_id,
-        hop=run.event.hop + 1)])
+        instance_id=event.instance_id, provider=event.provider, drafts=[draft],
+        received_at=now, caused_by_id=event.pk, trace_id=event.trace_id, hop=event.hop + 1)])
     notify.notifier.send(notify.EVENTS)

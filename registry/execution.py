@@ -81,6 +81,9 @@ class Hands(Protocol):
     def clock(self) -> datetime:
         """The database's clock."""
 
+    def newest_event(self) -> int:
+        """The id of the newest stored event."""
+
     def reached(self, name: str) -> None:
         """A named place where tests may kill the process."""
 
@@ -186,6 +189,11 @@ class Execution:
         finally:
             self.iteration, self.scope["item"], self.scope["loop"] = kept
 
+    def commit(self, step: Step) -> None:
+        """Have everything so far on disk, because several walks go on from here."""
+        if self.pending:
+            self.hands.flush(self, step)
+
     def fork(self) -> "Execution":
         """A walk of its own for an arm: it sees what is known so far, and not its neighbours."""
         scope = self.scope.fork()
@@ -289,6 +297,8 @@ class Execution:
                               outcome.reason, outcome.code)
         self.note(step, outcome, started=started, duration_ms=took, final=delay is None)
         self.hands.reached("outcome.precommit")
+        if self.in_lane and self.hands.has_effect(step):
+            self.hands.flush(self, step)  # a neighbour's death must not repeat it
         if end is not None:
             return end
         return outcome if delay is None else Suspended(due, keeps_place=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 from django.db import connection
 
+from events import limits
 from events.models import Event
 from events.storable import storable_json
-from registry import gatekeeping, scope, waiting, waits
+from registry import alerts, gatekeeping, scope, waiting, waits
 from registry.definition import Definition
 from registry.expressions import Expression, ExpressionError
 from registry.gatekeeping import Burst, Facts, Live, Said, Wish
@@ -107,7 +108,8 @@ def pass_through(passages: Sequence[Passage], *, now: datetime) -> Passed:
     The caller holds the keys (`queue.lock_slots` with `Passage.keys`). An event that had a run of
     this workflow keeps that one, whatever was published since.
     """
-    asking = [passage for passage in passages if passage.wish is not None]
+    _stop_loops(passages)
+    asking = [passage for passage in passages if passage.said is None]
     facts = _facts([passage.wish for passage in asking if passage.wish is not None])
     for passage in asking:
         assert passage.wish is not None
@@ -190,6 +192,22 @@ def _facts(wishes: Sequence[Wish]) -> Facts:
     return facts
 
 
+def _stop_loops(passages: Sequence[Passage]) -> None:
+    """Refuse answers to conversations that two machines seem to have with each other."""
+    sending = [passage for passage in passages if passage.said is None
+               and passage.effective.definition.sends and passage.event.direction == "inbound"
+               and passage.event.conversation_ref]
+    loops = limits.looping((passage.event.instance_id, passage.event.conversation_ref)
+                             for passage in sending)
+    for passage in sending:
+        event = passage.event
+        loop = loops.get((event.instance_id, event.conversation_ref))
+        if loop:
+            passage.said = Said("refuse", result="loop_guard", clause=loop.reason)
+            if not loop.known:
+                alerts.loop_stopped(event, loop.reason)
+
+
 def _store(passages: Sequence[Passage], now: datetime) -> dict[Any, int]:
     """Insert opened runs and bring joined ones up to date: {placeholder: id}."""
     opened = [passage for passage in passages if passage.said and passage.said.kind == "open"]
@@ -246,5 +264,5 @@ def _open_cancels(passages: Sequence[Passage]) -> list[int]:
             rows.append((passage.run_id, passage.event.instance_id, waiting.for_event(
                 f"cancel_on[{number}]", "", kind="cancel", event_types=match.event,
                 pairs={name: value.render(roots) for name, value in match.match.items()},
-                where=match.where, scope=roots, since=passage.event.received_at)))
+                where=match.where, scope=roots, since_id=passage.event.pk)))
     return list(waits.store(rows).values())

@@ -8,11 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.db.models import Max
 from pydantic import ValidationError
 
 from actions import library
 from actions.base import Action, Context, Outcome, done, failed
 from events import deliver
+from events.models import Event
 from omni import failpoints
 from registry import approvals, calls, journal, queue
 from registry.definition import DecideBody, Step
@@ -35,6 +37,9 @@ class RunHands:
     def clock(self) -> datetime:
         """The database's clock as of the claim, and the time since."""
         return self.claim.now + timedelta(seconds=time.monotonic() - self._since)
+
+    def newest_event(self) -> int:
+        return Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
 
     def reached(self, name: str) -> None:
         failpoints.hit(name)

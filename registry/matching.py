@@ -52,11 +52,12 @@ class Effective:
 
 @dataclass(slots=True)
 class Decision:
-    """What matching came to. considered: see RoutingDecision."""
+    """What matching came to. considered: see RoutingDecision. loops: the hop limit was reached."""
 
     matches: list[Effective] = field(default_factory=list)
     considered: list[dict[str, Any]] = field(default_factory=list)
     reason: str = ""
+    loops: bool = False
 
 
 class Table:
@@ -170,6 +171,7 @@ def match(event: Event, on: Table) -> Decision:
         return decision
     if event.hop >= HOP_LIMIT:
         decision.reason = f"the chain of automatic messages reached {HOP_LIMIT}"
+        decision.loops = True
         return decision
     values = scope.of_event(event)
     claimed: dict[str, str] = {}

@@ -8,10 +8,10 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from connections.models import Instance
-from events import deliver, notify, state
+from events import deliver, limits, notify, state
 from events.models import Conversation, Event
 from omni import failpoints
-from registry import endings, gates, matching, queue, waits
+from registry import alerts, endings, gates, matching, queue, waits
 from registry.models import RoutingDecision
 
 logger = logging.getLogger("omni.registry")
@@ -66,6 +66,9 @@ def _route(limit: int, *, careful: bool) -> int:
                           *(hit.wait.slot_key for hit in hits)])
         now = queue.now()
         endings.cancel(waits.apply(hits), reason="an event of cancel_on came", code="cancel_on")
+        for event, decision in decisions:
+            if decision.loops and event.event_type != limits.LOOP_STOPPED:
+                alerts.loop_stopped(event, decision.reason)
         passed = gates.pass_through(passages, now=now)
         RoutingDecision.objects.bulk_create(
             [_row(event, decision, passages, now) for event, decision in decisions],

@@ -36,7 +36,7 @@ class Wait:
     iteration: str
     kind: str
     wake_at: datetime | None = None
-    since: datetime | None = None
+    since_id: int = 0
     event_types: tuple[str, ...] = ()
     fields: str = ""
     match_hash: str = ""
@@ -48,14 +48,14 @@ class Wait:
 
 def for_event(path: str, iteration: str, *, kind: str, event_types: tuple[str, ...],
               pairs: Mapping[str, Any], where: Expression | None, scope: Lazy,
-              since: datetime, wake_at: datetime | None = None) -> Wait:
+              since_id: int, wake_at: datetime | None = None) -> Wait:
     """A wait for an event. What `where` reads besides the event is kept as it is now."""
     named = {FIELDS.get(name, name): value for name, value in pairs.items()}
     names, digest = pairs_digest(named)
     facts: dict[str, Any] = {"pairs": named}
     if where is not None:
         facts["scope"] = _frozen(where, scope)
-    return Wait(path, iteration, kind, wake_at=wake_at, since=since, event_types=event_types,
+    return Wait(path, iteration, kind, wake_at=wake_at, since_id=since_id, event_types=event_types,
                 fields=names, match_hash=digest, where=where.source if where else "", facts=facts)
 
 

@@ -21,19 +21,18 @@ from registry.models import Wait
 
 LOOK_BATCH = 50
 LOOK_EVENTS = 5_000  # most that are searched for one wait
-OUT_OF_ORDER = 1_000  # ids may become visible this much out of order
 SHOWN = ("id", "event_type", "direction", "text", "sender_name", "contact_handle", "contact_id",
          "conversation_id", "conversation_ref", "provider_message_id", "target_message_id",
          "media_kind", "content", "occurred_at", "from_me")
 _INSERT = """
 INSERT INTO omni_waits (run_id, instance_id, path, iteration, kind, state, wake_at, event_types,
-    fields, match_hash, "where", since, looked, facts, created_at)
+    fields, match_hash, "where", since_id, looked, facts, created_at)
 SELECT run_id, instance_id, path, iteration, kind, 'open', wake_at, event_types, fields,
-    match_hash, "where", coalesce(since, omni_now()), kind NOT IN ('event', 'cancel'), facts,
+    match_hash, "where", since_id, kind NOT IN ('event', 'cancel'), facts,
     omni_now()
 FROM jsonb_to_recordset(%s::jsonb) AS w(run_id bigint, instance_id bigint, path text,
     iteration text, kind text, wake_at timestamptz, event_types jsonb, fields text,
-    match_hash text, "where" text, since timestamptz, facts jsonb)
+    match_hash text, "where" text, since_id bigint, facts jsonb)
 ON CONFLICT (run_id, path, iteration) DO NOTHING
 RETURNING id, run_id, path, iteration
 """
@@ -50,7 +49,7 @@ SELECT fields FROM sets WHERE fields IS NOT NULL
 """
 _FOUND = """
 SELECT w.id, w.run_id, w.instance_id, w.kind, w.event_types, w.fields, w.match_hash, w."where",
-       w.facts, w.since, w.path, r.event_id, r.batch, r.slot_key
+       w.facts, w.since_id, w.path, r.event_id, r.batch, r.slot_key
 FROM omni_waits w JOIN omni_runs r ON r.id = w.run_id
 WHERE w.state = 'open' AND {which} ORDER BY w.id
 """
@@ -73,7 +72,7 @@ class Found:
     match_hash: str
     where: str
     facts: dict[str, Any]
-    since: Any
+    since_id: int
     path: str
     trigger_id: int
     batch: list[int]
@@ -94,7 +93,7 @@ def store(rows: Iterable[tuple[int, int, waiting.Wait]]) -> dict[tuple[int, str,
     lines = [{"run_id": run_id, "instance_id": instance_id, "path": wait.path[:255],
               "iteration": wait.iteration[:64], "kind": wait.kind, "wake_at": wait.wake_at,
               "event_types": list(wait.event_types), "fields": wait.fields[:255],
-              "match_hash": wait.match_hash, "where": wait.where, "since": wait.since,
+              "match_hash": wait.match_hash, "where": wait.where, "since_id": wait.since_id,
               "facts": wait.facts} for run_id, instance_id, wait in rows]
     if not lines:
         return {}
@@ -108,7 +107,7 @@ def of_run(run_id: int) -> dict[Place, waiting.Wait]:
     """What a run waits for, or was given, by step."""
     rows = Wait.objects.filter(run_id=run_id, state__in=("open", "settled")).exclude(kind="cancel")
     return {(row.path, row.iteration): waiting.Wait(
-        row.path, row.iteration, row.kind, wake_at=row.wake_at, since=row.since,
+        row.path, row.iteration, row.kind, wake_at=row.wake_at, since_id=row.since_id,
         event_types=tuple(row.event_types), fields=row.fields, match_hash=row.match_hash,
         where=row.where, facts=row.facts, state=row.state, result=row.result) for row in rows}
 
@@ -217,7 +216,7 @@ def plain(value: Any) -> Any:
 def _first(wait: Found, events: Iterable[Event]) -> Hit | None:
     own = f"omni:{wait.run_id}:"
     for event in events:
-        if (event.received_at < wait.since or event.pk == wait.trigger_id
+        if (event.pk <= wait.since_id or event.pk == wait.trigger_id
                 or event.pk in wait.batch or (event.client_ref or "").startswith(own)):
             continue  # from before, the trigger itself, or what the run did
         if waiting.takes(wait.event_types, wait.where, wait.facts, event.event_type,
@@ -229,8 +228,7 @@ def _first(wait: Found, events: Iterable[Event]) -> Hit | None:
 def _earlier(wait: Found) -> Iterable[Event]:
     """Stored events since the wait counts, oldest first."""
     rows = Event.objects.filter(
-        instance_id=wait.instance_id, received_at__gte=wait.since,
-        pk__gt=wait.trigger_id - OUT_OF_ORDER).select_related(
+        instance_id=wait.instance_id, pk__gt=wait.since_id).select_related(
             "conversation", "contact", "instance")
     place = wait.facts.get("pairs", {}).get("conversation_id")
     if place is not None:
@@ -242,6 +240,8 @@ def _earlier(wait: Found) -> Iterable[Event]:
 
 def look_and_apply(wait_ids: Sequence[int]) -> list[int]:
     """`look`, and settle what was found; the ids of runs whose `cancel_on` was met."""
+    if not wait_ids:
+        return []
     with transaction.atomic():
         hits = look(wait_ids)
         queue.lock_slots(hit.wait.slot_key for hit in hits)

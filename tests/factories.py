@@ -15,7 +15,7 @@ from connections.models import Instance
 from events import archive
 from events.archive import RawRow
 from events.ingest import Unit
-from events.models import Conversation, Event
+from events.models import Conversation, Event, OutboxMessage
 from registry import store
 from registry.models import Run, Workflow, WorkflowVersion
 
@@ -116,6 +116,15 @@ def make_event(instance: Instance, **fields: Any) -> Event:
 def make_conversation(instance: Instance, ref: str = ANA, **fields: Any) -> Conversation:
     return Conversation.objects.create(**{"instance": instance, "ref": ref, "kind": "direct",
                                           **fields})
+
+
+def make_sent(instance: Instance, recipient: str = ANA, **fields: Any) -> OutboxMessage:
+    """A text that went out just now."""
+    now = timezone.now()
+    return OutboxMessage.objects.create(**{
+        "instance": instance, "recipient": recipient, "kind": "text", "state": "succeeded",
+        "effect_key": f"sent:{next(_numbers)}", "request_hash": "", "started_at": now,
+        "ended_at": now, **fields})
 
 
 def make_key(scopes: list[str] | None = None, instances: list[Instance] | None = None,

@@ -62,6 +62,10 @@ class OutboxMessage(models.Model):
             models.Index(fields=["id"], name="outbox_open",
                          condition=Q(state__in=["sending", "unknown"])),
             models.Index(fields=["run_id"], name="outbox_run"),
+            models.Index(fields=["instance", "recipient", "-started_at"], name="outbox_person",
+                         condition=Q(run_id__isnull=False)),
+            models.Index(fields=["instance", "-started_at"], name="outbox_account",
+                         condition=Q(run_id__isnull=False)),
         ]
 
     def __str__(self) -> str:

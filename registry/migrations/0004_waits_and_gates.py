@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('fields', models.CharField(default='', max_length=255)),
                 ('match_hash', models.CharField(default='', max_length=32)),
                 ('where', models.TextField(default='')),
-                ('since', models.DateTimeField()),
+                ('since_id', models.BigIntegerField(default=0)),
                 ('looked', models.BooleanField(default=True)),
                 ('facts', models.JSONField(default=dict)),
                 ('result', models.JSONField(null=True)),

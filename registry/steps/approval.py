@@ -40,4 +40,4 @@ def _asked(step: Step, execution: Execution) -> Suspended:
         "of": list(body.of), "via": list(body.via), "on_timeout": body.on_timeout}
     wake_at = now + timedelta(seconds=body.timeout) if body.timeout is not None else None
     return execution.open(Wait(step.path, execution.iteration, "approval", wake_at=wake_at,
-                               since=now, facts=facts))
+                               facts=facts))

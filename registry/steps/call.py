@@ -25,12 +25,11 @@ def execute(step: Step, execution: Execution) -> Outcome | Suspended:
         if body.mode == "detach":
             return execution.hands.call(step, execution, inputs)
         return execution.open(Wait(step.path, execution.iteration, "call",
-                                   since=execution.hands.clock(),
                                    facts={"workflow": body.workflow, "inputs": inputs}))
     if wait.state == "open":
         return Suspended(None)
     answer = wait.result or {}
     if answer.get("state") in ("done", "ignored"):
         return done(**answer)
-    return failed(f"workflow '{body.workflow}' {answer.get('reason') or 'did not end well'}",
-                  code=answer.get("code") or "call_failed", **answer)
+    return Outcome("failed", answer, f"workflow '{body.workflow}' ended as {answer.get('state')}: "
+                   f"{answer.get('reason')}", answer.get("code") or "call_failed")

@@ -69,6 +69,7 @@ def _one_after_the_other(step: Step, execution: Execution, items: list[Any]) -> 
 
 def _several_at_a_time(step: Step, execution: Execution, items: list[Any]) -> Verdict:
     """Turns in their order, so many of them not ended at a time."""
+    execution.commit(step)
     waiting: list[Suspended] = []
     number = 0
     while number < len(items) and len(waiting) < step.body.parallel:

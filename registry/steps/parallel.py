@@ -19,6 +19,7 @@ def execute(step: Step, execution: Execution) -> Outcome:
 
 
 def inside(step: Step, execution: Execution, output: dict[str, Any]) -> Verdict:
+    execution.commit(step)
     lanes = [execution.fork() for _ in step.body.arms]
     verdicts = execution.hands.side_by_side([
         partial(lane.run_steps, steps)

@@ -30,11 +30,12 @@ def _begun(step: Step, execution: Execution) -> Outcome | Suspended:
     now = execution.hands.clock()
     if body.event:
         wake_at = now + timedelta(seconds=body.timeout) if body.timeout is not None else None
-        since = now if body.since == "step" else execution.scope["event"]["received_at"]
+        since_id = (execution.hands.newest_event() if body.since == "step"
+                    else execution.scope["event"]["id"])
         return execution.open(waiting.for_event(
             step.path, execution.iteration, kind="event", event_types=body.event,
             pairs={name: value.render(execution.scope) for name, value in body.match.items()},
-            where=body.where, scope=execution.scope, since=since, wake_at=wake_at))
+            where=body.where, scope=execution.scope, since_id=since_id, wake_at=wake_at))
     if body.until is not None:
         moment = to_time(body.until.evaluate(execution.scope))
         if moment is None:
@@ -43,7 +44,7 @@ def _begun(step: Step, execution: Execution) -> Outcome | Suspended:
         moment = now + timedelta(seconds=body.seconds or 0)
     if moment <= now:
         return _over("time")
-    return execution.open(Wait(step.path, execution.iteration, "time", wake_at=moment, since=now))
+    return execution.open(Wait(step.path, execution.iteration, "time", wake_at=moment))
 
 
 def _over(kind: str) -> Outcome:

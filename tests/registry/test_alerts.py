@@ -10,7 +10,7 @@ from tests.factories import make_event, make_instance, make_run, switch_on
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(("state", "kind"), [("failed", "system.run.failed"),
+@pytest.mark.parametrize(("state", "kind"), [("failed", "workflow.failed"),
                                              ("dead", "system.run.dead")])
 def test_run_that_ended_badly_is_told_once(state, kind):
     event = make_event(make_instance(), hop=1)
@@ -27,7 +27,7 @@ def test_run_that_ended_badly_is_told_once(state, kind):
 
 
 def test_alert_wakes_a_workflow_that_listens_for_it():
-    watcher = switch_on("omni: 1\nid: watcher\ntrigger: [{event: system.run.failed}]\n"
+    watcher = switch_on("omni: 1\nid: watcher\ntrigger: [{event: workflow.failed}]\n"
                         "steps: [{stop: done}]\n")
     alerts.run_ended_badly(make_run(state="failed"))
 
@@ -36,8 +36,9 @@ def test_alert_wakes_a_workflow_that_listens_for_it():
     assert Run.objects.filter(workflow=watcher, state="queued").exists()
 
 
-def test_chain_of_failing_watchers_comes_to_an_end():
-    switch_on("omni: 1\nid: watcher\ntrigger: [{event: 'system.**'}]\nsteps: [{stop: failed}]\n")
+def test_watcher_that_fails_itself_is_not_told_of_it():
+    switch_on("omni: 1\nid: watcher\ntrigger: [{event: [workflow.failed, 'system.**']}]\n"
+              "steps: [{stop: failed}]\n")
     alerts.run_ended_badly(make_run(state="failed"))
 
     for _ in range(20):
@@ -48,4 +49,4 @@ def test_chain_of_failing_watchers_comes_to_an_end():
             alerts.run_ended_badly(run)
 
     assert not Event.objects.unrouted().exists()
-    assert Event.objects.filter(event_type="system.run.failed").count() == 5
+    assert Event.objects.filter(event_type="workflow.failed").count() == 1

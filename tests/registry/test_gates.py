@@ -2,9 +2,18 @@
 
 import pytest
 
-from registry import gates, matching, queue
-from registry.models import Run
-from tests.factories import make_conversation, make_event, make_instance, make_workflow, switch_on
+from events.models import Event
+from registry import gates, matching, queue, routing, runner
+from registry.models import RoutingDecision, Run
+from tests.factories import (
+    make_conversation,
+    make_event,
+    make_instance,
+    make_sent,
+    make_workflow,
+    switch_on,
+)
+from tests.registry.runs import work
 
 pytestmark = pytest.mark.django_db
 SENDER = """\
@@ -88,3 +97,209 @@ def test_runs_that_send_stand_in_line_with_their_conversation(shop, route, in_co
 
     assert Run.objects.get().slot_key == (
         f"{workflow.pk}:conversation:{place.pk}" if ordered else None)
+
+
+GATED = """\
+omni: 1
+id: gated
+trigger: [{{event: message.text}}]
+{gate}
+steps: [{{stop: done}}]
+"""
+
+
+def gated(gate):
+    return switch_on(GATED.format(gate=gate))
+
+
+def come(shop, **fields):
+    return make_event(shop, **{"routed_at": None, "direction": "inbound", **fields})
+
+
+def verdict(event):
+    [considered] = RoutingDecision.objects.get(event=event).considered
+    return considered["result"]
+
+
+def test_burst_is_one_run_that_sees_all_its_events(shop, clock, probe):
+    switch_on(GATED.format(gate="debounce: {quiet: 6s, max: 45s}").replace(
+        "{stop: done}", '{uses: custom.look, with: {say: "${{ event.batch_text }}/'
+        '${{ event.text }}/${{ len(event.batch) }}"}}'))
+    events = [come(shop, text=text) for text in ("one", "two")]
+    routing.route()
+    clock.forward(seconds=4)
+    events.append(come(shop, text="three"))
+    routing.route()
+    work()
+    early = list(probe.calls)
+    clock.forward(seconds=7)
+
+    work()
+
+    assert early == [] and probe.calls == ["one\ntwo\nthree/three/3"]
+    assert [verdict(event) for event in events] == ["matched", "joined", "joined"]
+    assert Run.objects.get().event_id == events[-1].pk
+
+
+def test_bursts_of_different_keys_do_not_mix(shop):
+    gated("debounce: {quiet: 6s, key: event.sender_name}")
+    for name in ("ana", "bo", "ana"):
+        come(shop, sender_name=name)
+
+    routing.route()
+
+    assert sorted(len(run.batch) for run in Run.objects.all()) == [1, 2]
+
+
+def test_publishing_during_a_burst_changes_nothing_for_it(shop, clock):
+    gated("debounce: {quiet: 6s}")
+    come(shop)
+    routing.route()
+    make_workflow(GATED.format(gate="debounce: {quiet: 9s}\npriority: 8"))
+    come(shop)
+    routing.route()
+
+    assert [run.version.number for run in Run.objects.all()] == [1]
+
+
+def test_event_after_the_burst_begins_another(shop, clock):
+    gated("debounce: {quiet: 6s}")
+    come(shop)
+    routing.route()
+    clock.forward(seconds=7)
+    work()
+    come(shop)
+
+    routing.route()
+
+    assert list(Run.objects.order_by("id").values_list("state", flat=True)) == ["done", "waiting"]
+
+
+def test_once_is_counted_from_runs(shop, clock):
+    gated("once: {key: event.sender_name, per: 1h}")
+    events = [come(shop, sender_name=name) for name in ("ana", "ana", "bo")]
+    routing.route()
+    clock.forward(minutes=61)
+    events.append(come(shop, sender_name="ana"))
+
+    routing.route()
+
+    assert [verdict(event) for event in events] == ["matched", "once", "matched", "matched"]
+
+
+def test_throttle_that_delays_starts_runs_later(shop, clock):
+    gated("throttle: {limit: 2, per: 1m}")
+    for _ in range(3):
+        come(shop)
+    work()
+    at_once = Run.objects.filter(state="done").count()
+    clock.forward(seconds=61)
+
+    work()
+
+    assert at_once == 2 and Run.objects.filter(state="done").count() == 3
+
+
+def test_throttle_that_drops_says_so(shop):
+    gated("throttle: {limit: 1, per: 1m, mode: drop}")
+    events = [come(shop), come(shop)]
+
+    routing.route()
+
+    assert [verdict(event) for event in events] == ["matched", "throttled"]
+    assert RoutingDecision.objects.get(event=events[1]).considered[0]["clause"].startswith(
+        "throttle: 1 in 60 s is reached, free again at ")
+
+
+def test_key_that_cannot_be_computed_refuses_with_its_reason(shop):
+    gated("once: {key: event.text + 1}")
+    event = come(shop, text="a")
+
+    routing.route()
+
+    assert verdict(event) == "error" and not Run.objects.exists()
+
+
+@pytest.mark.parametrize(("mode", "states"), [
+    ("queue", ["waiting", "waiting", "queued"]), ("skip", ["waiting", "waiting"]),
+    ("restart", ["canceled", "waiting", "waiting"])])
+def test_concurrency_bounds_what_is_at_work(shop, mode, states):
+    switch_on(GATED.format(gate=f"concurrency: {{limit: 2, mode: {mode}}}").replace(
+        "{stop: done}", "{wait: 1h}, {stop: done}"))
+    for _ in range(3):
+        come(shop)
+        routing.route()
+        for claim in queue.claim("w1", limit=1):
+            runner.advance(claim)
+    if mode == "queue":  # the third has its place while the others wait
+        assert Run.objects.filter(state="waiting").count() == 3
+        return
+
+    assert list(Run.objects.order_by("id").values_list("state", flat=True)) == states
+
+
+def test_place_is_taken_in_the_order_of_tickets_and_given_back_while_waiting(shop):
+    switch_on(GATED.format(gate="concurrency: {limit: 1}").replace(
+        "{stop: done}", "{wait: 1h}, {stop: done}"))
+    for _ in range(3):
+        come(shop)
+    routing.route()
+    taken = []
+    while claims := queue.claim("w1", limit=5):
+        taken.append(len(claims))
+        runner.advance(claims[0])
+
+    assert taken == [1, 1, 1] and Run.objects.filter(state="waiting").count() == 3
+
+
+def test_no_more_than_the_limit_are_at_work_at_once(shop):
+    gated("concurrency: {limit: 2}")
+    for _ in range(5):
+        come(shop)
+    routing.route()
+
+    first, second = queue.claim("w1", limit=5), queue.claim("w2", limit=5)
+    runner.advance(first[0])
+    third = queue.claim("w2", limit=5)
+
+    assert (len(first), len(second), len(third)) == (2, 0, 1)
+
+
+def test_ten_answers_a_minute_are_taken_for_a_loop(shop):
+    switch_on(SENDER)
+    place = make_conversation(shop)
+    for number in range(10):
+        make_sent(shop, place.ref, run_id=9000 + number)
+    event = come(shop, conversation=place, conversation_ref=place.ref)
+
+    routing.route()
+
+    assert verdict(event) == "loop_guard" and not Run.objects.exists()
+    assert Event.objects.get(event_type="system.loop.stopped").caused_by_id == event.pk
+
+
+def test_conversation_stays_silent_for_a_while_after_a_loop(shop, clock):
+    switch_on(SENDER)
+    place = make_conversation(shop)
+    for number in range(10):
+        make_sent(shop, place.ref, run_id=9000 + number)
+    come(shop, conversation=place, conversation_ref=place.ref)
+    routing.route()
+    clock.forward(minutes=10)
+    quiet = come(shop, conversation=place, conversation_ref=place.ref)
+    routing.route()
+    clock.forward(minutes=6)
+    again = come(shop, conversation=place, conversation_ref=place.ref)
+
+    routing.route()
+
+    assert (verdict(quiet), verdict(again)) == ("loop_guard", "matched")
+
+
+def test_event_too_deep_in_a_chain_leaves_an_alert(shop):
+    switch_on(SENDER)
+    come(shop, hop=5)
+
+    routing.route()
+
+    assert Event.objects.filter(event_type="system.loop.stopped").exists()

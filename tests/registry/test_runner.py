@@ -3,60 +3,17 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from actions.base import Outcome, failed, stop, unavailable
 from events.models import Event, EventAction
 from omni.errors import InvalidParams, NotConfigured, NotSent, RateLimited, UnknownOutcome
-from registry import endings, queue, runner
+from registry import endings, runner
 from registry.models import Run
-from tests.factories import make_event, make_instance, make_run, make_workflow
+from tests.factories import make_event, make_instance, make_workflow
+from tests.registry.runs import Crash, advance, crash, outcomes
 
 pytestmark = pytest.mark.django_db
-
-
-class Crash(BaseException):
-    """The end of a worker process, as far as a test can have one."""
-
-
-@pytest.fixture
-def start(probe):
-    """Makes a queued run of these steps (YAML), on a text event."""
-
-    def make(steps, *, head="", event=None, **fields):
-        text = (f"omni: 1\nid: probed\ntrigger: [{{event: message.text}}]\n{head}\nsteps:\n"
-                + "\n".join(f"  {line}" for line in steps.strip("\n").splitlines()) + "\n")
-        event = event or make_event(make_instance(), text="hello")
-        return make_run(event, workflow=make_workflow(text), **fields)
-
-    return make
-
-
-def advance(run):
-    """Claim the run when it is due and take it as far as it goes."""
-    run.refresh_from_db()
-    with connection.cursor() as cursor:  # the database's clock moves there; it ends with the test
-        cursor.execute("SELECT set_config('omni.clock_offset', greatest(%s - now(), '0')::text, "
-                       "true)", [run.available_at])
-    queue.wake_due()
-    [claim] = queue.claim("w1", limit=1) or queue.claim("w1", limit=1, alone=True)
-    runner.advance(claim)
-    run.refresh_from_db()
-    return run
-
-
-def crash(run):
-    """Advance until the worker dies, then let its lease run out."""
-    with pytest.raises(Crash):
-        advance(run)
-    Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    endings.sweep()
-
-
-def outcomes(run):
-    return list(EventAction.objects.filter(run_id=run.pk).order_by("id").values_list(
-        "path", "attempt", "status"))
 
 
 def test_steps_run_in_order_and_each_leaves_an_outcome(start, probe):
@@ -128,7 +85,7 @@ def test_failed_run_is_an_event(start, probe):
 
     run = advance(start("- {id: attempt, uses: custom.look}"))
 
-    alert = Event.objects.get(event_type="system.run.failed")
+    alert = Event.objects.get(event_type="workflow.failed")
     assert alert.caused_by_id == run.event_id and alert.content["code"] == "odd"
     assert alert.text == run.reason == "attempt: no luck"
 

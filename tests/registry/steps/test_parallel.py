@@ -1,0 +1,115 @@
+"""`parallel`: arms side by side."""
+
+import threading
+
+import pytest
+
+from actions.base import Outcome, failed
+from tests.registry.runs import Crash, advance, crash
+
+pytestmark = pytest.mark.django_db
+ARMS = """
+- set: {who: ana}
+- parallel:
+    left:
+      - {id: one, uses: custom.send, with: {say: "left ${{ vars.who }}"}}
+      - set: {left: 1}
+    right:
+      - {id: two, uses: custom.send, with: {say: "right ${{ vars.who }}"}}
+- uses: custom.look
+  with: {say: "${{ steps.one.output.said }}+${{ steps.two.output.said }} ${{ vars.left }}"}
+"""
+
+
+def test_every_arm_is_done_and_read_afterwards(start, probe):
+    run = advance(start(ARMS))
+
+    assert run.state == "done"
+    assert probe.calls == ["left ana", "right ana", "left ana+right ana 1"]
+
+
+def test_crash_in_one_arm_repeats_no_other(start, probe):
+    probe.answers = [Outcome("done", {"said": "l"}), Crash()]
+    run = start(ARMS)
+    crash(run)
+
+    advance(run)
+
+    assert run.state == "done" and probe.calls.count("left ana") == 1
+
+
+def test_arms_wait_at_the_same_time(start, probe):
+    run = advance(start("""
+- parallel:
+    left: [{wait: 10s}, {uses: custom.look, with: {say: left}}]
+    right: [{wait: 20s}, {uses: custom.look, with: {say: right}}]
+    none: [{uses: custom.look, with: {say: none}}]
+- {uses: custom.look, with: {say: end}}
+"""))
+    states = [(run.state, list(probe.calls))]
+    advance(run)
+    states.append((run.state, list(probe.calls)))
+    advance(run)
+
+    assert states == [("waiting", ["none"]), ("waiting", ["none", "left"])]
+    assert run.state == "done" and probe.calls == ["none", "left", "right", "end"]
+
+
+def test_retry_in_one_arm_comes_when_it_is_due_and_not_with_its_neighbour(start, probe):
+    probe.answers = [failed("away", code="not_sent")]
+    run = advance(start("""
+- parallel:
+    left:
+      - uses: custom.look
+        with: {say: left}
+        retry: {max: 1, delay: 1h, backoff: fixed, jitter: false}
+    right: [{wait: 10s}, {uses: custom.look, with: {say: right}}]
+"""))
+    advance(run)
+    early = list(probe.calls)
+    advance(run)
+
+    assert early == ["left", "right"] and probe.calls == ["left", "right", "left"]
+    assert run.state == "done"
+
+
+def test_failure_of_an_arm_is_the_steps_to_handle(start, probe):
+    probe.answers = [failed("no luck", code="odd")]
+
+    run = advance(start("""
+- parallel:
+    left: [{uses: custom.look, with: {say: left}}]
+    right: [{uses: custom.look, with: {say: right}}]
+  on_error: continue
+- {uses: custom.look, with: {say: end}}
+"""))
+
+    assert run.state == "done" and probe.calls == ["left", "right", "end"]
+
+
+def test_stop_in_an_arm_ends_the_run(start, probe):
+    run = advance(start("""
+- parallel:
+    left: [{stop: {status: ignored, reason: enough}}]
+    right: [{uses: custom.look, with: {say: right}}]
+  on_error: continue
+- {uses: custom.look, with: {say: end}}
+"""))
+
+    assert (run.state, run.reason, probe.calls) == ("ignored", "enough", ["right"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_arms_really_run_at_the_same_time(start, probe, settings):
+    settings.OMNI_PARALLEL_STEPS = 4
+    meeting = threading.Barrier(2)
+    probe.answers = [lambda *_: (meeting.wait(10), Outcome("done"))[1]] * 2
+    run = start("""
+- parallel:
+    left: [{uses: custom.send, with: {say: left}}]
+    right: [{uses: custom.send, with: {say: right}}]
+""")
+
+    advance(run)
+
+    assert (run.state, run.reason) == ("done", "")
