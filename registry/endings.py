@@ -13,15 +13,21 @@ from events import notify
 from omni import audit
 from omni.errors import InvalidInput
 from registry import alerts, queue, waits
+from registry.execution import Place
 from registry.models import Run
 
-_CLOSE = """
-WITH closed AS (UPDATE omni_waits SET state = 'closed', ended_at = omni_now()
-    WHERE run_id = ANY(%(ids)s) AND state <> 'closed' RETURNING run_id, path, iteration, kind)
+_CLOSE_THERE = """
+WITH closed AS (UPDATE omni_waits w SET state = 'closed', ended_at = omni_now()
+    WHERE w.run_id = ANY(%(ids)s) AND w.state <> 'closed' AND {there}
+    RETURNING w.run_id, w.path, w.iteration, w.kind)
 SELECT r.id FROM omni_runs r JOIN closed c ON c.kind = 'call' AND r.parent_id = c.run_id
     AND r.parent_path = c.path AND r.parent_iteration = c.iteration
 WHERE r.state IN ('queued', 'running', 'waiting')
 """
+_THERE = ("(w.path, w.iteration) IN (SELECT * FROM unnest(%(paths)s::text[], "
+          "%(turns)s::text[]))")
+_CLOSE = _CLOSE_THERE.format(there="true")
+_CLOSE_THERE = _CLOSE_THERE.format(there=_THERE)
 _CALLERS = """
 SELECT w.id, r.id, r.state, r.reason, r.code, r.output, r.parent_id
 FROM omni_runs r JOIN omni_waits w ON w.run_id = r.parent_id AND w.path = r.parent_path
@@ -64,6 +70,22 @@ def follow_up(run_ids: Sequence[int]) -> None:
     queue.wake(told)
     if orphans:
         _cancel(orphans, reason="the run that called it ended", code="caller_ended")
+
+
+def leave(run_id: int, places: Sequence[Place]) -> None:
+    """A run does not come back to these steps: close what it waits for there."""
+    if not places:
+        return
+    values = {"ids": [run_id], "paths": [path for path, _ in places],
+              "turns": [turn for _, turn in places]}
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE omni_approvals a SET state = 'closed' FROM omni_waits w "
+                       "WHERE w.id = a.wait_id AND a.state = 'open' "
+                       f"AND w.run_id = ANY(%(ids)s) AND {_THERE}", values)
+        cursor.execute(_CLOSE_THERE, values)
+        orphans = [row[0] for row in cursor.fetchall()]
+    if orphans:
+        _cancel(orphans, reason="the run that called it went on without it", code="caller_ended")
 
 
 def cancel(run_ids: Sequence[int], *, reason: str, code: str = "canceled") -> list[int]:

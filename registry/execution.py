@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from actions.base import Outcome
@@ -120,7 +121,9 @@ class Execution:
     """One walk. step_deadline: monotonic seconds; past it the lease is renewed no more.
 
     careful: this run lost a worker before, so every step is noted before it begins.
+    frozen: only what is recorded is read; steps that have no outcome are not begun any more.
     pending: records not committed yet. opened: waits that go into the store with a suspension.
+    left: places whose waits are closed, because nobody comes back to them.
     progress: see Run.progress. lanes: walks of parallel arms and turns, while they run.
     """
 
@@ -136,10 +139,12 @@ class Execution:
     step_deadline: float = 0.0
     careful: bool = False
     in_lane: bool = False
+    frozen: bool = False
     failed_path: str = ""
     failed_id: str = ""
     pending: list[Record] = field(default_factory=list)
     opened: list[Wait] = field(default_factory=list)
+    left: list[Place] = field(default_factory=list)
     lanes: "list[Execution]" = field(default_factory=list)
 
     def run(self) -> Verdict:
@@ -194,18 +199,51 @@ class Execution:
         if self.pending:
             self.hands.flush(self, step)
 
+    def in_lanes(self, step: Step, lanes: "Sequence[Execution]",
+                 steps: Sequence[Sequence[Step]]) -> tuple[Ended | None, list[Suspended]]:
+        """Run steps in forks side by side: the first end, and who is suspended.
+
+        An end is recorded under `<path>.end`, so that on later walks the other lanes are not
+        taken up again; what they wait for is closed.
+        """
+        known = self.recorded.get((f"{step.path}.end", self.iteration, 1))
+        for lane in lanes:
+            lane.frozen = lane.frozen or known is not None
+        ended, suspended = self._join(lanes, self.hands.side_by_side(
+            [partial(lane.run_steps, own) for lane, own in zip(lanes, steps, strict=True)]))
+        if known is not None:
+            self.failed_path, self.failed_id = known.output["step"], known.output["step_id"]
+            return Ended(known.output["state"], known.reason, known.code), []
+        if ended is not None and not self.frozen:
+            self._leave(step, ended)
+        return ended, suspended
+
+    def _leave(self, step: Step, ended: Ended) -> None:
+        """Record how lanes ended; nobody comes back to what lies inside this step."""
+        self.note(step, Outcome("done", {"state": ended.state, "step": self.failed_path,
+                                         "step_id": self.failed_id}, ended.reason, ended.code),
+                  started=self.hands.clock(), duration_ms=0.0, path=f"{step.path}.end", attempt=1)
+        for place in [place for place in self.waits if place[0].startswith(f"{step.path}.")
+                      and f"{place[1]}.".startswith(f"{self.iteration}.".lstrip("."))]:
+            wait = self.waits.pop(place)
+            if wait in self.opened:
+                self.opened.remove(wait)
+            else:
+                self.left.append(place)
+
     def fork(self) -> "Execution":
         """A walk of its own for an arm: it sees what is known so far, and not its neighbours."""
         scope = self.scope.fork()
         scope["steps"], scope["vars"] = dict(self.scope["steps"]), dict(self.scope["vars"])
         lane = Execution(
             definition=self.definition, scope=scope, hands=self.hands, recorded=self.recorded,
-            waits=self.waits, iteration=self.iteration, careful=self.careful, in_lane=True)
+            waits=self.waits, iteration=self.iteration, careful=self.careful, in_lane=True,
+            frozen=self.frozen)
         self.lanes.append(lane)
         return lane
 
-    def join(self, lanes: "Sequence[Execution]",
-             verdicts: Sequence[Verdict]) -> tuple[Ended | None, list[Suspended]]:
+    def _join(self, lanes: "Sequence[Execution]",
+              verdicts: Sequence[Verdict]) -> tuple[Ended | None, list[Suspended]]:
         """Take over what the lanes did, in their order: the first end, and who is suspended."""
         before = dict(self.scope["vars"])
         for lane in lanes:
@@ -215,6 +253,7 @@ class Execution:
                 if name not in before or before[name] is not value})
             self.pending += lane.pending
             self.opened += lane.opened
+            self.left += lane.left
             self.lanes.remove(lane)
         ends = [(lane, verdict) for lane, verdict in zip(lanes, verdicts, strict=True)
                 if isinstance(verdict, Ended)]
@@ -253,6 +292,8 @@ class Execution:
         last = self._last(step)
         if last is not None and last.final:
             return self._after(step, module, outcome_of(last), last.attempt)
+        if self.frozen:
+            return Suspended(None)
         if last is not None:
             due = datetime.fromisoformat(last.output["retry_at"])
             if due > self.hands.clock():

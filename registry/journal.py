@@ -105,6 +105,8 @@ def recorded(run: Run) -> dict[tuple[str, str, int], Record]:
 def _store(run: Run, claim: queue.Claim, execution: Execution) -> None:
     """Insert pending outcomes; what their steps waited for is over."""
     rows: Sequence[Record] = execution.pending
+    endings.leave(run.pk, execution.left)
+    execution.left.clear()
     waits.close(run.pk, [(row.path, row.iteration) for row in rows
                          if row.step_kind in _WAITED_FOR])
     outcomes.record([EventAction(

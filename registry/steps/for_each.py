@@ -6,7 +6,6 @@ recorded.
 """
 
 import json
-from functools import partial
 from typing import Any
 
 from actions.base import Outcome, done, failed
@@ -86,8 +85,7 @@ def _several_at_a_time(step: Step, execution: Execution, items: list[Any]) -> Ve
                     return _beyond(step, execution)
                 lanes.append(execution.fork())
             number += 1
-        ended, suspended = execution.join(lanes, execution.hands.side_by_side(
-            [partial(lane.run_steps, step.body.steps) for lane in lanes]))
+        ended, suspended = execution.in_lanes(step, lanes, [step.body.steps] * len(lanes))
         if ended is not None:
             return ended
         waiting += suspended
@@ -101,6 +99,8 @@ def _goes_on(step: Step, execution: Execution) -> bool | Ended:
         return True
     path = f"{step.path}.while"
     known = execution.recorded.get((path, execution.iteration, 1))
+    if known is None and execution.frozen:
+        return False
     if known is None:
         outcome = done(go=bool(going.evaluate(execution.scope)))
         known = execution.note(step, outcome, started=execution.hands.clock(), duration_ms=0.0,

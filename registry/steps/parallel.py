@@ -4,7 +4,6 @@ An arm sees what was known before the fork and none of the other arms. A failure
 arm ends the run, after the others came to their next stand-still.
 """
 
-from functools import partial
 from typing import Any
 
 from actions.base import Outcome, done
@@ -20,9 +19,6 @@ def execute(step: Step, execution: Execution) -> Outcome:
 
 def inside(step: Step, execution: Execution, output: dict[str, Any]) -> Verdict:
     execution.commit(step)
-    lanes = [execution.fork() for _ in step.body.arms]
-    verdicts = execution.hands.side_by_side([
-        partial(lane.run_steps, steps)
-        for lane, steps in zip(lanes, step.body.arms.values(), strict=True)])
-    ended, suspended = execution.join(lanes, verdicts)
+    arms = list(step.body.arms.values())
+    ended, suspended = execution.in_lanes(step, [execution.fork() for _ in arms], arms)
     return ended or earliest(suspended)
