@@ -9,6 +9,7 @@ its end, no write by an old token, no send twice, no more at work than a slot al
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ def live_through(versions: Sequence[Definition], seed: int) -> World:
         world.step()
     world.settle()
     every_event_is_answered_once(world)
+    every_gate_was_kept(world)
     for run in world.runs.values():
         every_step_ended_once_and_in_order(run)
         every_item_had_its_turn(run)
@@ -64,7 +66,40 @@ def every_event_is_answered_once(world: World) -> None:
     assert all(run.state == "done" or run.reason for run in world.runs.values())
 
 
+def every_gate_was_kept(world: World) -> None:
+    """once and throttle over the runs of one version; a burst waited until it was quiet."""
+    for definition in world.definitions:
+        runs = [run for run in world.runs.values() if run.definition is definition]
+        for key in {run.once_key for run in runs} - {None}:
+            assert definition.once and definition.once.per
+            _apart([run.created_at for run in runs if run.once_key == key], 1,
+                   definition.once.per)
+        for key in {run.throttle_key for run in runs} - {None}:
+            assert definition.throttle
+            moments = [run.throttle_at for run in runs if run.throttle_key == key]
+            _apart([moment for moment in moments if moment], definition.throttle.limit,
+                   definition.throttle.per)
+        for run in runs:
+            if run.throttle_at and run.first_start:
+                assert run.first_start >= run.throttle_at
+            if definition.debounce and run.first_start:
+                quiet = world.events[run.event - 1]["routed_at"] + timedelta(
+                    seconds=definition.debounce.quiet)
+                assert run.first_start >= (min(quiet, run.until) if run.until else quiet)
+
+
+def _apart(moments: list[datetime], count: int, seconds: float) -> None:
+    """Of any `count` + 1 moments in a row, first and last are so many seconds apart."""
+    moments.sort()
+    for earlier, later in zip(moments, moments[count:], strict=False):
+        assert later - earlier >= timedelta(seconds=seconds)
+
+
 def every_step_ended_once_and_in_order(run: Run) -> None:
+    for (path, iteration, attempt), record in run.records.items():
+        before = run.records.get((path, iteration, attempt - 1))
+        if before is not None:
+            assert record.started_at >= datetime.fromisoformat(before.output["retry_at"])
     assert len(set(run.order)) == len(run.order)
     newest: dict[tuple[str, str], int] = defaultdict(lambda: -1)
     for path, iteration in run.order:

@@ -51,6 +51,7 @@ class Run:
     step_path: str = ""
     available_at: datetime = START
     started: bool = False
+    first_start: datetime | None = None
     ticket: int = 0
     slot_key: str | None = None
     slot_limit: int = 1
@@ -135,6 +136,7 @@ class World:
         if not batch:
             return
         for event in batch:
+            event["routed_at"] = self.now
             self._settle_waits(event)
         definition = self.definitions[self.version]
         facts = self._facts()
@@ -246,6 +248,7 @@ class World:
             return None
         run = self.chance.choice(fitting)
         run.state, run.token, run.started = "running", run.token + 1, True
+        run.first_start = run.first_start or self.now
         run.lease_until = self.now + LEASE
         at_work = sum(other.state == "running" and other.slot_key == run.slot_key
                       for other in self.runs.values())
@@ -477,6 +480,7 @@ class WorldHands:
 
     def act(self, step: Step, execution: Execution) -> Outcome:
         world = self.world
+        assert not (self.has_effect(step) and execution.pending), "what came before is not stored"
         key = f"{self.run.id}:{step.path}@{execution.iteration}"
         if step.body.action_id != "custom.send":
             return self._some_outcome()
