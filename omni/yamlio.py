@@ -24,12 +24,15 @@ from yaml.events import (
 )
 
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yamlmarks import Document, Path, Problem
+from omni.yamlerrors import syntax_problem
+from omni.yamlmarks import MAX_PROBLEMS, Document, Path, Problem, in_order
+from omni.yamlscan import Loader
 
 __all__ = ["Document", "Problem", "dump", "load"]
 
 MAX_BYTES = 200 * 1024
 MAX_DEPTH = 24
+MAX_PARTS = 20_000  # keys and values: some 1,500 steps
 
 _WORDS = {"": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,14})", re.ASCII)
@@ -49,7 +52,7 @@ def load(text: str) -> Document:
     except _UnreadableError:
         pass
     if composer.problems:
-        raise InvalidWorkflow(sorted(composer.problems, key=lambda p: (p.line, p.column)))
+        raise InvalidWorkflow(in_order(composer.problems))
     composer.document.data = data
     return composer.document
 
@@ -65,20 +68,31 @@ class _Composer:
         self.source = text
         self.document = Document(None, text)
         self.problems: list[Problem] = []
+        self.parts = 0
 
     def compose(self) -> Any:
-        self.loader = yaml.SafeLoader(self.source)
+        self.loader = Loader(self.source)
         self.loader.get_event()  # start of the stream
         if isinstance(self.loader.peek_event(), StreamEndEvent):
             self.document.marks[()] = (1, 1)
             return None
         self.loader.get_event()  # start of the document
-        data = self._value((), self.loader.get_event(), 0)
+        data = self._value((), self._next(), 0)
         self.loader.get_event()  # end of the document
         second = self.loader.get_event()
         if isinstance(second, DocumentStartEvent):
             self._add(second, "two_documents", "one document only; a second one starts here")
         return data
+
+    def _next(self) -> Event:
+        """The next event; what a document may hold is bounded, because the pure loader is slow."""
+        event = self.loader.get_event()
+        self.parts += 1
+        if self.parts > MAX_PARTS:
+            self._add(event, "too_large", f"the document has more than {MAX_PARTS} parts; "
+                                          "split the workflow with call")
+            raise _UnreadableError
+        return event
 
     def _value(self, path: Path, event: Event, depth: int) -> Any:
         self._refuse_references(event)
@@ -89,7 +103,8 @@ class _Composer:
         if not isinstance(event, CollectionStartEvent):
             return None
         if depth == MAX_DEPTH:
-            self._add(event, "too_deep", f"nested deeper than {MAX_DEPTH} levels")
+            self._add(event, "too_deep", f"nested deeper than {MAX_DEPTH} levels; move inner steps "
+                                         "to a workflow of their own and call it")
             raise _UnreadableError
         if isinstance(event, MappingStartEvent):
             return self._mapping(path, depth)
@@ -99,22 +114,23 @@ class _Composer:
         text: str = event.value
         self.document.scalars[path] = (_start(event).index, event.style or "")
         if _UNSTORABLE.search(text):
-            self._add(event, "bad_character", "the text holds a character that cannot be stored")
+            self._add(event, "bad_character", "the text holds a character that cannot be stored; "
+                                              "remove it")
         if event.style:
             return text
         return _plain(text)
 
     def _sequence(self, path: Path, depth: int) -> list[Any]:
         items: list[Any] = []
-        while not isinstance(event := self.loader.get_event(), SequenceEndEvent):
+        while not isinstance(event := self._next(), SequenceEndEvent):
             items.append(self._value((*path, len(items)), event, depth + 1))
         return items
 
     def _mapping(self, path: Path, depth: int) -> dict[str, Any]:
         items: dict[str, Any] = {}
-        while not isinstance(event := self.loader.get_event(), MappingEndEvent):
+        while not isinstance(event := self._next(), MappingEndEvent):
             key = self._key(path, event, items)
-            value = self._value((*path, key), self.loader.get_event(), depth + 1)
+            value = self._value((*path, key), self._next(), depth + 1)
             items[key] = value
         return items
 
@@ -137,7 +153,8 @@ class _Composer:
             first = self.document.key_marks[(*path, key)][0]
             self._add(event, "duplicate_key", f"duplicate key '{key}' (first at line {first})")
         if _UNSTORABLE.search(key):
-            self._add(event, "bad_character", "the key holds a character that cannot be stored")
+            self._add(event, "bad_character", "the key holds a character that cannot be stored; "
+                                                "remove it")
         self.document.key_marks.setdefault((*path, key), mark)
         return key
 
@@ -145,7 +162,7 @@ class _Composer:
         """Pass over the rest of a collection whose start was read."""
         depth = 1 if isinstance(event, CollectionStartEvent) else 0
         while depth:
-            event = self.loader.get_event()
+            event = self._next()
             if isinstance(event, CollectionStartEvent):
                 depth += 1
             elif isinstance(event, MappingEndEvent | SequenceEndEvent):
@@ -156,12 +173,12 @@ class _Composer:
         if isinstance(event, AliasEvent):
             self._add(event, "alias", f"alias '*{anchor}' is not allowed; write the value out")
         elif anchor is not None:
-            self._add(event, "anchor", f"anchor '&{anchor}' is not allowed")
+            self._add(event, "anchor", f"anchor '&{anchor}' is not allowed; remove it")
         if getattr(event, "tag", None) is not None:
             word = re.compile(r"\S*").match(self.source, self._tag_index(event))
             tag = word.group() if word else "!"
-            hint = "" if tag.startswith("!!") else "; write `not x` instead of `!x`"
-            self._add(event, "tag", f"YAML tag '{tag}' is not allowed{hint}")
+            hint = "remove it" if tag.startswith("!!") else "write `not x` instead of `!x`"
+            self._add(event, "tag", f"YAML tag '{tag[:80]}' is not allowed; {hint}")
 
     def _tag_index(self, event: Event) -> int:
         start = _start(event).index
@@ -170,10 +187,12 @@ class _Composer:
     def _add(self, event: Event, code: str, message: str) -> None:
         mark = _start(event)
         self.problems.append(Problem(mark.line + 1, mark.column + 1, code, message))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _UnreadableError
 
     def add_syntax_error(self, error: yaml.YAMLError) -> None:
         """Note a YAML error, unless it only follows from one already noted on its line."""
-        problem = _syntax_problem(self.source, error)
+        problem = syntax_problem(self.source, error)
         if all(known.line != problem.line for known in self.problems):
             self.problems.append(problem)
 
@@ -192,31 +211,6 @@ def _plain(text: str) -> Any:
     if _DECIMAL.fullmatch(text):
         return float(text)
     return text
-
-
-def _syntax_problem(source: str, error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is None:  # a character YAML does not allow at all
-        before = source[:getattr(error, "position", 0)]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return Problem(line, column, "bad_character", "this character is not allowed in YAML")
-    problem = str(getattr(error, "problem", None) or "cannot be read")
-    code, message = _explain(source, mark.index, problem)
-    return Problem(mark.line + 1, mark.column + 1, code, message)
-
-
-def _explain(source: str, index: int, problem: str) -> tuple[str, str]:
-    if source[index:index + 1] == "\t" or "'\\t'" in problem:
-        return "tab", "a tab is not allowed here; indent with spaces"
-    if source[max(0, index - 1):index + 2] == "${{":
-        return "unquoted_template", 'inside {…} or […] write "${{ … }}" in quotes'
-    if source[index:index + 1] == "?" and "but got '?'" in problem:
-        return "quote_whole", "inside {…} or […] text with '?' must be in quotes"
-    if problem.startswith("mapping values"):
-        return "unquoted_colon", "': ' inside an unquoted value; put the whole value in quotes"
-    if source[:index].rstrip(" ")[-1:] in ("'", '"'):
-        return "quote_whole", "text after a closing quote; put the whole value in quotes"
-    return "yaml", f"this is not YAML: {problem}"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,12 +1,15 @@
 """Where each part of a document stands, and one thing wrong at such a place."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]  # line, column; both from 1
+MAX_PROBLEMS = 200  # of one document; whoever finds more stops there
 
+_FILLED = re.compile(r"(?: *\n)*( *)")  # up to the first sign of a block of text
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
 
 
@@ -28,6 +31,16 @@ class Problem:
         return {"line": self.line, "column": self.column, "code": self.code,
                 "message": self.message, "suggestion": self.suggestion,
                 "severity": self.severity}
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once, by line; the last says so when the search ended early."""
+    found = sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
+    if len(found) >= MAX_PROBLEMS:
+        last = found[-1]
+        found.append(Problem(last.line, last.column, "too_many", "too many problems to go on; "
+                             "mend these and check again"))
+    return found
 
 
 @dataclass(slots=True)
@@ -66,14 +79,19 @@ class Document:
         return line, column + _width_before(self.source, start, style, offset)
 
     def _position_in_block(self, start: int, line: int, offset: int) -> Mark:
-        rows = self.source[start:].split("\n")[1:]
-        indent = next((len(row) - len(row.lstrip(" ")) for row in rows if row.strip()), 0)
-        for number, row in enumerate(rows, start=line + 1):
-            length = len(row[indent:]) + 1
+        first = self.source.find("\n", start) + 1
+        if not first:
+            return line, 1
+        filled = _FILLED.match(self.source, first)
+        indent = len(filled[1]) if filled else 0
+        number = line + 1
+        while (end := self.source.find("\n", first)) >= 0:
+            length = max(0, end - first - indent) + 1
             if offset < length:
-                return number, indent + offset + 1
+                break
             offset -= length
-        return line, 1
+            first, number = end + 1, number + 1
+        return number, indent + offset + 1
 
 
 def _width_before(source: str, start: int, style: str, offset: int) -> int:
@@ -81,12 +99,13 @@ def _width_before(source: str, start: int, style: str, offset: int) -> int:
     if not style:
         newline = source.find("\n", start)
         return offset if newline < 0 or start + offset < newline else 0
-    index = start + 1
-    for _ in range(offset):
-        if style == "'" and source.startswith("''", index):
-            index += 2
-        elif style == '"' and (escape := _ESCAPE.match(source, index)):
-            index = escape.end()
-        else:
-            index += 1
+    index, sign = start + 1, "''" if style == "'" else "\\"
+    while offset:
+        special = source.find(sign, index, index + offset + len(sign) - 1)
+        if special < 0:
+            index += offset
+            break
+        offset -= special - index + 1
+        escape = _ESCAPE.match(source, special) if style == '"' else None
+        index = escape.end() if escape else special + len(sign)
     return 0 if "\n" in source[start:index] else index - start

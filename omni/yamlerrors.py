@@ -1,0 +1,66 @@
+"""What PyYAML says of text it cannot read, in words that name the way out."""
+
+import re
+
+import yaml
+
+from omni.yamlmarks import Problem
+
+_KEY = re.compile(r" *(- +)*[A-Za-z0-9_]+")
+_WORDED = (  # part of PyYAML's message, our code, our message
+    ("cannot start any token", "quote_whole", "a value cannot begin with {0}; put it in quotes"),
+    ("unknown escape", "escape", "no escape \\{0} inside double quotes; write \\\\{0}, or use "
+                                 "single quotes"),
+    ("expected '<document start>'", "two_documents", "one document only; this stands after its "
+                                                     "end"),
+    ("found '-'", "indent", "a list item where a key is expected; is it indented enough?"),
+    ("expected <block end>", "indent", "not in the same column as what it belongs to; indent it "
+                                       "like the lines of the same mapping or list"),
+    ("expected alphabetic or numeric", "quote_whole", "a value cannot begin with * or &; put it in "
+                                                      "quotes"),
+    ("expected the node content", "no_value", "a value is missing before this {0}"),
+    ("sequence entries are not allowed", "indent", "a list item needs a line of its own"),
+    ("chomping or indentation", "block", "text begins on the line after | or >"),
+    ("expected ',' or", "unclosed", "',' or the closing bracket is missing before this"),
+)
+
+
+def syntax_problem(source: str, error: yaml.YAMLError) -> Problem:
+    """A YAML error with its place in `source`."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:  # a character YAML does not allow at all
+        before = source[:getattr(error, "position", 0)]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return Problem(line, column, "bad_character", "this character is not allowed in YAML; "
+                                                       "remove it")
+    problem = str(getattr(error, "problem", None) or "cannot be read")
+    opening = getattr(error, "context_mark", None)
+    if opening and ("'<stream end>'" in problem or "end of stream" in problem):
+        sign = source[opening.index:opening.index + 1]
+        return Problem(opening.line + 1, opening.column + 1, "unclosed",
+                       f"this {sign} is never closed")
+    if opening and "expected ':'" in problem:
+        return Problem(opening.line + 1, opening.column + 1, "no_colon",
+                       "this key has no ': ' after it")
+    code, message = _explain(source, mark.index, problem)
+    return Problem(mark.line + 1, mark.column + 1, code, message)
+
+
+def _explain(source: str, index: int, problem: str) -> tuple[str, str]:
+    if source[index:index + 1] == "\t" or "'\\t'" in problem:
+        return "tab", "a tab is not allowed here; indent with spaces"
+    if source[max(0, index - 1):index + 2] == "${{":
+        return "unquoted_template", 'inside {…} or […] write "${{ … }}" in quotes'
+    if source[index:index + 1] == "?" and "but got '?'" in problem:
+        return "quote_whole", "inside {…} or […] text with '?' must be in quotes"
+    if problem.startswith("mapping values"):
+        if _KEY.fullmatch(source[source.rfind("\n", 0, index) + 1:index]):
+            return "indent", "no key can stand here: the line above has no ': ', or this one is " \
+                             "indented too far"
+        return "unquoted_colon", "': ' inside an unquoted value; put the whole value in quotes"
+    if source[:index].rstrip(" ")[-1:] in ("'", '"'):
+        return "quote_whole", "text after a closing quote; put the whole value in quotes"
+    for part, code, message in _WORDED:
+        if part in problem:
+            return code, message.format(source[index:index + 1])
+    return "yaml", f"this is not YAML: {problem}"
