@@ -4,12 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from omni.errors import InvalidInput
 from omni.yamlmarks import Path
 from registry import definition as forms
 from registry import grammar, names
 from registry.expression_reading import ExpressionReader
+from registry.expressions import Expression
 from registry.grammar import Key
+from registry.reading import nearest_key
 from registry.templates import compile_template
+from registry.values import to_time
 
 _TEXT = Key("text", "")
 _DURATION = Key("duration", "")
@@ -77,6 +81,9 @@ class StepReader(ExpressionReader):
             self._no_kind(path, data, kinds)
         elif "with" in data and kind != "uses":
             self.note_key((*path, "with"), "unknown_key", f"'with' belongs to uses, not to {kind}")
+        if "timeout" in data and kind in grammar.NO_TIMEOUT:
+            self.note_key((*path, "timeout"), "no_meaning", f"timeout means nothing beside {kind}; "
+                          f"{grammar.NO_TIMEOUT[kind]}", severity="warning")
         if values is None or body is None:
             return None
         values.setdefault("id", None)
@@ -87,13 +94,15 @@ class StepReader(ExpressionReader):
     def _no_kind(self, path: Path, data: Mapping[str, Any], kinds: list[str]) -> None:
         if kinds:
             written = " and ".join(f"'{kind}'" for kind in kinds)
-            self.note(path, "step_kind", f"a step has exactly one kind; this one has {written}")
-        elif not any(self._nearest_key(key) in grammar.STEP_KINDS for key in data
-                     if key not in grammar.STEP and key != "with"):
+            self.note(path, "step_kind", f"a step has exactly one kind; this one has {written}; "
+                      "write one step for each")
+        elif not any(key in grammar.STEP_KINDS for key in self.meant(path)):
             self.note(path, "step_kind", f"a step needs one of {', '.join(grammar.STEP_KINDS)}")
 
-    def _nearest_key(self, key: str) -> str:
-        return grammar.HABITS.get(key) or names.nearest(key, (*grammar.STEP, *grammar.BODY_KEYS))
+    def meant(self, path: Path) -> set[str]:
+        """The keys that the unknown keys of a step were probably meant to be."""
+        known = (*grammar.STEP, *grammar.BODY_KEYS)
+        return {nearest_key(key, known)[0] for key in self.document_at(path) if key not in known}
 
     def _remember(self, path: Path, id: str) -> None:
         if id in self.ids:
@@ -103,16 +112,20 @@ class StepReader(ExpressionReader):
         self.ids.setdefault(id, path)
 
     def read_on_error(self, path: Path, value: Any, key: Key, title: str) -> Any:
-        if not isinstance(value, list):
+        if isinstance(value, str):
             return self.read_choice(path, value, _ON_ERROR, title)
+        if not isinstance(value, list):
+            self.note(path, "type", f"{title} must be fail, continue or a list of steps")
+            return None
         with self.names_also("error"):
             return self.read_steps(path, value, key, title)
 
     def _uses(self, path: Path, data: Mapping[str, Any]) -> forms.UsesBody | None:
-        word = self.read_text((*path, "uses"), data["uses"], _TEXT, "uses")
+        word = self.value((*path, "uses"), data["uses"], _TEXT, title="uses")
         params = data.get("with", {})
         if not isinstance(params, Mapping):
-            self.note((*path, "with"), "not_a_mapping", "with must be a mapping of parameters")
+            self.note((*path, "with"), "not_a_mapping", "with must be a mapping of parameters, "
+                      "like {text: Hello}")
             return None
         with self.names_also("secrets"):
             template = self.template((*path, "with"), params)
@@ -126,8 +139,9 @@ class StepReader(ExpressionReader):
 
     def _set(self, path: Path, data: Mapping[str, Any]) -> forms.SetBody | None:
         values = data["set"]
-        if not isinstance(values, Mapping):
-            self.note((*path, "set"), "not_a_mapping", "set must be a mapping of names to values")
+        if not isinstance(values, Mapping) or not values:
+            self.note((*path, "set"), "not_a_mapping", "set must be a mapping of names to values, "
+                      "like {count: 1}")
             return None
         return forms.SetBody({name: self.template((*path, "set", name), value)
                               for name, value in values.items()})
@@ -138,13 +152,16 @@ class StepReader(ExpressionReader):
         arms: list[forms.Arm] = []
         for index, item in enumerate(items or ()):
             arms.extend(self._arm((*place, index), item, last=index == len(items or ()) - 1))
+        if items == [] or items and all(_is_only_else(item) for item in items):
+            self.note(place, "arm", "branch needs at least one arm with if and do")
         return None if items is None else forms.BranchBody(tuple(arms))
 
     def _arm(self, path: Path, data: Any, *, last: bool) -> list[forms.Arm]:
         values = self.shape(path, data, grammar.ARM, label="branch")
         if values is None:
             return []
-        if ("if" in data) != ("do" in data) or not data.keys() & {"if", "else"}:
+        given = {nearest_key(name, grammar.ARM)[0] or name for name in data}
+        if ("if" in given) != ("do" in given) or not given & {"if", "else"}:
             self.note(path, "arm", "an arm of branch has if and do, or else")
         if "else" in data and not last:
             self.note_key((*path, "else"), "arm", "else must be the last arm of branch")
@@ -165,8 +182,12 @@ class StepReader(ExpressionReader):
 
     def read_options(self, path: Path, value: Any, key: Key, title: str) -> Any:
         """Names, each with its steps."""
-        if not isinstance(value, Mapping) or not value:
-            self.note(path, "not_a_mapping", f"{title} must be a mapping of names to steps")
+        if not isinstance(value, Mapping):
+            self.note(path, "not_a_mapping", f"{title} must be a mapping of names to steps, "
+                      "like {first: [{stop: done}]}")
+            return None
+        if not value:
+            self.note(path, "empty", f"{title} needs at least one name with its steps")
             return None
         return {name: self.read_steps((*path, name), steps, key, f"{title}.{name}") or ()
                 for name, steps in value.items()}
@@ -174,11 +195,31 @@ class StepReader(ExpressionReader):
     def _wait(self, path: Path, data: Mapping[str, Any]) -> forms.WaitBody | None:
         place, value = (*path, "wait"), data["wait"]
         if not isinstance(value, Mapping):
-            length = self.read_duration(place, value, _DURATION, "wait")
+            length = self.value(place, value, _DURATION, title="wait")
             return None if length is None else forms.WaitBody(length)
-        if len(value.keys() & {"for", "until", "event"}) != 1:
+        given = {nearest_key(name, grammar.WAIT)[0] or name for name in value}
+        if len(given & {"for", "until", "event"}) != 1:
             self.note(place, "wait", "wait has exactly one of for, until, event")
-        return self._shaped(place, value)
+        elif "event" not in given:
+            for name in ("match", "where", "timeout", "since"):
+                if name in value:
+                    self.note_key((*place, name), "wait", f"'{name}' belongs to a wait for an "
+                                  "event; remove it or name the event")
+        body = self._shaped(place, value)
+        if body is not None and body.until is not None:
+            self._check_until((*place, "until"), body.until)
+        return body
+
+    def _check_until(self, path: Path, until: Expression) -> None:
+        """Note a moment that is always the same and no time."""
+        try:
+            if until.constant and to_time(until.evaluate({})) is not None:
+                return
+        except InvalidInput:
+            pass
+        if until.constant:
+            self.note(path, "type", "wait.until must be a time, like add_hours(now, 1) or "
+                                    "time('2026-11-22T09:00')")
 
     def _approval(self, path: Path, data: Mapping[str, Any]) -> forms.ApprovalBody | None:
         return self._shaped((*path, "approval"), data["approval"])
@@ -187,20 +228,22 @@ class StepReader(ExpressionReader):
         place = (*path, "decide")
         body = self._shaped(place, data["decide"])
         if body and body.default is not None and body.default not in body.options:
-            near = names.nearest(body.default, body.options)
-            hint = f"; did you mean '{near}'?" if near else ""
-            self.note((*place, "default"), "choice", f"decide.default: '{body.default}' is not one "
-                      f"of {', '.join(body.options)}{hint}", suggestion=near)
+            self.note_choice((*place, "default"), body.default, body.options, "decide.default")
         return body
 
     def _call(self, path: Path, data: Mapping[str, Any]) -> forms.CallBody | None:
-        return self._shaped((*path, "call"), data["call"], params=EMPTY)
+        body = self._shaped((*path, "call"), data["call"], params=EMPTY)
+        if body is not None and body.workflow == self.document_at(("id",)):
+            self.note((*path, "call", "workflow"), "calls_itself", "this workflow calls itself; "
+                      "unless a condition ends that, it fails at the tenth call",
+                      severity="warning")
+        return body
 
     def _stop(self, path: Path, data: Mapping[str, Any]) -> forms.StopBody | None:
         place, value = (*path, "stop"), data["stop"]
         if isinstance(value, Mapping):
             return self._shaped(place, value, status="done")
-        status = self.read_choice(place, value, grammar.STOP["status"], "stop")
+        status = self.value(place, value, grammar.STOP["status"], title="stop")
         return None if status is None else forms.StopBody(status)
 
     def _shaped(self, path: Path, data: Any, **defaults: Any) -> Any:
@@ -208,6 +251,10 @@ class StepReader(ExpressionReader):
         kind = str(path[-1])
         values = self.shape(path, data, grammar.SHAPES[kind], label=kind)
         return None if values is None else _BODIES[kind](**defaults | values)
+
+
+def _is_only_else(arm: Any) -> bool:
+    return isinstance(arm, Mapping) and arm.keys() == {"else"}
 
 
 def path_text(path: Path) -> str:

@@ -18,6 +18,8 @@ def check_references(reader: StepReader) -> None:
     """Note reads of steps and inputs that are not there, or not there yet."""
     for placed in reader.expressions:
         for read in placed.expression.reads:
+            if read.path[0] in ("item", "loop"):
+                _check_turn(reader, placed, read)
             if len(read.path) < 2:
                 continue
             if read.path[0] == "steps":
@@ -26,13 +28,21 @@ def check_references(reader: StepReader) -> None:
                 _check_input(reader, placed, read)
 
 
+def _check_turn(reader: StepReader, placed: PlacedExpression, read: Read) -> None:
+    """The list of a for_each is read before its first turn, so only turns around it are there."""
+    around = zip(placed.owner, placed.owner[1:], strict=False)
+    if placed.path[-2:] == ("for_each", "in") and ("for_each", "do") not in around:
+        reader.note(placed.path, "unknown_name", f"'{read.path[0]}' can only be used "
+                    f"{names.ONLY_IN[read.path[0]]}", offset=placed.offset + read.offsets[0])
+
+
 def _check_step(reader: StepReader, placed: PlacedExpression, read: Read) -> None:
     id, offset = read.path[1], placed.offset + read.offsets[1]
     target = reader.ids.get(id)
     if target is None:
-        near = names.nearest(id, reader.ids)
-        hint = f"; did you mean '{near}'?" if near else ""
-        reader.note(placed.path, "unknown_step", f"unknown step '{id}'{hint}", suggestion=near,
+        near, hint = names.hint(id, reader.ids)
+        reader.note(placed.path, "unknown_step", f"unknown step '{names.shown(id)}'"
+                    + (hint or "; no step has an id"), suggestion=near,
                     offset=offset)
         return
     reason = _not_there(reader, placed.owner, target)
@@ -70,8 +80,9 @@ def _check_input(reader: StepReader, placed: PlacedExpression, read: Read) -> No
     known = declared if isinstance(declared, Mapping) else {}
     near = names.nearest(read.path[1], known)
     hint = f"did you mean '{near}'?" if near else "declare it under inputs"
-    reader.note(placed.path, "unknown_input", f"unknown input '{read.path[1]}'; {hint}",
-                suggestion=near, offset=placed.offset + read.offsets[1])
+    reader.note(placed.path, "unknown_input",
+                f"unknown input '{names.shown(read.path[1])}'; {hint}", suggestion=near,
+                offset=placed.offset + read.offsets[1])
 
 
 def check_executable(reader: StepReader, *, executable: frozenset[str] | None,
@@ -115,10 +126,10 @@ def _check_agent_answers(reader: StepReader, actions: Mapping[Path, Action]) -> 
             agents[placed.step.id] = number
         if action.kind != "route" or action.effects != "send":
             continue
-        for id, agent in agents.items():
-            prefix = f"steps.{id}.output"
-            if validated < agent < number and any(
-                    f"{name}.".startswith(f"{prefix}.") for name in body.params.names):
+        parts = [name.split(".") for name in sorted(body.params.names)]
+        for id in dict.fromkeys(part[1] for part in parts
+                                if part[0] == "steps" and part[2:3] == ["output"]):
+            if validated < agents.get(id, -1) < number:
                 reader.note((*placed.path, "uses"), "unvalidated",
                             f"sends what agent step '{id}' wrote with no validate.* step between",
                             severity="warning")

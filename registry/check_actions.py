@@ -11,6 +11,7 @@ from omni.yamlmarks import Path
 from registry import names
 from registry.bodies import PlacedStep, StepReader
 from registry.definition import UsesBody
+from registry.reading import quote_hint
 from registry.templates import OPEN
 
 
@@ -42,14 +43,19 @@ def _action(reader: StepReader, placed: PlacedStep, body: UsesBody,
     try:
         action = library.get(body.action_id)
     except UnknownAction:
-        near = library.nearest(body.action_id) or ""
-        hint = f"; did you mean '{near}'?" if near else ""
-        reader.note(place, "unknown_action", f"unknown action '{body.action_id}'{hint}",
-                    suggestion=near)
+        if OPEN in body.action_id:
+            reader.note(place, "unknown_action",
+                        "uses must name an action; it cannot hold ${{ … }}")
+            return None
+        near = library.nearest(body.action_id[:names.LONGEST]) or "" if body.action_id else ""
+        hint = f"did you mean '{near}'?" if near else "actions are listed at /api/v1/actions/"
+        reader.note(place, "unknown_action",
+                    f"unknown action '{names.shown(body.action_id)}'; {hint}", suggestion=near)
         return None
     if body.version is not None and body.version != action.version:
         reader.note(place, "version", f"action '{action.id}' has version {action.version}, "
-                                      f"not {body.version}", suggestion=action.id)
+                                      f"not {body.version}; write {action.id}@{action.version}",
+                    suggestion=action.id)
     return action
 
 
@@ -59,29 +65,49 @@ def _check_params(reader: StepReader, path: Path, params: Mapping[str, Any],
     place = (*path, "with") if "with" in reader.document_at(path) else path
     open_model = action.params.model_config.get("extra") == "allow"
     unknown = [name for name in params if name not in fields and not open_model]
-    for name in unknown:
-        reader.unknown_key((*place, name), name, fields, action.id)
+    meant = {reader.unknown_key((*place, name), name, fields, action.id) for name in unknown}
+    if place == path and "with" in reader.meant(path):
+        return
     templated = {name for name in params if holds_template(params[name])}
     literal = {name: value for name, value in params.items()
                if name not in templated and name not in unknown}
     try:
         action.params.model_validate(literal)
     except ValidationError as error:
-        for item in error.errors(include_url=False, include_context=False, include_input=False):
-            _note_error(reader, place, item, templated, action)
+        for item in error.errors(include_url=False):
+            _note_error(reader, place, item, templated | meant, action)
 
 
-def _note_error(reader: StepReader, place: Path, item: Any, templated: set[str],
+def _note_error(reader: StepReader, place: Path, item: Any, given: set[str],
                 action: Action) -> None:
+    """given: parameters that are there, though not as plain values under their name."""
     where: Path = item["loc"]
     if item["type"] == "missing" and len(where) == 1:
-        if where[0] not in templated:
+        if where[0] not in given:
             reader.note(place, "missing_param", f"{action.id} needs '{where[0]}'")
     elif where:
         name = ".".join(str(part) for part in where)
-        reader.note((*place, *where), "wrong_param", f"{action.id}: {name}: {item['msg']}")
-    elif not templated:
+        reader.note((*place, *where), "wrong_param", f"{action.id}: {name}{_words(item)}")
+    elif not given:
         reader.note(place, "wrong_param", f"{action.id}: {item['msg']}")
+
+
+def _words(item: Any) -> str:
+    """What pydantic found, in the words of the other messages; its own where we have none."""
+    kind = item["type"]
+    if item["input"] is None and kind != "missing":
+        return " is empty; give it a value"
+    word = next((word for part, word in _KINDS if kind.startswith(part)), "")
+    if not word:
+        return f": {item['msg']}"
+    return f" must be {word}" + (quote_hint(item["input"]) if kind == "string_type" else "")
+
+
+_KINDS = (  # beginning of the type of an error of pydantic, what was wanted
+    ("string_type", "text"), ("int_", "a whole number"), ("float_", "a number"),
+    ("decimal_", "a number"), ("bool_", "true or false"), ("list_type", "a list"),
+    ("tuple_type", "a list"), ("set_type", "a list"), ("dict_type", "a mapping"),
+    ("mapping_type", "a mapping"), ("model_", "a mapping"))
 
 
 def _fields(action: Action) -> list[str]:
@@ -106,6 +132,6 @@ def _check_secrets(reader: StepReader, found: Mapping[Path, Action]) -> None:
             after = placed.path[len(placed.owner):]
             if action is not None and (len(after) < 2 or after[1] not in action.secret):
                 allowed = ", ".join(sorted(action.secret)) or "none"
-                reader.note(placed.path, "secret", f"{names.ROOTS['secrets'].about}; "
-                            f"{action.id} has: {allowed}",
+                reader.note(placed.path, "secret", "'secrets' can only be used "
+                            f"{names.ONLY_IN['secrets']}; {action.id} has: {allowed}",
                             offset=placed.offset + read.offsets[0])

@@ -13,7 +13,7 @@ from typing import Any
 from registry import evaluation, names, operators, patterns
 from registry.evaluation import Run
 from registry.functions import FUNCTIONS
-from registry.wording import Mistake, unmask
+from registry.wording import FOREIGN, INSTEAD, NO_LITERALS, Mistake, unmask
 
 LITERALS = {"true": True, "false": False, "null": None}
 MAX_INTEGER = 10**15
@@ -23,13 +23,6 @@ _BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Div: operators.divide, ast.Mod: operators.remainder}
 _ORDER: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
-_FOREIGN: dict[type[ast.AST], str] = {
-    ast.Lambda: "a lambda", ast.ListComp: "a comprehension", ast.SetComp: "a comprehension",
-    ast.DictComp: "a comprehension", ast.GeneratorExp: "a comprehension",
-    ast.JoinedStr: "an f-string", ast.Slice: "a slice", ast.Dict: "a mapping", ast.Set: "a set",
-    ast.Starred: "'*'", ast.NamedExpr: "':='", ast.Pow: "'**'", ast.FloorDiv: "'//'",
-    ast.MatMult: "'@'", ast.BitXor: "'^'", ast.Invert: "'~'", ast.LShift: "'<<'",
-    ast.RShift: "'>>'", ast.UAdd: "a leading '+'"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +122,16 @@ class Compiler:
         else:
             return self._note(node, "only a function can be called")
         if node.keywords:
-            return self._note(node, "named arguments are not part of the language")
+            given_to = FUNCTIONS.get(word)
+            return self._note(node, "named arguments are not part of the language"
+                              + (f"; write {given_to.signature}" if given_to else ""))
         known = FUNCTIONS.get(word)
         if known is None:
-            near = names.nearest(word, FUNCTIONS)
-            hint = f"; did you mean '{near}'?" if near else ""
-            self.mistakes.append(Mistake(offset, f"unknown function '{word}'{hint}",
-                                         "unknown_function", near))
+            near, hint = names.hint(word, FUNCTIONS)
+            if not near:
+                hint = "; the functions are listed in docs/workflows.md"
+            message = f"unknown function '{names.shown(word)}'{hint}"
+            self.mistakes.append(Mistake(offset, message, "unknown_function", near))
             return evaluation.constant(None)
         if len(given) < known.least or known.most is not None and len(given) > known.most:
             return self._note(node, f"'{word}' takes other arguments: {known.signature}",
@@ -187,8 +183,10 @@ class Compiler:
             return value
         if isinstance(value, int | float) and abs(value) <= MAX_INTEGER:
             return value
-        self._note(node, f"'{self.masked[start:self._end(node)][:40]}' is not text, a number, "
-                         "true, false or null")
+        written = names.shown(self.masked[start:self._end(node)])
+        self._note(node, f"'{written}' is too large a number; put it in quotes"
+                   if isinstance(value, int | float) else
+                   f"'{written}' is not text, a number, true, false or null")
         return None
 
     def _static_key(self, node: ast.expr) -> tuple[str, int] | None:
@@ -228,8 +226,9 @@ class Compiler:
         dotted = ".".join(read.path[:index + 1])
         if near:
             near = f"{parent}.{near}"
-        hint = f"; did you mean '{near}'?" if near else ""
-        self.mistakes.append(Mistake(read.offsets[index], f"unknown field '{dotted}'{hint}",
+        hint = f"; did you mean '{near}'?" if near else _way_out(read.path[:index + 1])
+        self.mistakes.append(Mistake(read.offsets[index],
+                                     f"unknown field '{names.shown(dotted)}'{hint}",
                                      "unknown_field", near))
         return False
 
@@ -238,12 +237,15 @@ class Compiler:
         if root in FUNCTIONS:
             message = f"'{root}' is a function; write {FUNCTIONS[root].signature}"
         elif root in names.ROOTS:
-            message, near = f"'{root}' cannot be used here", ""
+            message, near = f"'{root}' {_where(root)}", ""
+        elif root.lower() in NO_LITERALS:
+            near = NO_LITERALS[root.lower()]
+            message = f"unknown name '{root}'; did you mean '{near}'?"
         elif root.startswith("_"):
             message = f"unknown name '{root}': names do not start with '_'"
         else:
             hint = f"did you mean '{near}'?" if near else "text needs quotes"
-            message = f"unknown name '{root}'; {hint}"
+            message = f"unknown name '{names.shown(root)}'; {hint}"
         self.mistakes.append(Mistake(offset, message, "unknown_name", near))
 
     def _lint_pattern(self, node: ast.expr) -> None:
@@ -258,8 +260,9 @@ class Compiler:
                                     "or call a function: lower(event.text)")
         if isinstance(part, ast.BitAnd):
             return self._note(node, "syntax error; use 'and' instead of '&'")
-        word = _FOREIGN.get(type(part), "this")
-        return self._note(node, f"{word} is not part of the language")
+        word = FOREIGN.get(type(part), "this")
+        hint = INSTEAD.get(type(part), "")
+        return self._note(node, f"{word} is not part of the language{hint}")
 
     def _note(self, node: ast.expr, message: str, *, code: str = "syntax") -> Run:
         self.mistakes.append(Mistake(self._offset(node), message, code))
@@ -273,7 +276,28 @@ class Compiler:
 
     def _characters(self, size: int) -> int:
         """Python counts columns in UTF-8 bytes."""
+        if self.masked.isascii():
+            return size
         return len(self.masked.encode()[:size].decode(errors="ignore"))
+
+
+def _where(root: str) -> str:
+    """Where a root of the table can be read, of those that do not exist everywhere."""
+    place = names.ONLY_IN.get(root)
+    return f"can only be used {place}" if place else "cannot be used here"
+
+
+def _way_out(path: tuple[str, ...]) -> str:
+    """What to write instead of a field that is like no other."""
+    parent, word = ".".join(path[:-1]), path[-1]
+    if word in FUNCTIONS:
+        return f"; '{word}' is a function; write {word}({parent})"
+    fields = names.fields_of(path[:-1])
+    if not fields:
+        return f"; '{names.shown(parent)}' holds no fields"
+    if path[0] == "event" and len(path) == 2:
+        return "; facts of one kind of event are in event.content"
+    return f"; known: {names.listed(fields)}"
 
 
 _BUILDERS: dict[type[ast.AST], Callable[[Compiler, Any], Run]] = {

@@ -11,10 +11,12 @@ from actions import library as found_on_disk
 from omni import yamlio
 from omni.errors import InvalidWorkflow
 from omni.yamlio import Problem
+from omni.yamlmarks import in_order
 from registry import grammar
 from registry.check import check_executable, check_habits, check_references
 from registry.check_actions import Library, check_actions
 from registry.definition import Definition
+from registry.reading import TooManyProblemsError
 from registry.structure import WorkflowReader
 
 _SLUG = re.compile(grammar.SLUG)
@@ -48,17 +50,26 @@ def _read(text: str, library: Library, executable: frozenset[str] | None,
     except InvalidWorkflow as error:
         return None, error.problems
     reader = WorkflowReader(document)
+    try:
+        definition = _check(reader, library, executable, gates)
+    except TooManyProblemsError:
+        definition = None
+    return definition, in_order(reader.problems)
+
+
+def _check(reader: WorkflowReader, library: Library, executable: frozenset[str] | None,
+           gates: frozenset[str] | None) -> Definition | None:
     definition = reader.workflow()
-    if isinstance(document.data, Mapping):
-        check_references(reader)
-        actions = check_actions(reader, library)
-        check_executable(reader, executable=executable, gates=gates)
-        if definition is not None:
-            check_habits(reader, definition, actions)
-            definition = replace(definition, sends=any(
-                action.effects == "send" for action in actions.values()))
-    unique = dict.fromkeys(reader.problems)
-    return definition, sorted(unique, key=lambda problem: (problem.line, problem.column))
+    if not isinstance(reader.document.data, Mapping):
+        return None
+    check_references(reader)
+    actions = check_actions(reader, library)
+    check_executable(reader, executable=executable, gates=gates)
+    if definition is None:
+        return None
+    check_habits(reader, definition, actions)
+    return replace(definition, sends=any(
+        action.effects == "send" for action in actions.values()))
 
 
 def is_slug(text: str) -> bool:

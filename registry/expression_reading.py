@@ -16,6 +16,7 @@ from registry.reading import ValueReader
 from registry.templates import Template, compile_template
 
 _DASHED = re.compile(r"\b(steps|inputs|vars)\.([a-z0-9_]+-[a-z0-9_-]+)")
+_BRACES = re.compile(r"(?<!\$)\{\{.*\}\}")
 MATCH_FIELDS = (*names.COLUMNS, "conversation", "contact", "instance", "actor")
 
 
@@ -54,9 +55,10 @@ class ExpressionReader(ValueReader):
         if isinstance(value, bool):
             value = "true" if value else "false"
         if not isinstance(value, str):
-            self.note(path, "type", f"{title} must be an expression")
+            self.note(path, "type", f"{title} must be an expression, in quotes where YAML reads "
+                                    "something else")
             return None
-        if value.lstrip().startswith("${{"):
+        if value.lstrip().startswith(("${{", "{{", "${")):
             self.note(path, "bare_expression",
                       f"{title} is an expression already; write it without ${{{{ }}}}")
             return None
@@ -73,14 +75,16 @@ class ExpressionReader(ValueReader):
         return expression
 
     def _note_within(self, path: Path, problem: Problem, text: str) -> None:
-        dashed = _DASHED.search(text)
+        place = problem.column - 1
+        dashed = next((found for found in _DASHED.finditer(text, max(0, place - 140), place + 140)
+                       if found.start() < place < found.end()), None)
         if dashed and problem.code == "unknown_name":
             right = f"{dashed[1]}['{dashed[2]}']"
             self.note(path, "dash", f"a name with '-' needs brackets; write {right}",
                       suggestion=right, offset=dashed.start())
             return
         self.note(path, problem.code, problem.message, suggestion=problem.suggestion,
-                  offset=problem.column - 1)
+                  offset=place)
 
     def template(self, path: Path, value: Any) -> Template:
         """A value that may hold `${{ }}`."""
@@ -89,10 +93,23 @@ class ExpressionReader(ValueReader):
             self._note_within((*path, *below), problem, str(self.document_at((*path, *below))))
 
         template = compile_template(value, roots=self.roots, report=report)
+        if not template.expressions:
+            self._warn_of_braces(path, value)
         self.expressions.extend(
             PlacedExpression((*path, *placed.path), placed.offset, placed.expression, self.owner)
             for placed in template.expressions)
         return template
+
+    def _warn_of_braces(self, path: Path, value: Any) -> None:
+        """Warn of the `{{ }}` of other languages in a text without an expression."""
+        found = _BRACES.search(value) if isinstance(value, str) else None
+        if found:
+            self.note(path, "braces", "{{ … }} is plain text here; write ${{ … }} for a value",
+                      offset=found.start(), severity="warning")
+        elif isinstance(value, Mapping | list):
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for key, item in items:
+                self._warn_of_braces((*path, key), item)
 
     def read_template(self, path: Path, value: Any, key: Key, title: str) -> Template:
         return self.template(path, value)
@@ -100,14 +117,16 @@ class ExpressionReader(ValueReader):
     def read_mapping(self, path: Path, value: Any, key: Key, title: str) -> Template | None:
         if isinstance(value, Mapping):
             return self.template(path, value)
-        self.note(path, "not_a_mapping", f"{title} must be a mapping")
+        self.note(path, "not_a_mapping", f"{title} must be a mapping of names to values, "
+                                         "like {count: 1}")
         return None
 
     def read_templates(self, path: Path, value: Any, key: Key,
                        title: str) -> dict[str, Template] | None:
         """Equality pairs: field of the event -> value."""
         if not isinstance(value, Mapping):
-            self.note(path, "not_a_mapping", f"{title} must be a mapping")
+            self.note(path, "not_a_mapping", f"{title} must be a mapping of fields of the event, "
+                                             "like {direction: inbound}")
             return None
         for name in value:
             if name not in MATCH_FIELDS:

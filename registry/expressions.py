@@ -15,12 +15,11 @@ from omni.errors import InvalidInput, InvalidWorkflow
 from omni.yamlio import Problem
 from registry import names
 from registry.closures import Compiler, Read
-from registry.wording import Mistake, NotAnExpressionError, explain, mask, snippet
+from registry.wording import TOO_DEEP, Mistake, NotAnExpressionError, explain, mask, snippet
 
 MAX_LENGTH = 2_000  # characters
 MAX_NODES = 200
-_TOO_DEEP = "the expression is nested too deeply or cannot be read"
-_RUNTIME_ERRORS = (InvalidInput, ArithmeticError, LookupError, TypeError, ValueError,
+RUNTIME_ERRORS = (InvalidInput, ArithmeticError, LookupError, TypeError, ValueError,
                    AttributeError, RecursionError)
 
 
@@ -51,7 +50,7 @@ class Expression:
         """The value in a scope of root names. Raises ExpressionError for wrong kinds of value."""
         try:
             return self.run(scope)
-        except _RUNTIME_ERRORS as error:
+        except RUNTIME_ERRORS as error:
             raise ExpressionError(f"{error} in {snippet(self.source, len(self.source))}") from error
 
 
@@ -77,7 +76,7 @@ def _compile(text: str, roots: frozenset[str]) -> Expression | tuple[Mistake, ..
     except NotAnExpressionError as error:
         return (error.mistake,)
     except RecursionError:
-        return (Mistake(0, _TOO_DEEP, "too_long"),)
+        return (Mistake(0, TOO_DEEP, "too_long"),)
     if compiler.mistakes:
         first = {mistake.offset: mistake for mistake in reversed(compiler.mistakes)}
         return tuple(first[offset] for offset in sorted(first))
@@ -102,15 +101,15 @@ def _parse(masked: str) -> ast.expr:
         mistake = explain(masked.strip(), error)
         raise NotAnExpressionError(replace(mistake, offset=mistake.offset + lead)) from error
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        raise _refusal(_TOO_DEEP) from error
-    count = 0
-    for node in ast.walk(tree):
-        count += isinstance(node, ast.expr)
-        if isinstance(node, ast.expr):
-            node.col_offset += lead
-            node.end_col_offset = (node.end_col_offset or 0) + lead
-    if count > MAX_NODES:
+        raise _refusal(TOO_DEEP) from error
+    if lead == 0 and len(masked) <= MAX_NODES:  # each part takes a character at least
+        return tree.body
+    parts = [node for node in ast.walk(tree) if isinstance(node, ast.expr)]
+    if len(parts) > MAX_NODES:
         raise _refusal(f"the expression has more than {MAX_NODES} parts", "too_long")
+    for node in parts:
+        node.col_offset += lead
+        node.end_col_offset = (node.end_col_offset or 0) + lead
     return tree.body
 
 

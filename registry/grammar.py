@@ -189,7 +189,8 @@ SHAPES: Mapping[str, Shape] = {
 }
 HABITS: Mapping[str, str] = {  # what people write who know another language of this kind
     "on": "trigger", "when": "if", "action": "uses", "run": "uses", "params": "with",
-    "args": "with", "then": "do", "loop": "for_each", "sleep": "wait", "switch": "branch"}
+    "args": "with", "then": "do", "loop": "for_each", "sleep": "wait", "switch": "branch",
+    "cron": "schedule"}
 BODY_KEYS: Mapping[str, Any] = {
     "uses": "id of an action, or id@major", "with": "parameters of the action",
     "set": "values for vars", "branch": "the first arm whose condition is true",
@@ -198,3 +199,6 @@ BODY_KEYS: Mapping[str, Any] = {
     "decide": "a choice between listed options", "call": "another workflow",
     "stop": "end the run",
 }
+NO_TIMEOUT: Mapping[str, str] = {  # kinds for which a step's timeout means nothing -> way out
+    "set": "remove it", "branch": "give it to the steps inside", "stop": "remove it",
+    "wait": "write it inside wait, beside event", "approval": "write it inside approval"}

@@ -2,9 +2,14 @@
 editor's completion and the documents."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
+
+MOST_COMPARED = 400  # known words a wrong one is compared with
+MOST_NAMED = 20  # known words named in one message
+LONGEST = 80  # characters of a word quoted in a message
 
 Kind = Literal["text", "number", "boolean", "time", "list", "mapping"]
 
@@ -127,6 +132,10 @@ ROOTS: dict[str, Field] = {
     "secrets": Field("mapping", "stored secrets; only in parameters the action marks secret"),
 }
 
+ONLY_IN: dict[str, str] = {  # where the roots live that do not exist everywhere
+    "vars": "inside a step", "steps": "inside a step", "run": "inside a step or cancel_on",
+    "item": "inside the do of for_each", "loop": "inside the do of for_each",
+    "error": "inside on_error", "secrets": "in parameters the action marks secret"}
 FILTER_ROOTS = frozenset(("event", "conversation", "contact", "instance", "inputs", "now"))
 STEP_ROOTS = FILTER_ROOTS | {"vars", "steps", "run"}
 ALL_ROOTS = frozenset(ROOTS)
@@ -134,12 +143,44 @@ COLUMNS = tuple(EVENT)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word most like `word`, "" when nothing is close."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
+    """The known word most like `word`, "" when nothing is close; two letters swapped come first."""
+    known = list(islice(known, MOST_COMPARED))
+    letters = sorted(word)
+    swapped = next((name for name in known if sorted(name) == letters), "")
+    close = [swapped] if swapped else difflib.get_close_matches(word[:LONGEST], known, n=1)
     if close:
         return close[0]
     return next((name for name in known if word and name.startswith(word)), "")
+
+
+def hint(word: str, known: Collection[str]) -> tuple[str, str]:
+    """The nearest known word, and the end of a message about a word that is not known.
+
+    Where nothing is near, known words are named.
+    """
+    near = nearest(word, known)
+    if near:
+        return near, f"; did you mean '{near}'?"
+    return "", f"; known: {listed(known)}" if known else ""
+
+
+def shown(word: str) -> str:
+    """A word as messages quote it; the end of a very long one is left out."""
+    return word if len(word) <= LONGEST else word[:LONGEST - 3] + "..."
+
+
+def listed(known: Collection[str]) -> str:
+    """Words for a message, not more than people read."""
+    few = [shown(word) for word in islice(known, MOST_NAMED)]
+    return ", ".join(few) + (", ..." if len(known) > MOST_NAMED else "")
+
+
+def fields_of(path: tuple[str, ...]) -> Collection[str]:
+    """The fields the table knows below a dotted path; () where there are none."""
+    fields = STEP if path[0] == "steps" else ROOTS[path[0]].fields
+    for part in path[2 if path[0] == "steps" else 1:]:
+        fields = fields[part].fields if fields else None
+    return fields or ()
 
 
 def unknown_part(path: tuple[str, ...]) -> tuple[int, str] | None:

@@ -2,18 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
+from zoneinfo import available_timezones
 
+from omni.errors import InvalidInput
 from omni.yamlmarks import Path
 from registry import definition as forms
-from registry import grammar
+from registry import grammar, names
 from registry.bodies import EMPTY, StepReader
+from registry.durations import seconds
 from registry.grammar import Key
+from registry.reading import nearest_key
 from registry.schedules import cron_trouble, zone_trouble
 
 _FORMS: Mapping[str, Callable[..., Any]] = {
     "retry": forms.Retry, "once": forms.Once, "debounce": forms.Debounce,
     "throttle": forms.Throttle, "concurrency": forms.Concurrency}
+_TYPES: Mapping[str, type | UnionType] = {  # of a default; the other types take several kinds
+    "text": str, "number": int | float, "integer": int, "boolean": bool, "list": list,
+    "mapping": Mapping, "url": str}
 
 
 @dataclass(slots=True)
@@ -24,7 +32,9 @@ class WorkflowReader(StepReader):
         """The definition, None when something it cannot be without is missing."""
         data = self.document.data
         if not isinstance(data, Mapping):
-            self.note((), "not_a_mapping", "a workflow is a mapping with omni, id, trigger, steps")
+            hint = "; a space must follow each ':'" if isinstance(data, str) and ":" in data else ""
+            self.note((), "not_a_mapping",
+                      f"a workflow is a mapping with omni, id, trigger, steps{hint}")
             return None
         values = self.shape((), data, grammar.WORKFLOW, label="workflow")
         if values is None:
@@ -45,12 +55,16 @@ class WorkflowReader(StepReader):
         if trouble := cron_trouble(values["cron"]):
             self.note((*path, "cron"), "cron", f"schedule.cron: {trouble}")
         if trouble := zone_trouble(values.get("timezone", "UTC")):
-            self.note((*path, "timezone"), "timezone", f"schedule.timezone: {trouble}")
+            near = names.nearest(values["timezone"], sorted(available_timezones()))
+            hint = f"; did you mean '{near}'?" if near else ""
+            self.note((*path, "timezone"), "timezone", f"schedule.timezone: {trouble}{hint}",
+                      suggestion=near)
         return forms.Schedule(**values)
 
     def read_inputs(self, path: Path, value: Any, key: Key, title: str) -> Any:
         if not isinstance(value, Mapping):
-            self.note(path, "not_a_mapping", "inputs must be a mapping of names")
+            self.note(path, "not_a_mapping", "inputs must be a mapping of names, like "
+                                             "{agent: {type: text}}")
             return None
         inputs = {}
         for name, item in value.items():
@@ -58,8 +72,21 @@ class WorkflowReader(StepReader):
             if values is not None:
                 choices = values.pop("choices", ())
                 inputs[name] = forms.Input(name=name, **values, choices=tuple(
-                    choices if isinstance(choices, list) else [choices]))
+                    choices if isinstance(choices, list | tuple) else [choices]))
+                self._check_input((*path, name), inputs[name], given="choices" in item)
         return inputs
+
+    def _check_input(self, path: Path, declared: forms.Input, *, given: bool) -> None:
+        """Note choices or a default that do not fit the type. given: choices were written."""
+        if declared.type == "choice" and not declared.choices:
+            self.note(path, "missing_key", "an input of type choice needs 'choices', like [a, b]")
+        elif declared.type != "choice" and given:
+            self.note_key((*path, "choices"), "unknown_key",
+                          f"'choices' belongs to type choice, not to {declared.type}")
+        elif declared.default is not None and not _fits(declared.default, declared):
+            wanted = f"one of {names.listed([str(one) for one in declared.choices])}" \
+                if declared.choices else f"of type {declared.type}"
+            self.note((*path, "default"), "type", f"input.default must be {wanted}")
 
     def read_triggers(self, path: Path, value: Any, key: Key, title: str) -> Any:
         items = self.items(path, value, title, most=key.most)
@@ -74,17 +101,23 @@ class WorkflowReader(StepReader):
             return None
         kinds = [kind for kind in grammar.TRIGGERS if kind in value]
         if len(kinds) != 1:
-            near = [self.unknown_key((*path, name), name, grammar.TRIGGERS, "trigger")
-                    for name in value if name not in grammar.EVENT_TRIGGER and not kinds]
-            if not any(near):
+            near = [name for name in value if name not in grammar.EVENT_TRIGGER
+                    and nearest_key(name, grammar.TRIGGERS)[0]]
+            for name in () if kinds else near:
+                self.unknown_key((*path, name), name, grammar.TRIGGERS, "trigger")
+            if kinds or not near:
                 self.note(path, "trigger_kind",
                           "a trigger has exactly one of event, schedule, manual")
             return None
-        values = self.shape(path, value, grammar.TRIGGERS[kinds[0]], label="trigger")
+        others = set(grammar.EVENT_TRIGGER) - set(grammar.TRIGGERS[kinds[0]])
+        for name in others & set(value):
+            self.note_key((*path, name), "unknown_key",
+                          f"'{name}' belongs to an event trigger, not to {kinds[0]}")
+        values = self.shape(path, value, grammar.TRIGGERS[kinds[0]], label="trigger", also=others)
         if values is None:
             return None
         if values.get("manual") is False:
-            self.note((*path, "manual"), "choice", "manual can only be true")
+            self.note((*path, "manual"), "choice", "manual can only be true; remove the trigger")
         return forms.Trigger(**values)
 
     def read_matches(self, path: Path, value: Any, key: Key, title: str) -> Any:
@@ -96,7 +129,25 @@ class WorkflowReader(StepReader):
     def read_tests(self, path: Path, value: Any, key: Key, title: str) -> Any:
         items = self.items(path, value, title) or []
         for index, item in enumerate(items):
+            if not isinstance(item, Mapping):
+                self.note((*path, index), "not_a_mapping",
+                          "a test must be a mapping with event, expect")
+                continue
             for name in ("event", "expect"):
-                if not isinstance(item, Mapping) or name not in item:
+                if name not in item:
                     self.note((*path, index), "missing_key", f"a test needs '{name}'")
         return tuple(item for item in items if isinstance(item, Mapping))
+
+
+def _fits(default: Any, declared: forms.Input) -> bool:
+    """Whether a default is of the type of its input."""
+    if declared.type == "choice":
+        return default in declared.choices
+    if declared.type == "duration":
+        try:
+            return seconds(default) >= 0
+        except InvalidInput:
+            return False
+    if isinstance(default, bool) and declared.type != "boolean":
+        return declared.type not in _TYPES
+    return isinstance(default, _TYPES.get(declared.type, object))

@@ -4,15 +4,36 @@ Inside quotes a backslash only escapes a quote, a backslash, `n`, `r` and `t`; b
 it stays, so that a pattern like '\\d+' reads as written.
 """
 
+import ast
+import re
 from dataclasses import dataclass
 
 _BACKSLASH, _SINGLE, _DOUBLE = "\ufdd0", "\ufdd1", "\ufdd2"  # noncharacters, one per masked sign
 _QUOTES = {"'": _SINGLE, '"': _DOUBLE}
 _UNMASKED = {_SINGLE: "'", _DOUBLE: '"'}
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", _BACKSLASH: "\\", **_UNMASKED}
+TOO_DEEP = "the expression is nested too deeply or cannot be read"
 _OPERATORS = (("&&", "and"), ("||", "or"), ("!==", "!="), ("===", "=="), ("<>", "!="))
+_NOTABLE = re.compile(r"['\"\\&|!=<>#`]")  # quotes, and where _refuse_foreign may find something
 _WORDS = {"AND": "and", "OR": "or", "NOT": "not", "IN": "in", "And": "and", "Or": "or",
           "Not": "not", "contains": "contains(a, b)", "is": "=="}
+
+FOREIGN: dict[type[ast.AST], str] = {
+    ast.Lambda: "a lambda", ast.ListComp: "a comprehension", ast.SetComp: "a comprehension",
+    ast.DictComp: "a comprehension", ast.GeneratorExp: "a comprehension",
+    ast.JoinedStr: "an f-string", ast.Slice: "a slice", ast.Dict: "a mapping", ast.Set: "a set",
+    ast.Starred: "'*'", ast.NamedExpr: "':='", ast.Pow: "'**'", ast.FloorDiv: "'//'",
+    ast.MatMult: "'@'", ast.BitXor: "'^'", ast.Invert: "'~'", ast.LShift: "'<<'",
+    ast.RShift: "'>>'", ast.UAdd: "a leading '+'", ast.Await: "'await'", ast.Yield: "'yield'"}
+INSTEAD: dict[type[ast.AST], str] = {
+    ast.Lambda: "; call a function", ast.ListComp: "; use pluck() or a for_each step",
+    ast.SetComp: "; use unique()", ast.GeneratorExp: "; use pluck() or a for_each step",
+    ast.JoinedStr: "; write text with ${{ … }} in it",
+    ast.Slice: "; use first(), last() or split()",
+    ast.Dict: "; write the mapping in YAML, with ${{ … }} as values",
+    ast.Set: "; write a list in [ ]", ast.FloorDiv: "; use round(a / b)"}
+NO_LITERALS = {"null": "null", "none": "null", "nil": "null", "undefined": "null",
+                "true": "true", "false": "false", "yes": "true", "no": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +62,22 @@ def mask(text: str) -> str:
     if any(mark in text for mark in (_BACKSLASH, _SINGLE, _DOUBLE)):
         raise NotAnExpressionError(Mistake(0, "a character of the expression is not allowed"))
     signs = list(text.replace("\r", " ").replace("\n", " ").replace("\t", " "))
-    quote, start, index = "", 0, 0
-    while index < len(signs):
-        sign = signs[index]
+    quote, start, done = "", 0, 0
+    for found in _NOTABLE.finditer(text):
+        index, sign = found.start(), found[0]
+        if index < done:
+            continue
         if quote and sign == "\\" and index + 1 < len(signs):
             signs[index] = _BACKSLASH
             follower = signs[index + 1]
             signs[index + 1] = {"\\": _BACKSLASH, **_QUOTES}.get(follower, follower)
-            index += 1
+            done = index + 2
         elif quote:
             quote = "" if sign == quote else quote
         elif sign in _QUOTES:
             quote, start = sign, index
         else:
             _refuse_foreign(text, index)
-        index += 1
     if quote:
         raise NotAnExpressionError(Mistake(
             start, "syntax error; this quote is never closed; ' #' starts a comment in YAML: "
@@ -121,13 +143,19 @@ def explain(text: str, error: SyntaxError) -> Mistake:
                    and outside[i:i + 2] != "=="), -1)
     if single >= 0:
         return instead(text, single, "=", "==")
-    offset = max(0, min((error.offset or 1) - 1, len(text)))
+    offset = max(0, min((error.offset or len(text) + 1) - 1, len(text)))
     reason = str(error.msg)
+    if "too many nested" in reason:
+        return Mistake(0, TOO_DEEP)
+    if "leading zeros" in reason:
+        return Mistake(offset, "syntax error; a number has no leading zeros; put it in quotes")
     if "never closed" in reason:
         return Mistake(offset, f"syntax error; {reason}; inside a YAML {{…}} a comma ends the "
                                "value unless it is in quotes")
     if "unmatched" in reason:
         return Mistake(offset, f"syntax error; {reason}")
+    if offset >= len(text):
+        return Mistake(offset, f"syntax error; {snippet(text, len(text))} ends too early")
     end = next((i for i in range(offset + 1, len(text)) if not text[i].isalnum()), len(text))
     return Mistake(offset, f"syntax error in {snippet(text, end)}")
 

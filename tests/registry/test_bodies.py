@@ -12,7 +12,7 @@ from tests.registry.language import errors, workflow
     ("  - {use: route.reply}",
      ["line 6, column 6: unknown key 'use' in step; did you mean 'uses'?"]),
     ("  - {stop: done, wait: 1s}", ["line 6, column 5: a step has exactly one kind; this one has "
-                                    "'wait' and 'stop'"]),
+                                    "'wait' and 'stop'; write one step for each"]),
     ("  - {stop: done, with: {}}",
      ["line 6, column 18: 'with' belongs to uses, not to stop"]),
     ("  - {id: X, stop: done, store: all, on_error: skip}", [
@@ -22,20 +22,22 @@ from tests.registry.language import errors, workflow
         "line 6, column 47: on_error: 'skip' is not one of fail, continue"]),
     ("  - {id: aa, stop: done}\n  - {id: aa, stop: done}",
      ["line 7, column 10: duplicate step id 'aa' (first at line 6)"]),
-    ("  - {set: 5}", ["line 6, column 11: set must be a mapping of names to values"]),
-    ("  - {branch: 5}", ["line 6, column 14: branch must be a list"]),
+    ("  - {set: 5}", ["line 6, column 11: set must be a mapping of names to values, like {count: "
+                      "1}"]),
+    ("  - {branch: 5}", ["line 6, column 14: branch must be a list; begin each item with '- '"]),
     ("  - branch:\n      - {if: event.text}\n      - {do: []}\n      - {else: []}\n      - {}\n"
-     "      - 5", [
-         "line 7, column 9: an arm of branch has if and do, or else",
-         "line 8, column 9: an arm of branch has if and do, or else",
-         "line 9, column 10: else must be the last arm of branch",
-         "line 10, column 9: an arm of branch has if and do, or else",
-         "line 11, column 9: branch must be a mapping"]),
+     "      - 5", ["line 7, column 9: an arm of branch has if and do, or else",
+                   "line 8, column 9: an arm of branch has if and do, or else",
+                   "line 9, column 10: else must be the last arm of branch",
+                   "line 10, column 9: an arm of branch has if and do, or else",
+                   "line 11, column 9: branch must be a mapping with if, do, else"]),
     ("  - {for_each: {do: [], limit: 0}}", [
         "line 6, column 16: for_each needs 'in'",
         "line 6, column 32: for_each.limit must be at least 1"]),
-    ("  - {parallel: [1]}", ["line 6, column 16: parallel must be a mapping of names to steps"]),
-    ("  - {parallel: {a: 1}}", ["line 6, column 20: parallel.a must be a list"]),
+    ("  - {parallel: [1]}", ["line 6, column 16: parallel must be a mapping of names to steps, "
+                             "like {first: [{stop: done}]}"]),
+    ("  - {parallel: {a: 1}}", ["line 6, column 20: parallel.a must be a list; begin each item "
+                                "with '- '"]),
     ("  - {wait: 5}", ["line 6, column 12: wait: '5' is not a duration; write a number and ms, s, "
                        "m, h or d, like 30s"]),
     ("  - {wait: {for: 1s, until: now}}",
@@ -50,17 +52,23 @@ from tests.registry.language import errors, workflow
         "line 6, column 67: decide.default: 'on' is not one of one; did you mean 'one'?",
         "line 6, column 87: decide.min_confidence must be at most 1"]),
     ("  - {decide: {using: a, question: b, options: {}}}",
-     ["line 6, column 47: decide.options must be a mapping of names to steps"]),
-    ("  - {call: {workflow: Other, with: 5, mode: later}}", [
-        "line 6, column 23: call.workflow must be 2 to 64 small letters, digits, - and _, "
-        "beginning with a letter",
-        "line 6, column 36: call.with must be a mapping",
-        "line 6, column 45: call.mode: 'later' is not one of wait, detach"]),
+     ["line 6, column 47: decide.options needs at least one name with its steps"]),
+    ("  - {call: {workflow: Other, with: 5, mode: later}}", ["line 6, column 23: call.workflow "
+                                                             "must be 2 to 64 small letters, "
+                                                             "digits, - and _, beginning with a "
+                                                             "letter",
+                                                             "line 6, column 36: call.with must "
+                                                             "be a mapping of names to values, "
+                                                             "like {count: 1}",
+                                                             "line 6, column 45: call.mode: "
+                                                             "'later' is not one of wait, detach"]),
     ("  - {stop: {status: over, reson: x}}", [
         "line 6, column 21: stop.status: 'over' is not one of done, ignored, failed",
         "line 6, column 27: unknown key 'reson' in stop; did you mean 'reason'?"]),
-    ("  - {if: item.x, stop: done}", ["line 6, column 10: 'item' cannot be used here"]),
-    ("  - {if: error.code, stop: done}", ["line 6, column 10: 'error' cannot be used here"]),
+    ("  - {if: item.x, stop: done}", ["line 6, column 10: 'item' can only be used inside the do "
+                                      "of for_each"]),
+    ("  - {if: error.code, stop: done}", ["line 6, column 10: 'error' can only be used inside "
+                                          "on_error"]),
     ("".join("  - {stop: done}\n" for _ in range(201)),
      ["line 6, column 3: steps has 201 items; at most 200"]),
 ])

@@ -132,7 +132,7 @@ def test_defaults():
 
 @pytest.mark.parametrize(("body", "sends"), [
     ("  - {uses: validate.safety, with: {text: a}}", False),
-    ("  - branch: [{else: [{uses: route.reply, with: {text: a}}]}]", True),
+    ("  - branch: [{if: event.text, do: [{uses: route.reply, with: {text: a}}]}]", True),
     ("  - {stop: done, on_error: [{uses: route.reply, with: {text: a}}]}", True),
 ])
 def test_a_workflow_sends_when_any_step_does(body, sends):

@@ -149,21 +149,22 @@ def test_syntax_errors_say_what_to_write(source, expected):
     ("event.tex", [(7, "unknown field 'event.tex'; did you mean 'event.text'?")]),
     ("evnt.text", [(1, "unknown name 'evnt'; did you mean 'event'?")]),
     ("event.direction == inbound", [(20, "unknown name 'inbound'; text needs quotes")]),
-    ("event.text.foo", [(12, "unknown field 'event.text.foo'")]),
+    ("event.text.foo", [(12, "unknown field 'event.text.foo'; 'event.text' holds no fields")]),
     ("event.media.kin",
      [(13, "unknown field 'event.media.kin'; did you mean 'event.media.kind'?")]),
     ("conversation.is_grup",
      [(14, "unknown field 'conversation.is_grup'; did you mean 'conversation.is_group'?")]),
     ("steps.x.outpt", [(9, "unknown field 'steps.x.outpt'; did you mean 'steps.x.output'?")]),
-    ("run.foo", [(5, "unknown field 'run.foo'")]),
-    ("now.x", [(5, "unknown field 'now.x'")]),
+    ("run.foo", [(5, "unknown field 'run.foo'; known: id, version, attempt, replay, "
+                     "workflow, started_at, dry_run")]),
+    ("now.x", [(5, "unknown field 'now.x'; 'now' holds no fields")]),
     ("lowr('a')", [(1, "unknown function 'lowr'; did you mean 'lower'?")]),
     ("event.text.lowr()", [(12, "unknown function 'lowr'; did you mean 'lower'?")]),
-    ("open('x')", [(1, "unknown function 'open'")]),
+    ("open('x')", [(1, "unknown function 'open'; the functions are listed in docs/workflows.md")]),
     ("lower", [(1, "'lower' is a function; write lower(text)")]),
     ("contains('a')", [(1, "'contains' takes other arguments: contains(text, part, …)")]),
     ("lower('a', 'b')", [(1, "'lower' takes other arguments: lower(text)")]),
-    ("len(x=1)", [(1, "named arguments are not part of the language")]),
+    ("len(x=1)", [(1, "named arguments are not part of the language; write len(value)")]),
     ("event.text(1)", [(1, "'text' takes other arguments: text(value)")]),
     ("[event][0](1)", [(1, "only a function can be called")]),
     ("matches(event.text, '(a+)+')",
@@ -245,7 +246,9 @@ def test_an_expression_without_names_is_constant():
 
 
 def test_only_the_given_roots_can_be_read():
-    assert problems("item.x", roots=["event"]) == [(1, "'item' cannot be used here")]
+    assert problems("item.x", roots=["event"]) == [
+        (1, "'item' can only be used inside the do of for_each")]
+    assert problems("contact.id", roots=["event"]) == [(1, "'contact' cannot be used here")]
     assert problems("evnt.x", roots=["event"]) == [
         (1, "unknown name 'evnt'; did you mean 'event'?")]
     assert compile_expression("mine.x", roots=["mine"]).evaluate({"mine": {"x": 1}}) == 1

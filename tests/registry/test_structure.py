@@ -11,18 +11,18 @@ from tests.registry.language import errors, workflow
     ("omni: 1", ["line 1, column 1: workflow needs 'id'", "line 1, column 1: workflow needs "
                  "'trigger'", "line 1, column 1: workflow needs 'steps'"]),
     ("omni: 2\nid: ok\ntrigger: [{manual: true}]\nsteps: []",
-     ["line 1, column 7: omni must be 1, the version of the language"]),
+     ["line 1, column 7: omni must be 1, the version of the language, without quotes"]),
     ("omni: 1\nid: Bad Id\ntrigger: [{manual: true}]\nsteps: []",
      ["line 2, column 5: id must be 2 to 64 small letters, digits, - and _, beginning with a "
       "letter"]),
     ("omni: 1\nid: ok\nname: 5\ndescription: [a]\non: message.text\nlabels: [1]\nsteps: {}\n"
-     "trigger: []", [
-         'line 3, column 7: name must be text; write "5" in quotes',
-         "line 4, column 14: description must be text",
-         "line 5, column 1: unknown key 'on' in workflow; did you mean 'trigger'?",
-         'line 6, column 10: labels must be text or a list of texts; write "1" in quotes',
-         "line 7, column 8: steps must be a list",
-         "line 8, column 10: trigger needs at least one way to wake the workflow"]),
+     "trigger: []", ['line 3, column 7: name must be text; write "5" in quotes',
+                     "line 4, column 14: description must be text",
+                     "line 5, column 1: unknown key 'on' in workflow; did you mean 'trigger'?",
+                     'line 6, column 10: labels must be text or a list of texts; write "1" in '
+                     "quotes",
+                     "line 7, column 8: steps must be a list; begin each item with '- '",
+                     "line 8, column 10: trigger needs at least one way to wake the workflow"]),
     ("omni: 1\nid: ok\nname: " + "x" * 121 + "\npriority: 1000\ntrigger: [{manual: true}]\n"
      "timeout: 30\nsteps: []", [
          "line 3, column 7: name must have at most 120 characters",
@@ -30,21 +30,25 @@ from tests.registry.language import errors, workflow
          "line 6, column 10: timeout: '30' is not a duration; write a number and ms, s, m, h or d, "
          "like 30s"]),
     ("omni: 1\nid: ok\nsteps: []\ntrigger: [{manual: true}]\nvars: []\ninputs: []\n"
-     "tests: [{event: a}, 5]\ncancel_on: {}", [
-         "line 5, column 7: vars must be a mapping",
-         "line 6, column 9: inputs must be a mapping of names",
-         "line 7, column 9: a test needs 'expect'",
-         "line 7, column 21: a test needs 'event'",
-         "line 7, column 21: a test needs 'expect'",
-         "line 8, column 12: cancel_on must be a list"]),
+     "tests: [{event: a}, 5]\ncancel_on: {}", ["line 5, column 7: vars must be a mapping of names"
+                                               " to values, like {count: 1}",
+                                               "line 6, column 9: inputs must be a mapping of "
+                                               "names, like {agent: {type: text}}",
+                                               "line 7, column 9: a test needs 'expect'",
+                                               "line 7, column 21: a test must be a mapping with "
+                                               "event, expect",
+                                               "line 8, column 12: cancel_on must be a list; "
+                                               "begin each item with '- '"]),
     ("omni: 1\nid: ok\nsteps: []\ntrigger: [{manual: true}]\ninputs: {a: {}, b: {type: txt, "
-     "requird: true}, c: 1}", [
-         "line 5, column 13: input needs 'type'",
-         "line 5, column 27: input.type: 'txt' is not one of text, number, integer, boolean, list, "
-         "mapping, choice, duration, agent, audience, handle, handles, contact, contacts, "
-         "conversation, instance, workflow, url; did you mean 'text'?",
-         "line 5, column 32: unknown key 'requird' in input; did you mean 'required'?",
-         "line 5, column 51: input must be a mapping"]),
+     "requird: true}, c: 1}", ["line 5, column 13: input needs 'type'",
+                               "line 5, column 27: input.type: 'txt' is not one of text, number, "
+                               "integer, boolean, list, mapping, choice, duration, agent, "
+                               "audience, handle, handles, contact, contacts, conversation, "
+                               "instance, workflow, url; did you mean 'text'?",
+                               "line 5, column 32: unknown key 'requird' in input; did you mean "
+                               "'required'?",
+                               "line 5, column 51: input must be a mapping with type, default, "
+                               "required, description, choices"]),
 ])
 def test_the_head_of_a_workflow(text, expected):
     assert errors(text) == expected
@@ -58,22 +62,23 @@ def test_the_head_of_a_workflow(text, expected):
      ["line 3, column 11: a trigger has exactly one of event, schedule, manual"]),
     ("{event: message.text, manual: true}",
      ["line 3, column 11: a trigger has exactly one of event, schedule, manual"]),
-    ("{manual: false}", ["line 3, column 20: manual can only be true"]),
-    ("{event: []}", ["line 3, column 19: event names no event kind"]),
+    ("{manual: false}", ["line 3, column 20: manual can only be true; remove the trigger"]),
+    ("{event: []}", ["line 3, column 19: event names nothing; give it a text"]),
     ("{event: [message.text, mesage.*]}",
      ["line 3, column 34: unknown event 'mesage.*'; did you mean 'message.*'?"]),
     ("{event: message.text, from: x}",
-     ["line 3, column 33: unknown key 'from' in trigger"]),
+     ["line 3, column 33: unknown key 'from' in trigger; known: event, provider, instance, where"]),
     ("{event: message.text, where: steps.x.output}",
-     ["line 3, column 40: 'steps' cannot be used here"]),
+     ["line 3, column 40: 'steps' can only be used inside a step"]),
     ("{event: message.text, where: '${{ event.text }}'}",
      ["line 3, column 40: where is an expression already; write it without ${{ }}"]),
-    ("{event: message.text, where: 5}", ["line 3, column 40: where must be an expression"]),
+    ("{event: message.text, where: 5}", ["line 3, column 40: where must be an expression, in "
+                                         "quotes where YAML reads something else"]),
     ("{schedule: {cron: 61 * * * *, timezone: Nowhere}}", [
         "line 3, column 29: schedule.cron: '61' is not a minute, 0 to 59",
         "line 3, column 51: schedule.timezone: 'Nowhere' is not a time zone; write one like "
         "America/Sao_Paulo"]),
-    ("{schedule: daily}", ["line 3, column 22: schedule must be a mapping"]),
+    ("{schedule: daily}", ["line 3, column 22: schedule must be a mapping with cron, timezone"]),
 ])
 def test_triggers(trigger, expected):
     assert errors(f"omni: 1\nid: ok\ntrigger: [{trigger}]\nsteps: []") == expected
@@ -88,18 +93,20 @@ def test_triggers(trigger, expected):
     ("throttle: {limit: 0, per: 1h, key: contact.ids}", [
         "line 4, column 19: throttle.limit must be at least 1",
         "line 4, column 44: unknown field 'contact.ids'; did you mean 'contact.id'?"]),
-    ("concurrency: 5", ["line 4, column 14: concurrency must be a mapping"]),
+    ("concurrency: 5", ["line 4, column 14: concurrency must be a mapping with limit, key, mode, "
+                        "max_queue"]),
     ("retry: {max: 21, jitter: 1, errors: [timeout, denied]}", [
         "line 4, column 14: retry.max must be at most 20",
         "line 4, column 26: retry.jitter must be true or false",
-        "line 4, column 47: retry.errors: 'denied' is never tried again"]),
+        "line 4, column 47: retry.errors: 'denied' is never tried again; remove it"]),
     ("cancel_on: [{event: message.*, match: {conversatio: 1, txt: a}, where: item}]", [
         "line 4, column 40: unknown key 'conversatio' in cancel_on.match; did you mean "
         "'conversation'?",
         "line 4, column 56: unknown key 'txt' in cancel_on.match; did you mean 'text'?",
-        "line 4, column 72: 'item' cannot be used here"]),
+        "line 4, column 72: 'item' can only be used inside the do of for_each"]),
     ("cancel_on: [{event: message.*, match: 5}]",
-     ["line 4, column 39: cancel_on.match must be a mapping"]),
+     ["line 4, column 39: cancel_on.match must be a mapping of fields of the event, like "
+      "{direction: inbound}"]),
 ])
 def test_gates(gate, expected):
     assert errors(workflow("  - stop: done", head=f"{gate}\n")) == expected
