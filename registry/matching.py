@@ -17,7 +17,12 @@ from events.models import Event
 from omni.errors import InvalidWorkflow
 from registry import document, scope
 from registry.definition import Definition, Trigger
-from registry.expressions import Expression, ExpressionError, compile_expression
+from registry.expressions import (
+    RUNTIME_ERRORS,
+    Expression,
+    ExpressionError,
+    compile_expression,
+)
 from registry.models import Binding, WorkflowVersion
 
 logger = logging.getLogger("omni.registry")
@@ -217,22 +222,28 @@ def _no(trigger: Trigger, event: Event, values: scope.Lazy) -> dict[str, str] | 
     if trigger.where is None:
         return None
     try:
-        if trigger.where.evaluate(values):
-            return None
-        return {"result": "condition", "clause": failing_clause(trigger.where, values)}
+        clause = failing_clause(trigger.where, values)
     except ExpressionError as exc:
         return {"result": "error", "clause": exc.message}
+    return None if clause is None else {"result": "condition", "clause": clause}
 
 
-def failing_clause(where: Expression, values: Mapping[str, Any]) -> str:
-    """The first part of an `and` chain that is not true; the whole text when there is no chain."""
-    for clause in _clauses(where.source):
-        try:
-            if not clause.evaluate(values):
+def failing_clause(where: Expression, values: Mapping[str, Any]) -> str | None:
+    """The first part of an `and` chain that is not true, the whole text when there is no chain.
+
+    None when it is true. An `and` chain is asked part by part, so each part is computed once.
+    Raises ExpressionError, which names the whole text.
+    """
+    try:
+        clauses = _clauses(where.source)
+        for clause in clauses:
+            if not clause.run(values):
                 return clause.source
-        except ExpressionError:
-            return clause.source
-    return where.source
+        if clauses:
+            return None
+    except RUNTIME_ERRORS:
+        pass  # the whole text says it again, with its own words
+    return None if where.evaluate(values) else where.source
 
 
 @lru_cache(maxsize=4096)

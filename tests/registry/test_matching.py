@@ -88,6 +88,13 @@ def test_condition_that_cannot_be_computed_is_the_answer_of_its_workflow_only(sh
     assert [effective.slug for effective in decision.matches] == ["greet"]
 
 
+def test_error_in_a_chain_names_the_whole_condition(shop):
+    switch_on(flow("broken", where="event.text and event.text + 1 == 2"))
+
+    assert verdicts(match(shop)) == {"broken": (
+        "error", "cannot calculate text + a number in `event.text and event.text + 1 == 2`")}
+
+
 def test_condition_can_ask_for_place_and_person(shop):
     ana = Contact.objects.create(name="Ana", labels=["vip"])
     switch_on(flow("greet", where="conversation.is_group and 'vip' in contact.labels"))
