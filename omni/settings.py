@@ -48,6 +48,8 @@ OMNI_ALLOW_PRIVATE_ADDRESSES = env.bool("OMNI_ALLOW_PRIVATE_ADDRESSES", False)
 OMNI_LLM_BASE_URL = env.str("OMNI_LLM_BASE_URL", "")
 OMNI_LLM_API_KEY = env.str("OMNI_LLM_API_KEY", "")
 OMNI_LLM_MODEL = env.str("OMNI_LLM_MODEL", "")
+OMNI_LLM_PRICE_REQUEST = env.float("OMNI_LLM_PRICE_REQUEST", 0)  # per million tokens
+OMNI_LLM_PRICE_RESPONSE = env.float("OMNI_LLM_PRICE_RESPONSE", 0)
 OMNI_FAILPOINT = env.str("OMNI_FAILPOINT", "")  # tests only: name:kill|raise|sleep
 OMNI_TEST_MODE = env.bool("OMNI_TEST_MODE", False)
 

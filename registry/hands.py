@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Max
 from pydantic import ValidationError
 
-from actions import library
+from actions import decisions, library
 from actions.base import Action, Context, Outcome, done, failed
 from events import deliver
 from events.models import Event
@@ -70,7 +70,6 @@ class RunHands:
         return action.function(self.run.event, params, self._context(step, execution))
 
     def decide(self, step: Step, execution: Execution, question: str) -> Outcome:
-        from actions import decisions
         body: DecideBody = step.body
         choice = decisions.decide(
             question=question, options=dict.fromkeys(body.options, ""), using=body.using,

@@ -1,4 +1,6 @@
-"""The other side: an Evolution server and an `http` agent that echoes, recording every call."""
+"""The other side: an Evolution server, an `http` agent that echoes, a language and a speech model
+and Slack, recording every call.
+"""
 
 import json
 import threading
@@ -13,6 +15,8 @@ class Peer:
     def __init__(self, *, seconds: float = 0.04) -> None:
         self.sent: list[dict[str, Any]] = []  # bodies of /message/sendText, in order
         self.asked: list[dict[str, Any]] = []  # bodies of /agent
+        self.posted: list[dict[str, Any]] = []  # bodies of Slack's chat.postMessage
+        self.says = "ok"  # what the language model answers
         self._lock = threading.Lock()
         peer = self
 
@@ -21,7 +25,8 @@ class Peer:
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                data = self.rfile.read(int(self.headers["content-length"]))
+                body = json.loads(data) if data.startswith((b"{", b"[")) else {}
                 status, answer = peer.answer(self.path, body)
                 threading.Event().wait(seconds)  # so that a kill falls into a call
                 text = json.dumps(answer).encode()
@@ -54,6 +59,13 @@ class Peer:
                 self.sent.append(body)
                 return 201, {"key": {"id": f"OUT{len(self.sent)}", "fromMe": True,
                                      "remoteJid": body["number"]}, "status": "PENDING"}
+            if path.endswith("/audio/transcriptions"):
+                return 200, {"text": "what was said", "language": "en"}
+            if path.endswith("/chat/completions"):
+                return 200, {"choices": [{"message": {"content": self.says}}]}
+            if path.endswith("/chat.postMessage"):
+                self.posted.append(body)
+                return 200, {"ok": True, "ts": f"{len(self.posted)}.0", "channel": "C1"}
             return 201, {}
 
     def replies(self) -> Counter[str]:

@@ -24,6 +24,16 @@ def test_armed_point_raises(settings):
         failpoints.hit("here")
 
 
+def test_point_may_be_armed_for_one_of_its_times(settings):
+    settings.OMNI_FAILPOINT = "numbered:raise:2"
+    failpoints.hit("numbered")
+
+    with pytest.raises(failpoints.FailpointReached):
+        failpoints.hit("numbered")
+
+    failpoints.hit("numbered")
+
+
 def test_armed_point_delays(settings):
     settings.OMNI_FAILPOINT = "here:sleep:0.05"
     started = time.monotonic()
