@@ -38,8 +38,11 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
+    """catch_up: which of the times that were missed are made up for (docs/workflows.md)."""
+
     cron: str
     timezone: str = "UTC"
+    catch_up: Literal["none", "last", "all"] = "last"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ MAX_STEPS = 200  # of one list
 MAX_TRIGGERS = 20
 STEP_KINDS = ("uses", "set", "branch", "for_each", "parallel", "wait", "approval", "decide",
               "call", "stop")
+CATCH_UPS = ("none", "last", "all")
 GATES = ("once", "debounce", "throttle", "concurrency", "cancel_on", "claim")
 STOP_STATUSES = ("done", "ignored", "failed")
 INPUT_TYPES = ("text", "number", "integer", "boolean", "list", "mapping", "choice", "duration",
@@ -88,6 +89,7 @@ EVENT_TRIGGER: Shape = {
 SCHEDULE: Shape = {
     "cron": Key("text", "five fields: minute hour day month weekday", required=True),
     "timezone": Key("text", "an IANA name, like America/Sao_Paulo"),
+    "catch_up": Key("choice", "which missed times are made up for", choices=CATCH_UPS),
 }
 SCHEDULE_TRIGGER: Shape = {"schedule": Key("shape", "by the clock", required=True,
                                            shape="schedule")}
@@ -96,10 +98,10 @@ TRIGGERS: Mapping[str, Shape] = {
     "event": EVENT_TRIGGER, "schedule": SCHEDULE_TRIGGER, "manual": MANUAL_TRIGGER}
 INPUT: Shape = {
     "type": Key("choice", "what kind of value", required=True, choices=INPUT_TYPES),
-    "default": Key("any", "value when the binding gives none"),
-    "required": Key("boolean", "the binding must give it"),
+    "default": Key("any", "value when nothing gives one"),
+    "required": Key("boolean", "the binding, or who starts it by hand, must give it"),
     "description": Key("text", "for people", into="about"),
-    "choices": Key("any", "the values of a choice"),
+    "choices": Key("any", "the only values it may have"),
 }
 WORKFLOW: Shape = {
     "omni": Key("version", "version of the language: 1", required=True),

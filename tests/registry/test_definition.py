@@ -45,7 +45,8 @@ def test_triggers(full):
     assert by_event.event == ("message.*", "poll.vote") and by_event.provider == ("discord",)
     assert by_event.instance == ("one", "two") and by_event.where.source == "event.text"
     assert by_event.matches_type("message.audio") and not by_event.matches_type("poll.closed")
-    assert by_clock.schedule == forms.Schedule("0 9 * * 1", "America/Sao_Paulo")
+    assert by_clock.schedule == forms.Schedule("0 9 * * 1", "America/Sao_Paulo",
+                                              catch_up="all")
     assert by_hand.manual and not by_hand.matches_type("message.text")
 
 
