@@ -14,6 +14,7 @@ from connections.models import Instance
 from omni import audit, yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
 from registry import document, steps
+from registry.inputs import check as check_values
 from registry.models import Binding, Workflow, WorkflowVersion
 
 
@@ -152,11 +153,16 @@ def diff(workflow: Workflow, before: int, after: int | None = None) -> str:
 def bind(workflow: Workflow, *, scope: str, actor: str, instance: Instance | None = None,
          provider: str = "", enabled: bool = True, inputs: dict[str, Any] | None = None,
          priority: int | None = None, version: WorkflowVersion | None = None) -> Binding:
-    """Switch a workflow on (or off) in one scope; the same scope again changes that binding."""
+    """Switch a workflow on (or off) in one scope; the same scope again changes that binding.
+
+    Raises InvalidInput for inputs the version does not take, and for required ones that neither
+    this binding nor a wider one gives.
+    """
     if version is not None and version.workflow_id != workflow.pk:
         raise InvalidInput(f"version {version.number} is of another workflow")
-    _check_inputs(workflow, inputs or {})
     with transaction.atomic():
+        _check_inputs(version or workflow.latest(), inputs or {}, complete=enabled,
+                      others=_wider_inputs(workflow, scope, instance))
         binding = Binding.objects.select_for_update().filter(
             workflow=workflow, scope=scope, instance=instance, provider=provider).first()
         binding = binding or Binding(workflow=workflow, scope=scope, instance=instance,
@@ -170,12 +176,24 @@ def bind(workflow: Workflow, *, scope: str, actor: str, instance: Instance | Non
     return binding
 
 
-def _check_inputs(workflow: Workflow, inputs: dict[str, Any]) -> None:
-    latest = workflow.latest()
-    if latest is None or not inputs:
+def _wider_inputs(workflow: Workflow, scope: str, instance: Instance | None) -> dict[str, Any]:
+    """What the wider bindings give where a narrower one says nothing."""
+    found: dict[str, Any] = {}
+    if scope in ("instance", "provider"):
+        wide = workflow.bindings.filter(scope="global").first()
+        found.update(wide.inputs if wide else {})
+    if scope == "instance" and instance is not None:
+        wide = workflow.bindings.filter(scope="provider", provider=instance.provider).first()
+        found.update(wide.inputs if wide else {})
+    return found
+
+
+def _check_inputs(version: WorkflowVersion | None, given: dict[str, Any], *, complete: bool,
+                  others: dict[str, Any]) -> None:
+    if version is None:
         return
-    known = document.parse(latest.text).inputs
-    unknown = {f"inputs.{name}": f"workflow '{workflow.slug}' has no such input; it has: "
-               + (", ".join(known) or "none") for name in inputs if name not in known}
-    if unknown:
-        raise InvalidInput("; ".join(unknown.values()), details=unknown)
+    wrong = check_values(document.parse(version.text).inputs, given, complete=complete,
+                         others=others)
+    if wrong:
+        raise InvalidInput("; ".join(f"{path} {why}" for path, why in wrong.items()),
+                           details=wrong)

@@ -2,26 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import UnionType
 from typing import Any
 from zoneinfo import available_timezones
 
-from omni.errors import InvalidInput
 from omni.yamlmarks import Path
 from registry import definition as forms
 from registry import grammar, names
 from registry.bodies import EMPTY, StepReader
-from registry.durations import seconds
 from registry.grammar import Key
+from registry.inputs import wrong_value
 from registry.reading import nearest_key
 from registry.schedules import cron_trouble, zone_trouble
 
 _FORMS: Mapping[str, Callable[..., Any]] = {
     "retry": forms.Retry, "once": forms.Once, "debounce": forms.Debounce,
     "throttle": forms.Throttle, "concurrency": forms.Concurrency}
-_TYPES: Mapping[str, type | UnionType] = {  # of a default; the other types take several kinds
-    "text": str, "number": int | float, "integer": int, "boolean": bool, "list": list,
-    "mapping": Mapping, "url": str}
 
 
 @dataclass(slots=True)
@@ -70,7 +65,7 @@ class WorkflowReader(StepReader):
         for name, item in value.items():
             values = self.shape((*path, name), item, grammar.INPUT, label="input")
             if values is not None:
-                choices = values.pop("choices", ())
+                choices = values.pop("choices", [])
                 inputs[name] = forms.Input(name=name, **values, choices=tuple(
                     choices if isinstance(choices, list | tuple) else [choices]))
                 self._check_input((*path, name), inputs[name], given="choices" in item)
@@ -83,10 +78,9 @@ class WorkflowReader(StepReader):
         elif declared.type != "choice" and given:
             self.note_key((*path, "choices"), "unknown_key",
                           f"'choices' belongs to type choice, not to {declared.type}")
-        elif declared.default is not None and not _fits(declared.default, declared):
-            wanted = f"one of {names.listed([str(one) for one in declared.choices])}" \
-                if declared.choices else f"of type {declared.type}"
-            self.note((*path, "default"), "type", f"input.default must be {wanted}")
+        elif declared.default is not None and (
+                trouble := wrong_value(declared, declared.default)):
+            self.note((*path, "default"), "type", f"input.default {trouble}")
 
     def read_triggers(self, path: Path, value: Any, key: Key, title: str) -> Any:
         items = self.items(path, value, title, most=key.most)
@@ -137,17 +131,3 @@ class WorkflowReader(StepReader):
                 if name not in item:
                     self.note((*path, index), "missing_key", f"a test needs '{name}'")
         return tuple(item for item in items if isinstance(item, Mapping))
-
-
-def _fits(default: Any, declared: forms.Input) -> bool:
-    """Whether a default is of the type of its input."""
-    if declared.type == "choice":
-        return default in declared.choices
-    if declared.type == "duration":
-        try:
-            return seconds(default) >= 0
-        except InvalidInput:
-            return False
-    if isinstance(default, bool) and declared.type != "boolean":
-        return declared.type not in _TYPES
-    return isinstance(default, _TYPES.get(declared.type, object))

@@ -242,3 +242,41 @@ def test_scope_and_place_of_a_binding_must_fit(place):
         store.bind(make_workflow(TEXT), actor="t", **place)
 
     assert not Binding.objects.exists()
+
+
+NEEDS = TEXT.replace("{type: text, default: hello}", "{type: text, required: true}\n"
+                     "  size: {type: integer}")
+
+
+def test_wrong_values_of_a_binding_are_all_named():
+    with pytest.raises(InvalidInput) as refused:
+        switch_on(NEEDS, inputs={"size": "big"})
+
+    assert refused.value.details == {"inputs.size": "must be a whole number",
+                                     "inputs.word": "is required; give text"}
+    assert not Binding.objects.exists()
+
+
+def test_required_input_may_come_from_a_wider_binding():
+    shop = make_instance()
+    workflow = switch_on(NEEDS, scope="provider", provider="webhook", inputs={"word": "hi"})
+
+    store.bind(workflow, scope="instance", instance=shop, inputs={"size": 2}, actor="t")
+
+    with pytest.raises(InvalidInput, match="inputs.word is required"):
+        store.bind(workflow, scope="global", actor="t")
+
+
+def test_switching_off_needs_no_inputs():
+    assert store.bind(make_workflow(NEEDS), scope="global", enabled=False, actor="t").pk
+
+
+def test_inputs_are_those_of_the_pinned_version():
+    workflow = make_workflow(TEXT)
+    make_workflow(TEXT.replace("word:", "phrase:"))
+
+    store.bind(workflow, scope="global", version=workflow.versions.get(number=1), actor="t",
+               inputs={"word": "hi"})
+
+    with pytest.raises(InvalidInput, match="no such input; it has: phrase"):
+        store.bind(workflow, scope="global", actor="t", inputs={"word": "hi"})

@@ -110,3 +110,17 @@ def test_triggers(trigger, expected):
 ])
 def test_gates(gate, expected):
     assert errors(workflow("  - stop: done", head=f"{gate}\n")) == expected
+
+
+@pytest.mark.parametrize(("declared", "problem"), [
+    ("{type: choice}", "line 4, column 13: an input of type choice needs 'choices', like [a, b]"),
+    ("{type: integer, default: many}",
+     "line 4, column 38: input.default must be a whole number"),
+    ("{type: choice, choices: [a, b], default: c}",
+     "line 4, column 54: input.default must be one of a, b"),
+    ("{type: choice, choices: [a, b], default: b}", ""),
+])
+def test_default_of_an_input_fits_its_type(declared, problem):
+    told = errors(workflow("  - {stop: done}", head=f"inputs: {{a: {declared}}}\n"))
+
+    assert told == ([problem] if problem else [])
