@@ -7,7 +7,8 @@ saved (their revisions are summed, so that every commit shows).
 import ast
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.db import connection
 
 from events.models import Event
 from omni.errors import InvalidWorkflow
-from registry import document, scope
+from registry import document, schedules, scope
 from registry.definition import Definition, Trigger
 from registry.expressions import (
     RUNTIME_ERRORS,
@@ -28,6 +29,7 @@ from registry.models import Binding, WorkflowVersion
 logger = logging.getLogger("omni.registry")
 SCOPE_RANK = {"instance": 0, "provider": 1, "global": 2}
 HOP_LIMIT = 5
+SCHEDULE, MANUAL = "system.schedule", "system.manual"  # events that name the workflow they are for
 _STAMP = """
 SELECT (SELECT coalesce(sum(revision), 0) FROM omni_workflows),
        (SELECT count(*) FROM omni_workflow_versions),
@@ -41,7 +43,8 @@ SELECT (SELECT coalesce(sum(revision), 0) FROM omni_workflows),
 class Effective:
     """A workflow as it is switched on for one instance; the narrowest binding decides key by key.
 
-    binding_id: the narrowest binding. scope: its scope.
+    binding_id: the narrowest binding. scope: its scope. since: when it was switched on like this,
+    as far as the binding and the version tell.
     """
 
     workflow_id: int
@@ -53,6 +56,7 @@ class Effective:
     scope: str
     priority: int
     inputs: Mapping[str, Any]
+    since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -84,21 +88,29 @@ class Table:
             self._latest[version.workflow_id] = version
 
     def candidates(self, event: Event) -> list[Effective]:
-        """Workflows one of whose triggers takes this type of event, first asked first."""
+        """Workflows one of whose triggers takes this type of event, first asked first; before
+        them the one it names.
+        """
         key = (event.instance_id, event.provider, event.event_type)
         if key not in self._by_type:
             self._by_type[key] = [
-                effective for effective in self._on(event.instance_id, event.provider)
+                effective for effective in self.switched_on(event.instance_id, event.provider)
                 if any(trigger.matches_type(event.event_type)
                        for trigger in effective.definition.triggers)]
-        return self._by_type[key]
+        name = named_by(event)
+        if not name:
+            return self._by_type[key]
+        meant = self.named(name, event.instance_id, event.provider)
+        return [*([meant] if meant else []),
+                *(other for other in self._by_type[key] if other.slug != name)]
 
     def named(self, slug: str, instance_id: int, provider: str) -> Effective | None:
         """A workflow as it is switched on for an instance, None when it is not."""
-        return next((effective for effective in self._on(instance_id, provider)
+        return next((effective for effective in self.switched_on(instance_id, provider)
                      if effective.slug == slug), None)
 
-    def _on(self, instance_id: int, provider: str) -> list[Effective]:
+    def switched_on(self, instance_id: int, provider: str) -> list[Effective]:
+        """Every workflow that is on for an instance, first asked first."""
         key = (instance_id, provider)
         if key not in self._by_instance:
             found = [self._effective(bindings, instance_id, provider)
@@ -133,7 +145,8 @@ class Table:
             workflow_id=layers[0].workflow_id, slug=layers[0].workflow.slug,
             version_id=version.pk, version_number=version.number, definition=definition,
             binding_id=layers[0].pk, scope=layers[0].scope, inputs=inputs,
-            priority=priorities[0] if priorities else definition.priority)
+            priority=priorities[0] if priorities else definition.priority,
+            since=max(version.published_at, layers[0].updated_at))
 
 
 def _applies(binding: Binding, instance_id: int, provider: str) -> bool:
@@ -191,7 +204,7 @@ def match(event: Event, on: Table) -> Decision:
             verdict.update(result="suppressed", clause=f"suppressed by {claimed[claim]}")
         else:
             verdict.update(result="matched", clause="")
-            decision.matches.append(effective)
+            decision.matches.append(_with_given_inputs(effective, event))
             if claim:
                 claimed[claim] = effective.slug
         decision.considered.append(verdict)
@@ -205,6 +218,10 @@ def _clause_that_fails(effective: Effective, event: Event,
     """None when one trigger takes the event, else what the last one said no with."""
     said: dict[str, str] | None = None
     values["inputs"] = effective.inputs
+    if named_by(event) == effective.slug:
+        if any(_is_meant(trigger, event) for trigger in effective.definition.triggers):
+            return None
+        said = {"result": "condition", "clause": _meaning(event)}
     for trigger in effective.definition.triggers:
         if not trigger.matches_type(event.event_type):
             continue
@@ -212,6 +229,40 @@ def _clause_that_fails(effective: Effective, event: Event,
         if said is None:
             return None
     return said
+
+
+def named_by(event: Event) -> str:
+    """The slug of the workflow a tick or a start by hand is for, "" for all other events.
+
+    What came from outside cannot pass for one: it has an archived delivery, ours have none.
+    """
+    if event.event_type not in (SCHEDULE, MANUAL) or event.raw_id is not None:
+        return ""
+    return str(event.content.get("workflow") or "") if event.direction == "internal" else ""
+
+
+def _is_meant(trigger: Trigger, event: Event) -> bool:
+    """Whether an event that names the workflow is for this trigger of it."""
+    if event.event_type == MANUAL:
+        return trigger.manual
+    line = trigger.schedule
+    return line is not None and schedules.digest(line.cron, line.timezone) == schedules.digest(
+        str(event.content.get("cron")), str(event.content.get("timezone")))
+
+
+def _meaning(event: Event) -> str:
+    if event.event_type == MANUAL:
+        return "it is started by hand"
+    return f"schedule is {event.content.get('cron')}, {event.content.get('timezone')}"
+
+
+def _with_given_inputs(effective: Effective, event: Event) -> Effective:
+    """What was given at the start by hand wins over what the bindings give."""
+    given = event.content.get("inputs") if event.event_type == MANUAL else None
+    if not isinstance(given, Mapping) or named_by(event) != effective.slug:
+        return effective
+    known = {name: value for name, value in given.items() if name in effective.definition.inputs}
+    return replace(effective, inputs={**effective.inputs, **known})
 
 
 def _no(trigger: Trigger, event: Event, values: scope.Lazy) -> dict[str, str] | None:

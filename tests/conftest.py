@@ -13,7 +13,7 @@ from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
 from events import contacts, conversations
 from events.knocks import knocks
-from registry import matching
+from registry import clockwork, matching
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +52,7 @@ def _forget() -> None:
     contacts.forget()
     knocks.forget()
     matching.forget()
+    clockwork.forget()
 
 
 @pytest.fixture
