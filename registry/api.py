@@ -15,16 +15,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connections.authentication import principal
-from connections.rest import Conflict, conflict_when, need_every_instance
+from connections.models import Instance
+from connections.rest import Conflict, StrictJSONParser, conflict_when, need_every_instance
+from events.messages_api import IdempotencyMismatch, effect_key
+from events.models import Conversation
 from omni import yamlio
 from omni.api import StrictFiltersMixin
-from omni.errors import InvalidWorkflow
-from registry import schema, store
+from omni.errors import InvalidInput, InvalidWorkflow
+from registry import manual, schema, store
 from registry.filters import WorkflowFilter
 from registry.models import Workflow, WorkflowVersion
 from registry.serializers import (
     DraftSerializer,
     PublishSerializer,
+    StartedSerializer,
+    StartSerializer,
     TextSerializer,
     ValidationSerializer,
     VersionSerializer,
@@ -37,6 +42,10 @@ from registry.yaml_bodies import DOCUMENT_PARSERS, YamlRenderer
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
                             description="The revision (ETag) the text was made from.")
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER,
+    description="1 to 200 printable characters. The same key with the same body starts nothing "
+                "and answers as before; with another body it is refused (422).")
 DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
@@ -127,6 +136,29 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
         version = store.publish(workflow, actor=self.writer(), user=self.person(),
                                 note=wish["note"])
         return Response(VersionSerializer(version).data, status=201)
+
+    @extend_schema(request=StartSerializer, responses={202: StartedSerializer},
+                   parameters=[IDEMPOTENCY])
+    @action(detail=True, methods=["post"], write_scope="send",
+            parser_classes=[StrictJSONParser])
+    def run(self, request: Request, slug: str) -> Response:
+        """Start a workflow by hand, on one instance; a worker runs it."""
+        workflow, wish, who = self.get_object(), self.body(StartSerializer), principal(request)
+        instance = get_object_or_404(Instance.objects.visible_to(who), slug=wish["instance"])
+        conversation = None
+        if wish["conversation"] is not None:
+            conversation = get_object_or_404(Conversation, instance=instance,
+                                             pk=wish["conversation"])
+        try:
+            event = manual.start(workflow, instance=instance, actor=who.name,
+                                 inputs=wish.get("inputs"), conversation=conversation,
+                                 key=effect_key(request, who))
+        except InvalidInput as exc:
+            if exc.code == "other_request":
+                raise IdempotencyMismatch() from exc
+            raise
+        return Response({"event": event.pk}, status=202,
+                        headers={"Location": f"/api/v1/events/{event.pk}/"})
 
     @extend_schema(responses=VersionSummarySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filterset_class=None)

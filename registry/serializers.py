@@ -62,6 +62,21 @@ class PublishSerializer(StrictFieldsMixin, serializers.Serializer):
     base_revision = serializers.IntegerField(min_value=0, max_value=2 ** 31 - 1, required=False)
 
 
+class StartSerializer(StrictFieldsMixin, serializers.Serializer):
+    """Where a workflow is started by hand, and with what. inputs: win over those of bindings."""
+
+    instance = serializers.CharField(max_length=63, help_text="Slug.")
+    inputs = serializers.DictField(required=False)
+    conversation = serializers.IntegerField(
+        min_value=1, max_value=2 ** 63 - 1, required=False, allow_null=True, default=None,
+        help_text="The conversation it is about, by number.")
+
+
+class StartedSerializer(serializers.Serializer):
+    event = serializers.IntegerField(help_text="The event that wakes the workflow; its trace "
+                                     "tells what came of it.")
+
+
 class DocumentProblemSerializer(serializers.Serializer):
     """One thing wrong with a document, and where."""
 

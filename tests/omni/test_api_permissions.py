@@ -35,6 +35,7 @@ BODIES = {
     "workflow-detail put": {"text": YAML.format(id="greet")},
     "workflow-import post": {"text": YAML.format(id="new")},
     "workflow-validate post": {"text": YAML.format(id="new")},
+    "workflow-run post": {"instance": "shop"},
 }
 # address and method: (key with read on every instance, key with every scope on another instance)
 EXPECTED = {
@@ -66,7 +67,7 @@ EXPECTED = {
     "workflow-validate post": (403, 200), "workflow-import post": (403, 403),
     "workflow-schema get": (200, 200), "workflow-publish post": (403, 403),
     "workflow-versions get": (200, 200), "workflow-version get": (200, 200),
-    "workflow-export get": (200, 200),
+    "workflow-export get": (200, 200), "workflow-run post": (403, 404),
     "binding-list get": (200, 200), "binding-list put": (403, 404),
     "run-list get": (200, 200), "run-detail get": (200, 404), "run-actions get": (200, 404),
     "run-rerun post": (403, 404), "run-cancel post": (403, 404),
