@@ -4,7 +4,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import OuterRef, Subquery
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, viewsets
@@ -38,7 +40,7 @@ from registry.serializers import (
     WorkflowsSerializer,
     WorkflowSummarySerializer,
 )
-from registry.yaml_bodies import DOCUMENT_PARSERS, YamlRenderer
+from registry.yaml_bodies import DOCUMENT_PARSERS, SchemaRenderer, YamlRenderer
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
                             description="The revision (ETag) the text was made from.")
@@ -116,11 +118,21 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
         rows = self.get_queryset().filter(pk__in=[row.pk for row in stored]).order_by("slug")
         return Response(WorkflowsSerializer({"results": rows}).data)
 
-    @extend_schema(responses=OpenApiTypes.OBJECT)
-    @action(detail=False, methods=["get"], url_path="schema", url_name="schema")
-    def language(self, request: Request) -> Response:
-        """The JSON Schema of the language, with every action of this installation."""
-        return Response(schema.build())
+    @extend_schema(responses=OpenApiTypes.OBJECT, auth=[{"apiKey": []}, {}])  # or without
+    @action(detail=False, methods=["get"], url_path="schema", url_name="schema",
+            authentication_classes=[], permission_classes=[],
+            renderer_classes=[SchemaRenderer, JSONRenderer], filterset_class=None)
+    def language(self, request: Request) -> Response | HttpResponse:
+        """The JSON Schema of the language, with every action of this installation.
+
+        Editors fetch it by its address, without a key: it tells names and parameters of actions,
+        and nothing of what is stored.
+        """
+        tag = schema.tag()
+        answer = get_conditional_response(request, etag=tag) or Response(schema.build())
+        answer["ETag"], answer["Cache-Control"] = tag, "public, max-age=300"
+        answer["Access-Control-Allow-Origin"] = "*"
+        return answer
 
     @extend_schema(request=PublishSerializer, responses={201: VersionSerializer},
                    parameters=[IF_MATCH])

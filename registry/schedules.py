@@ -179,7 +179,7 @@ def _of_wall(local: datetime, place: tzinfo, *, real: bool) -> list[datetime]:
              if moment.astimezone(place).replace(tzinfo=None) == local]
     if real:
         return shown
-    return [min(shown)] if shown else [_jump(*sorted(both), place)]
+    return [min(shown)] if shown else [_jump(min(both), max(both), place)]
 
 
 def _jump(low: datetime, high: datetime, place: tzinfo) -> datetime:

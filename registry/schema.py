@@ -3,12 +3,20 @@
 For editors and the API; people get the messages of `document.problems`.
 """
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any
+
+from django.conf import settings
 
 from actions import library as found_on_disk
 from actions.base import Action
+from connections import library as providers
 from connections.envelope import KINDS
+from registry import definition as forms
 from registry import grammar, names
 from registry.durations import PATTERN as DURATION
 from registry.event_types import PATTERNS
@@ -16,9 +24,49 @@ from registry.expressions import MAX_LENGTH
 from registry.functions import FUNCTIONS
 from registry.grammar import Key, Shape
 
-ID = "/api/v1/workflows/schema/"
+PATH = "/api/v1/workflows/schema/"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"$ref": "#/$defs/templated"}
+_FORMS: Mapping[str, Callable[..., Any]] = {  # where a key's default is written
+    "retry": forms.Retry, "debounce": forms.Debounce, "throttle": forms.Throttle,
+    "concurrency": forms.Concurrency, "schedule": forms.Schedule, "input": forms.Input,
+    "for_each": forms.ForEachBody, "wait": forms.WaitBody, "approval": forms.ApprovalBody,
+    "call": forms.CallBody, "step": forms.Step, "workflow": forms.Definition}
+_ABOUT: Mapping[str, str] = {
+    "slug": "A name: small letters, digits, - and _, beginning with a letter.",
+    "duration": "A number and ms, s, m, h or d.",
+    "texts": "One text or a list of texts.",
+    "kind": "A kind of event; * is one part of a name, ** any number.",
+    "kinds": "A kind of event, or a list of them.",
+    "match": "Events to look for.",
+    "trigger": "One way to wake the workflow: by event, by schedule or by hand.",
+    "steps": "Steps, done in order.",
+    "step": "One step; it has exactly one of " + ", ".join(grammar.STEP_KINDS) + ".",
+    "options": "Names, each with its steps.",
+    "on_error": "What follows when the step failed for good.",
+    "retry": "When and how a failed step is tried again.",
+    "once": "At most one run per key.",
+    "debounce": "Wait until a burst of events has ended.",
+    "throttle": "At most so many runs in a time.",
+    "concurrency": "At most so many runs at a time.",
+    "cancel_on": "Events that end a run.",
+    "schedule": "Due by the clock, once for each instance it is switched on for.",
+    "input": "A value the binding gives, or who starts the workflow by hand.",
+    "branch": "One arm: if and do, or else.",
+    "for_each": "Steps for each item of a list.",
+    "wait": "Waits for a time, until a moment, or for an event.",
+    "wait_value": "A duration, or what is waited for.",
+    "approval": "A person's yes or no.",
+    "decide": "A choice between listed options.",
+    "call": "Runs another workflow.",
+    "stop": "Ends the run.",
+    "stop_value": "How the run ends, in one word or with its reason.",
+}
+
+
+def address() -> str:
+    """Where editors fetch the schema; also its `$id`."""
+    return settings.OMNI_PUBLIC_URL + PATH
 
 
 def _ref(name: str) -> dict[str, Any]:
@@ -29,15 +77,31 @@ def build(actions: Mapping[str, Action] | None = None) -> dict[str, Any]:
     """The schema of a whole workflow; `actions` by id, by default every one found on disk."""
     known = found_on_disk.actions() if actions is None else actions
     definitions = {
-        **_SCALARS, **{name: _mapping(shape) for name, shape in grammar.SHAPES.items()
+        **_SCALARS, **{name: _mapping(shape, name) for name, shape in grammar.SHAPES.items()
                        if name not in ("workflow", "step")},
         "match": _mapping(grammar.MATCH), "trigger": _trigger(), "steps": _list("step",
                                                                   most=grammar.MAX_STEPS),
         "step": _step(known)}
+    for name, about in _ABOUT.items():
+        definitions[name] = {"description": about, **definitions[name]}
     for action in known.values():
         definitions.update(_params(action))
-    return {"$schema": DIALECT, "$id": ID, "title": "Omni workflow",
-            **_mapping(grammar.WORKFLOW), "$defs": definitions}
+    return {"$schema": DIALECT, "$id": address(), "title": "Omni workflow",
+            "description": "What wakes a workflow, and what it does.",
+            **_mapping(grammar.WORKFLOW, "workflow"), "$defs": definitions}
+
+
+def tag() -> str:
+    """An ETag that changes when the schema of this installation does."""
+    return _tag(address(), tuple((action.id, action.version, action.params)
+                                 for action in found_on_disk.actions().values()))
+
+
+@lru_cache(maxsize=4)
+def _tag(address: str, actions: tuple) -> str:
+    """Of the schema as it is now; the arguments are what it is made of."""
+    text = json.dumps(build(), sort_keys=True)
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 _SCALARS: dict[str, Any] = {
@@ -65,12 +129,26 @@ def _list(name: str, *, least: int = 0, most: float | None = None) -> dict[str, 
     return {"type": "array", "items": _ref(name), **bounds}
 
 
-def _mapping(shape: Shape) -> dict[str, Any]:
+def _mapping(shape: Shape, form: str = "") -> dict[str, Any]:
+    """form: the name of the table, where its keys have defaults."""
+    known = _defaults(form)
     schema: dict[str, Any] = {
         "type": "object", "additionalProperties": False,
-        "properties": {name: _described(key) for name, key in shape.items()}}
+        "properties": {name: {**_described(key), **_default(key, known.get(key.into or name))}
+                       for name, key in shape.items()}}
     required = [name for name, key in shape.items() if key.required]
     return {**schema, "required": required} if required else schema
+
+
+def _defaults(form: str) -> dict[str, Any]:
+    return {one.name: one.default for one in fields(_FORMS[form])} if form in _FORMS else {}
+
+
+def _default(key: Key, value: Any) -> dict[str, Any]:
+    """The default of a key, when it is written like the value itself."""
+    plain = key.kind in ("choice", "boolean", "integer", "number", "text", "on_error")
+    return {"default": value} if plain and type(value) in (str, bool, int, float) and (
+        value != "") else {}
 
 
 def _described(key: Key) -> dict[str, Any]:
@@ -112,7 +190,11 @@ _OTHERS: Mapping[str, dict[str, Any]] = {
 
 def _trigger() -> dict[str, Any]:
     shapes = [_mapping(shape) for shape in grammar.TRIGGERS.values()]
-    shapes[-1]["properties"]["manual"] = {"const": True}
+    by_event, _, by_hand = shapes
+    by_event["properties"]["provider"] = {
+        "description": grammar.EVENT_TRIGGER["provider"].about,
+        "anyOf": [{"enum": list(providers.adapters())}, _ref("texts")]}
+    by_hand["properties"]["manual"]["const"] = True
     return {"oneOf": shapes}
 
 
@@ -126,8 +208,10 @@ _BODIES: Mapping[str, dict[str, Any]] = {
 
 def _step(actions: Mapping[str, Action]) -> dict[str, Any]:
     schema = _mapping(grammar.STEP)
+    known = sorted(actions)
     bodies = {**_BODIES, "uses": {"anyOf": [
-        {"enum": sorted(actions)}, {"type": "string", "pattern": "@[0-9]+$"}]}}
+        {"enum": known, "enumDescriptions": [actions[id].summary for id in known]},
+        {"type": "string", "pattern": "@[0-9]+$"}]}}
     for name, body in bodies.items():
         schema["properties"][name] = {"description": grammar.BODY_KEYS[name], **body}
     schema["oneOf"] = [{"required": [kind]} for kind in grammar.STEP_KINDS]
@@ -152,7 +236,9 @@ def _params(action: Action) -> dict[str, Any]:
         ref_template=f"#/$defs/params:{action.id}:{{model}}")
     inner = schema.pop("$defs", {})
     schema["properties"] = {
-        name: {"description": prop.get("description", ""), "anyOf": [prop, _TEMPLATE]}
+        name: {"description": prop.get("description", ""),
+               **({"default": prop["default"]} if "default" in prop else {}),
+               "anyOf": [prop, _TEMPLATE]}
         for name, prop in schema.get("properties", {}).items()}
     schema["description"] = action.summary
     nested = {f"params:{action.id}:{name}": part for name, part in inner.items()}

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from rest_framework.exceptions import ParseError
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 
 from connections.rest import BodyParser, StrictJSONParser
 
@@ -37,6 +37,11 @@ class YamlRenderer(BaseRenderer):
         if isinstance(data, dict) and set(data) == {"text"}:
             return data["text"].encode()
         return json.dumps(data).encode()
+
+
+class SchemaRenderer(JSONRenderer):
+    media_type = "application/schema+json"
+    format = "schema"
 
 
 DOCUMENT_PARSERS = [StrictJSONParser, YamlParser, ApplicationYamlParser]

@@ -1,6 +1,7 @@
 """Workflows over REST: drafts, versions, files and the place of every problem."""
 
 import pytest
+from rest_framework.test import APIClient
 
 from registry.models import Binding, Workflow
 from tests.api_client import client_of, post_json, put_json
@@ -192,10 +193,34 @@ def test_publishing_an_old_revision_is_stale():
     assert (answer.status_code, answer.data["code"]) == (409, "stale")
 
 
-def test_schema_describes_the_language():
-    answer = client_of("read").get(f"{WORKFLOWS}schema/")
+def test_schema_is_at_its_address_for_editors_without_a_key(settings):
+    settings.OMNI_PUBLIC_URL = "https://omni.example"
+    answer = APIClient().get(f"{WORKFLOWS}schema/")
 
-    assert answer.status_code == 200 and "steps" in answer.data["properties"]
+    assert answer.status_code == 200 and "steps" in answer.json()["properties"]
+    assert answer.json()["$id"] == "https://omni.example/api/v1/workflows/schema/"
+    assert answer.headers["Content-Type"] == "application/schema+json"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/schema+json", "*/*"])
+def test_schema_that_was_fetched_is_not_sent_again(accept):
+    client = APIClient(headers={"accept": accept})
+    first = client.get(f"{WORKFLOWS}schema/")
+
+    again = client.get(f"{WORKFLOWS}schema/", headers={"if-none-match": first.headers["ETag"]})
+    other = client.get(f"{WORKFLOWS}schema/", headers={"if-none-match": '"x"'})
+
+    assert "max-age=300" in first.headers["Cache-Control"]
+    assert (again.status_code, again.content, other.status_code) == (304, b"", 200)
+    assert again.headers["ETag"] == first.headers["ETag"]
+
+
+def test_schema_changes_its_tag_with_the_actions(request):
+    before = APIClient().get(f"{WORKFLOWS}schema/").headers["ETag"]
+    request.getfixturevalue("probe")
+
+    assert APIClient().get(f"{WORKFLOWS}schema/").headers["ETag"] != before
 
 
 def test_key_with_grants_reads_workflows_and_writes_none():
