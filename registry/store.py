@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from connections.models import Instance
 from omni import audit, yamlio
@@ -26,6 +27,8 @@ def problems(text: str) -> list[yamlio.Problem]:
 def save_draft(text: str, *, actor: str, base_revision: int | None = None) -> Workflow:
     """Store a document as the draft of the workflow its `id` names; problems in it are allowed.
 
+    An archived workflow comes back, without its bindings.
+
     Raises InvalidWorkflow when the text has no readable id, and InvalidInput with code `stale` when
     `base_revision` is not the stored one: somebody else saved in between.
     """
@@ -41,7 +44,7 @@ def save_draft(text: str, *, actor: str, base_revision: int | None = None) -> Wo
             raise InvalidInput(
                 f"workflow '{slug}' was saved by somebody else: it is at revision "
                 f"{workflow.revision}, you edited {base_revision}; load it again", code="stale")
-        if workflow.draft != text:
+        if workflow.draft != text or workflow.archived_at is not None:
             workflow.name, workflow.description, workflow.draft = name, description, text
             workflow.archived_at = None
             workflow.revision += 1
@@ -83,6 +86,21 @@ def publish(workflow: Workflow, *, actor: str, user: Any = None,
         audit.note(actor, "workflow.published", workflow.slug, version=version.number,
                    sha256=digest)
     return version
+
+
+def archive(workflow: Workflow, *, actor: str) -> None:
+    """Put a workflow away: its bindings end, so it wakes no more; runs and versions stay."""
+    with transaction.atomic():
+        workflow = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        if workflow.archived_at is not None:
+            return
+        for binding in workflow.bindings.filter(enabled=True):
+            binding.enabled = False
+            binding.save()
+        workflow.archived_at = timezone.now()
+        workflow.revision += 1
+        workflow.save()
+        audit.note(actor, "workflow.archived", workflow.slug)
 
 
 def roll_back(workflow: Workflow, number: int, *, actor: str, user: Any = None) -> WorkflowVersion:

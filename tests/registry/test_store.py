@@ -280,3 +280,22 @@ def test_inputs_are_those_of_the_pinned_version():
 
     with pytest.raises(InvalidInput, match="no such input; it has: phrase"):
         store.bind(workflow, scope="global", actor="t", inputs={"word": "hi"})
+
+
+def test_archived_workflow_keeps_everything_but_its_bindings():
+    workflow = switch_on(TEXT)
+
+    store.archive(workflow, actor="t")
+    store.archive(workflow, actor="t")
+
+    workflow.refresh_from_db()
+    assert workflow.archived_at is not None and workflow.latest().text == TEXT
+    assert not Binding.objects.get().enabled
+    assert actions_noted().count("workflow.archived") == 1
+
+
+def test_saving_the_same_text_takes_an_archived_workflow_back():
+    workflow = make_workflow(TEXT)
+    store.archive(workflow, actor="t")
+
+    assert store.save_draft(TEXT, actor="t").archived_at is None

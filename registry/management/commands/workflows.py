@@ -1,0 +1,158 @@
+"""`manage.py workflows check|import|export|diff|apply`: workflows as files.
+
+Exit codes: 0 done, also with warnings; 1 documents have errors, or `diff` found a difference;
+2 wrong arguments, or a path that cannot be read or written.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from omni.errors import InvalidInput
+from registry import files
+from registry.files import Change, Difference, DocumentsRefused, FileDocument, Found
+from registry.models import Workflow
+
+ACTOR = "command:workflows"
+
+
+class Command(BaseCommand):
+    help = "Check, import, export, compare and apply workflows as files."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        _with_paths(verbs.add_parser("check", help="every problem of the documents, by line"))
+        into = _with_paths(verbs.add_parser("import", help="store and publish the documents"))
+        into.add_argument("--draft", action="store_true", help="store drafts, publish nothing")
+        out = _with_json(verbs.add_parser("export", help="write each workflow to a file"))
+        out.add_argument("slugs", nargs="*", metavar="SLUG", help="none: all that are in use")
+        out.add_argument("--to", type=Path, required=True, metavar="DIR")
+        _with_paths(verbs.add_parser("diff", help="how the documents differ from the database"))
+        equal = _with_paths(verbs.add_parser("apply", help="make the database equal to the files"))
+        equal.add_argument("--prune", action="store_true",
+                           help="archive the workflows that are in no file")
+        equal.add_argument("--dry-run", action="store_true", help="only show the plan")
+
+    def handle(self, *, verb: str, **options: Any) -> None:
+        self.as_json = options["as_json"]
+        try:
+            getattr(self, f"{verb}_files")(**options)
+        except DocumentsRefused as exc:
+            self.show_problems(exc.found)
+            self.stderr.write("Nothing was stored: the documents have errors.")
+            sys.exit(1)
+        except InvalidInput as exc:
+            raise CommandError(exc.message, returncode=2) from exc
+
+    def check_files(self, *, paths: list[Path], **options: Any) -> None:
+        documents = files.read(paths)
+        found = files.check(documents)
+        self.show_problems(found)
+        errors = sum(one.is_error for one in found)
+        self.sums({"files": len({one.file for one in documents}), "documents": len(documents),
+                   "errors": errors, "warnings": len(found) - errors})
+        if errors:
+            sys.exit(1)
+
+    def import_files(self, *, paths: list[Path], draft: bool, **options: Any) -> None:
+        self.show_changes(files.apply(files.read(paths), actor=ACTOR, note="imported",
+                                      drafts=draft))
+
+    def apply_files(self, *, paths: list[Path], prune: bool, dry_run: bool,
+                    **options: Any) -> None:
+        documents = files.read(paths)
+        if dry_run:
+            files.refuse_errors(documents)
+            self.show_changes(files.plan(documents, prune=prune), dry_run=True)
+        else:
+            self.show_changes(files.apply(documents, actor=ACTOR, note="applied", prune=prune))
+
+    def export_files(self, *, slugs: list[str], to: Path, **options: Any) -> None:
+        count = 0
+        for workflow, path in files.export(_workflows(slugs), to):
+            latest, count = workflow.latest(), count + 1
+            version = latest.number if latest else None
+            newer = latest is not None and workflow.draft != latest.text
+            self.say({"workflow": workflow.slug, "version": version, "draft_differs": newer,
+                      "file": str(path)},
+                     f"{workflow.slug}  {f'v{version}' if version else 'draft'}  {path}"
+                     + ("  (its newer draft is not in it)" if newer else ""))
+        self.sums({"exported": count})
+
+    def diff_files(self, *, paths: list[Path], **options: Any) -> None:
+        documents = files.read(paths)
+        files.refuse_errors(documents, drafts=True)
+        found = files.differences(documents)
+        for one in found:
+            self.say({"workflow": one.document.slug, "file": str(one.document.file),
+                      "state": one.state, "diff": "\n".join(one.lines)}, _told(one))
+        states = Counter(one.state for one in found)
+        self.sums({"same": states.pop("same", 0), "different": states.total()})
+        if states.total():
+            sys.exit(1)
+
+    def show_problems(self, found: Sequence[Found]) -> None:
+        for one in found:
+            self.say(one.as_dict(), str(one))
+
+    def show_changes(self, changes: Sequence[Change], *, dry_run: bool = False) -> None:
+        for one in changes:
+            version = f"v{one.version}" if one.version else "-"
+            self.say(one.as_dict(), f"{one.action:<9}  {one.slug}  {version}"
+                     + (f"  {one.file}" if one.file else ""))
+        counts = Counter(one.action for one in changes)
+        self.sums({name: counts[name] for name in ("create", "update", "unchanged", "prune")},
+                  " (dry run: nothing was stored)" if dry_run else "", dry_run=dry_run)
+
+    def sums(self, counts: dict[str, int], tail: str = "", **facts: Any) -> None:
+        """The last line."""
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        self.say({**facts, **counts}, told + tail)
+
+    def say(self, facts: dict[str, Any], text: str) -> None:
+        """One line of facts, or what a person reads; without signs that steer the terminal."""
+        if self.as_json:
+            self.stdout.write(json.dumps(facts, ensure_ascii=False))
+        elif text:
+            self.stdout.write("".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd"
+                                      for sign in text))
+
+
+def _with_paths(parser: ArgumentParser) -> ArgumentParser:
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH",
+                        help="a file, or a folder whose *.yaml files are meant, at any depth")
+    return _with_json(parser)
+
+
+def _with_json(parser: ArgumentParser) -> ArgumentParser:
+    parser.add_argument("--json", action="store_true", dest="as_json",
+                        help="one JSON object per line")
+    return parser
+
+
+def _workflows(slugs: list[str]) -> list[Workflow]:
+    """The named ones, or all that are not archived. Raises InvalidInput that names the missing."""
+    if not slugs:
+        return list(Workflow.objects.filter(archived_at__isnull=True))
+    found = {workflow.slug: workflow for workflow in Workflow.objects.filter(slug__in=slugs)}
+    if missing := [slug for slug in slugs if slug not in found]:
+        raise InvalidInput(f"there is no workflow {', '.join(missing)}")
+    return [found[slug] for slug in dict.fromkeys(slugs)]
+
+
+def _told(one: Difference) -> str:
+    if one.state == "same":
+        return ""
+    if one.state == "unpublished":
+        return f"{_place(one.document)}: '{one.document.slug}' is the same and not published"
+    return "\n".join(one.lines) or f"{_place(one.document)}: '{one.document.slug}' is {one.state}"
+
+
+def _place(document: FileDocument) -> str:
+    return f"{document.file}:{document.lines[0]}"
