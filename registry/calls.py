@@ -89,7 +89,7 @@ def detached(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, A
 
 def _child(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, Any]) -> Child:
     instance, event = run.instance, run.event
-    effective = matching.table().named(slug, instance.pk, instance.provider)
+    effective = matching.table().find(slug, instance.pk, instance.provider)
     if effective is not None:
         workflow_id, version_id = effective.workflow_id, effective.version_id
         definition, given = effective.definition, {**effective.inputs, **inputs}

@@ -16,7 +16,7 @@ from connections.envelope import EventDraft
 from connections.models import Instance
 from events import ingest, notify
 from events.models import Event
-from registry import matching, schedules
+from registry import matching, named, schedules
 from registry.definition import Schedule
 
 logger = logging.getLogger("omni.registry")
@@ -119,7 +119,7 @@ def _lines_of(table: matching.Table, now: datetime) -> list[Line]:
     return [Line(instance.pk, instance.provider, effective.slug, trigger.schedule,
                  since=max(effective.since or now, instance.updated_at), look_at=now)
             for instance in instances
-            for effective in table.switched_on(instance.pk, instance.provider)
+            for effective in table.scheduled(instance.pk, instance.provider)
             for trigger in effective.definition.triggers if trigger.schedule is not None]
 
 
@@ -188,8 +188,8 @@ def _store(line: Line, times: Sequence[tuple[datetime, int]], now: datetime) -> 
 
 def _draft(line: Line, due_at: datetime, skipped: int) -> EventDraft:
     return EventDraft(
-        event_type=matching.SCHEDULE, dedup_key=line.prefix + due_at.isoformat(),
-        provider_event_type=matching.SCHEDULE, direction="internal", source="live",
+        event_type=named.SCHEDULE, dedup_key=line.prefix + due_at.isoformat(),
+        provider_event_type=named.SCHEDULE, direction="internal", source="live",
         auto_generated=True, occurred_at=due_at, normalizer="omni.clockwork@1",
         content={"workflow": line.slug, "cron": line.schedule.cron,
                  "timezone": line.schedule.timezone, "due_at": due_at.isoformat(),

@@ -14,7 +14,7 @@ from connections.models import Instance
 from events import ingest, notify
 from events.models import Contact, Conversation, Event
 from omni.errors import InvalidInput
-from registry import matching
+from registry import matching, named
 from registry.inputs import check
 from registry.models import Workflow
 
@@ -83,8 +83,8 @@ def _check(workflow: Workflow, instance: Instance, given: Mapping[str, Any]) -> 
 
 def _draft(workflow: Workflow, given: dict[str, Any], actor: str, key: str) -> EventDraft:
     return EventDraft(
-        event_type=matching.MANUAL, dedup_key=f"manual:{workflow.slug}:{key}",
-        provider_event_type=matching.MANUAL, direction="internal", source="live",
+        event_type=named.MANUAL, dedup_key=f"manual:{workflow.slug}:{key}",
+        provider_event_type=named.MANUAL, direction="internal", source="live",
         normalizer="omni.manual@1",
         content={"workflow": workflow.slug, "inputs": given, "actor": actor})
 

@@ -16,7 +16,7 @@ from django.db import connection
 
 from events.models import Event
 from omni.errors import InvalidWorkflow
-from registry import document, schedules, scope
+from registry import document, named, scope
 from registry.definition import Definition, Trigger
 from registry.expressions import (
     RUNTIME_ERRORS,
@@ -29,7 +29,6 @@ from registry.models import Binding, WorkflowVersion
 logger = logging.getLogger("omni.registry")
 SCOPE_RANK = {"instance": 0, "provider": 1, "global": 2}
 HOP_LIMIT = 5
-SCHEDULE, MANUAL = "system.schedule", "system.manual"  # events that name the workflow they are for
 _STAMP = """
 SELECT (SELECT coalesce(sum(revision), 0) FROM omni_workflows),
        (SELECT count(*) FROM omni_workflow_versions),
@@ -78,6 +77,7 @@ class Table:
         self._latest: dict[int, WorkflowVersion] = {}
         self._by_instance: dict[tuple[int, str], list[Effective]] = {}
         self._by_type: dict[tuple[int, str, str], list[Effective]] = {}
+        self._with_schedule: list[list[Binding]] | None = None
         rows = Binding.objects.filter(workflow__archived_at__isnull=True).select_related(
             "workflow", "version")
         for binding in rows:
@@ -97,14 +97,14 @@ class Table:
                 effective for effective in self.switched_on(event.instance_id, event.provider)
                 if any(trigger.matches_type(event.event_type)
                        for trigger in effective.definition.triggers)]
-        name = named_by(event)
+        name = named.workflow_of(event)
         if not name:
             return self._by_type[key]
-        meant = self.named(name, event.instance_id, event.provider)
+        meant = self.find(name, event.instance_id, event.provider)
         return [*([meant] if meant else []),
                 *(other for other in self._by_type[key] if other.slug != name)]
 
-    def named(self, slug: str, instance_id: int, provider: str) -> Effective | None:
+    def find(self, slug: str, instance_id: int, provider: str) -> Effective | None:
         """A workflow as it is switched on for an instance, None when it is not."""
         return next((effective for effective in self.switched_on(instance_id, provider)
                      if effective.slug == slug), None)
@@ -120,6 +120,25 @@ class Table:
                 key=lambda item: (item.priority, SCOPE_RANK[item.scope], item.slug))
         return self._by_instance[key]
 
+    def scheduled(self, instance_id: int, provider: str) -> list[Effective]:
+        """Every workflow with a schedule that is on for an instance.
+
+        Asked for each instance after each save, so the others are left out beforehand.
+        """
+        if self._with_schedule is None:
+            self._with_schedule = [bindings for bindings in self._bindings.values()
+                                   if self._has_schedule(bindings)]
+        found = [self._effective(bindings, instance_id, provider)
+                 for bindings in self._with_schedule]
+        return [item for item in found if item]
+
+    def _has_schedule(self, bindings: list[Binding]) -> bool:
+        versions = [self._latest.get(bindings[0].workflow_id),
+                    *(binding.version for binding in bindings)]
+        definitions = [_definition(version) for version in versions if version is not None]
+        return any(trigger.schedule for definition in definitions if definition
+                   for trigger in definition.triggers)
+
     def _effective(self, bindings: list[Binding], instance_id: int,
                    provider: str) -> Effective | None:
         layers = sorted((binding for binding in bindings if _applies(binding, instance_id,
@@ -129,13 +148,8 @@ class Table:
             return None
         version = next((layer.version for layer in layers if layer.version_id), None) or (
             self._latest.get(layers[0].workflow_id))
-        if version is None:
-            return None
-        try:
-            definition = compiled(version.pk, version.text)
-        except InvalidWorkflow:
-            logger.exception("A published version does not compile any more.",
-                             extra={"workflow": version.workflow_id, "version": version.number})
+        definition = _definition(version) if version is not None else None
+        if version is None or definition is None:
             return None
         priorities = [layer.priority for layer in layers if layer.priority is not None]
         inputs: dict[str, Any] = {name: item.default for name, item in definition.inputs.items()}
@@ -153,6 +167,15 @@ def _applies(binding: Binding, instance_id: int, provider: str) -> bool:
     return (binding.scope == "global"
             or (binding.scope == "provider" and binding.provider == provider)
             or (binding.scope == "instance" and binding.instance_id == instance_id))
+
+
+def _definition(version: WorkflowVersion) -> Definition | None:
+    try:
+        return compiled(version.pk, version.text)
+    except InvalidWorkflow:
+        logger.exception("A published version does not compile any more.",
+                         extra={"workflow": version.workflow_id, "version": version.number})
+        return None
 
 
 @lru_cache(maxsize=2048)
@@ -204,7 +227,9 @@ def match(event: Event, on: Table) -> Decision:
             verdict.update(result="suppressed", clause=f"suppressed by {claimed[claim]}")
         else:
             verdict.update(result="matched", clause="")
-            decision.matches.append(_with_given_inputs(effective, event))
+            given = named.given_inputs(event, effective.definition)
+            decision.matches.append(
+                replace(effective, inputs={**effective.inputs, **given}) if given else effective)
             if claim:
                 claimed[claim] = effective.slug
         decision.considered.append(verdict)
@@ -218,10 +243,10 @@ def _clause_that_fails(effective: Effective, event: Event,
     """None when one trigger takes the event, else what the last one said no with."""
     said: dict[str, str] | None = None
     values["inputs"] = effective.inputs
-    if named_by(event) == effective.slug:
-        if any(_is_meant(trigger, event) for trigger in effective.definition.triggers):
+    if named.workflow_of(event) == effective.slug:
+        if any(named.is_for(event, trigger) for trigger in effective.definition.triggers):
             return None
-        said = {"result": "condition", "clause": _meaning(event)}
+        said = {"result": "condition", "clause": named.how(event)}
     for trigger in effective.definition.triggers:
         if not trigger.matches_type(event.event_type):
             continue
@@ -229,40 +254,6 @@ def _clause_that_fails(effective: Effective, event: Event,
         if said is None:
             return None
     return said
-
-
-def named_by(event: Event) -> str:
-    """The slug of the workflow a tick or a start by hand is for, "" for all other events.
-
-    What came from outside cannot pass for one: it has an archived delivery, ours have none.
-    """
-    if event.event_type not in (SCHEDULE, MANUAL) or event.raw_id is not None:
-        return ""
-    return str(event.content.get("workflow") or "") if event.direction == "internal" else ""
-
-
-def _is_meant(trigger: Trigger, event: Event) -> bool:
-    """Whether an event that names the workflow is for this trigger of it."""
-    if event.event_type == MANUAL:
-        return trigger.manual
-    line = trigger.schedule
-    return line is not None and schedules.digest(line.cron, line.timezone) == schedules.digest(
-        str(event.content.get("cron")), str(event.content.get("timezone")))
-
-
-def _meaning(event: Event) -> str:
-    if event.event_type == MANUAL:
-        return "it is started by hand"
-    return f"schedule is {event.content.get('cron')}, {event.content.get('timezone')}"
-
-
-def _with_given_inputs(effective: Effective, event: Event) -> Effective:
-    """What was given at the start by hand wins over what the bindings give."""
-    given = event.content.get("inputs") if event.event_type == MANUAL else None
-    if not isinstance(given, Mapping) or named_by(event) != effective.slug:
-        return effective
-    known = {name: value for name, value in given.items() if name in effective.definition.inputs}
-    return replace(effective, inputs={**effective.inputs, **known})
 
 
 def _no(trigger: Trigger, event: Event, values: scope.Lazy) -> dict[str, str] | None:

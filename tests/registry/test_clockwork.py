@@ -282,3 +282,11 @@ def test_archived_workflow_is_due_no_more(hourly):
     Workflow.objects.update(archived_at=START, revision=99)
 
     assert Clock().tick(at("09:00")) == 0
+
+
+def test_schedule_of_a_pinned_version_is_kept_when_the_newest_has_none(shop):
+    workflow = make_workflow(flow())
+    store.bind(workflow, scope="instance", instance=shop, version=workflow.latest(), actor="t")
+    make_workflow("omni: 1\nid: report\ntrigger: [{manual: true}]\nsteps: [{set: {a: 1}}]\n")
+
+    assert Clock().tick(at("09:00")) == 1
