@@ -149,8 +149,9 @@ def _fire(line: Line, last: datetime | None, now: datetime) -> tuple[int, dateti
         with transaction.atomic():
             after = max(_start(line, now), last or line.since)
             cron, place = line.schedule.cron, line.schedule.timezone
-            times = schedules.due_times(cron, place, after=after, until=now)
-            count = _store(line, kept(times, line.schedule.catch_up, now=now), now)
+            times = schedules.due_times(cron, place, after=after, until=now, most=MOST_MISSED)
+            total = schedules.count_due(cron, place, after=after, until=now)
+            count = _store(line, kept(times, line.schedule.catch_up, total=total, now=now), now)
             return count, schedules.next_due(cron, place, after=now) or NEVER
     except (OperationalError, InterfaceError):
         raise  # the database went away: nothing of this tick is stored
@@ -160,17 +161,17 @@ def _fire(line: Line, last: datetime | None, now: datetime) -> tuple[int, dateti
         return 0, now + RETRY
 
 
-def kept(times: Sequence[datetime], catch_up: str, *,
+def kept(times: Sequence[datetime], catch_up: str, *, total: int,
          now: datetime) -> list[tuple[datetime, int]]:
     """The due times that become events, each with the number of those left out before it.
 
-    times: all that are due and not stored, oldest first.
+    times: the newest that are due and not stored, oldest first. total: how many are, in all.
     """
     if catch_up == "none":
         chosen = [time for time in times if now - time <= ON_TIME]
     else:
         chosen = list(times[-1 if catch_up == "last" else -MOST_MISSED:])
-    left_out = len(times) - len(chosen)
+    left_out = total - len(chosen)
     return [(time, 0 if number else left_out) for number, time in enumerate(chosen)]
 
 

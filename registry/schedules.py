@@ -126,13 +126,40 @@ def due_times(cron: str, timezone: str, *, after: datetime, until: datetime,
     Raises InvalidInput for a line or a zone that is none.
     """
     line, place = read(cron), zone(timezone)
-    day, last = after.astimezone(place).date() - _DAY, until.astimezone(place).date() + _DAY
     found: set[datetime] = set()
-    while day <= last:
+    is_last = False
+    for day in reversed(_days(place, after, until)):
         found.update(moment for moment in _moments(line, place, day) if after < moment <= until)
-        day += _DAY
+        if is_last:
+            break
+        is_last = most is not None and len(found) >= most  # the day before may mix with this one
     times = sorted(found)
     return times if most is None else times[-most:] if most else []
+
+
+def count_due(cron: str, timezone: str, *, after: datetime, until: datetime) -> int:
+    """How many due times there are in (after, until]; quick also for years of minutes."""
+    line, place = read(cron), zone(timezone)
+    days = _days(place, after, until)
+    exact: set[int] = {0, 1, 2, len(days) - 3, len(days) - 2, len(days) - 1}
+    for number, day in enumerate(days):
+        if _steady_offset(place, datetime.combine(day, time())) is None:
+            exact.update((number - 1, number, number + 1))
+    found: set[datetime] = set()
+    count = 0
+    for number, day in enumerate(days):
+        if number in exact:
+            found.update(moment for moment in _moments(line, place, day)
+                         if after < moment <= until)
+        elif line.falls_on(day):
+            count += len(line.hours) * len(line.minutes)
+    return count + len(found)
+
+
+def _days(place: tzinfo, after: datetime, until: datetime) -> list[date]:
+    """The days of the zone between two moments, and one more at each end."""
+    first, last = after.astimezone(place).date() - _DAY, until.astimezone(place).date() + _DAY
+    return [first + _DAY * number for number in range((last - first).days + 1)]
 
 
 def next_due(cron: str, timezone: str, *, after: datetime) -> datetime | None:

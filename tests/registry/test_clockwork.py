@@ -133,17 +133,24 @@ def test_next_time_after_missed_ones_that_were_skipped_tells_how_many(shop):
 def test_a_minute_late_is_not_missed():
     times = [at("09:00"), at("10:00")]
 
-    assert kept(times, "none", now=at("10:01:00")) == [(at("10:00"), 1)]
-    assert kept(times, "none", now=at("10:01:01")) == []
+    assert kept(times, "none", total=2, now=at("10:01:00")) == [(at("10:00"), 1)]
+    assert kept(times, "none", total=2, now=at("10:01:01")) == []
 
 
-def test_at_most_a_day_of_hours_is_made_up_for():
-    times = [START + timedelta(hours=number) for number in range(30)]
+def test_at_most_a_day_of_hours_is_made_up_for(shop):
+    switch_on(flow("report", "cron: 0 * * * *, catch_up: all"))
 
-    chosen = kept(times, "all", now=times[-1])
+    assert Clock().tick(START + timedelta(hours=30)) == 24
 
-    assert [time for time, _ in chosen] == times[6:]
-    assert [number for _, number in chosen] == [6, *[0] * 23]
+    assert skipped() == [6, *[0] * 23]
+    assert Event.objects.earliest("occurred_at").occurred_at == at("15:00")
+
+
+def test_years_of_missed_minutes_are_counted_up_to_a_bound(shop):
+    switch_on(flow("report", "cron: '* * * * *'"))
+
+    assert Clock().tick(START + timedelta(days=3000)) == 1
+    assert skipped() == [366 * 1440 - 1]
 
 
 def test_workflow_is_due_once_for_each_instance_it_is_on_for(shop):

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.schedules import cron_trouble, digest, due_times, next_due, zone_trouble
+from registry.schedules import (
+    count_due,
+    cron_trouble,
+    digest,
+    due_times,
+    next_due,
+    zone_trouble,
+)
 
 MINUTE = timedelta(minutes=1)
 
@@ -130,6 +137,8 @@ def test_midnight_that_does_not_exist():
 def test_day_that_does_not_exist_is_due_when_the_clocks_jump_over_it():
     # Apia left out the whole 30 December 2011
     assert due("0 9 30 12 *", "Pacific/Apia", "2011-12-29", "2012-01-01") == ["31 00:00 +1400"]
+    assert count_due("0 0 * * *", "Pacific/Apia", after=utc("2011-12-01"),
+                     until=utc("2012-01-20")) == 29 + 1 + 20
 
 
 ZONES = ("UTC", "Europe/Lisbon", "America/Sao_Paulo", "Australia/Lord_Howe", "America/New_York",
@@ -225,6 +234,20 @@ def test_due_times_are_those_of_a_walk_over_every_minute(line, window):
     assert told == walked(line, zone, after, until)
     first = next_due(line, zone, after=after)
     assert (first == told[0]) if told else (first is None or first > until)
+
+
+@settings(max_examples=100, deadline=None)
+@given(LINES, windows(), st.integers(1, 40), st.integers(0, 30))
+def test_counting_and_bounding_agree_with_the_list_over_weeks(line, window, days, most):
+    zone, after, until = window
+    span = {"after": after - timedelta(days=days), "until": until + timedelta(days=days)}
+    if cron_trouble(line):
+        return
+
+    times = due_times(line, zone, **span)
+
+    assert count_due(line, zone, **span) == len(times)
+    assert due_times(line, zone, **span, most=most) == (times[-most:] if most else [])
 
 
 def test_next_time_of_a_rare_day():
