@@ -222,7 +222,7 @@ def walked(line, zone, after, until):
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(LINES, windows())
 def test_due_times_are_those_of_a_walk_over_every_minute(line, window):
     zone, after, until = window
@@ -236,7 +236,7 @@ def test_due_times_are_those_of_a_walk_over_every_minute(line, window):
     assert (first == told[0]) if told else (first is None or first > until)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(LINES, windows(), st.integers(1, 40), st.integers(0, 30))
 def test_counting_and_bounding_agree_with_the_list_over_weeks(line, window, days, most):
     zone, after, until = window

@@ -274,6 +274,17 @@ def test_apply_leaves_alone_what_is_in_no_file_unless_told(tmp_path):
 
 
 @db
+def test_single_files_are_not_taken_for_all_there_is(tmp_path):
+    make_workflow(OTHER)
+    write(tmp_path, a=TEXT)
+
+    code, [message] = run("apply", "--prune", tmp_path / "a.yaml")
+
+    assert code == 2 and "takes folders" in message
+    assert [row.slug for row in Workflow.objects.filter(archived_at=None)] == ["other"]
+
+
+@db
 def test_dry_run_stores_nothing(tmp_path):
     make_workflow(OTHER)
 

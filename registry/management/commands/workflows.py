@@ -66,6 +66,9 @@ class Command(BaseCommand):
 
     def apply_files(self, *, paths: list[Path], prune: bool, dry_run: bool,
                     **options: Any) -> None:
+        if prune and (single := next((path for path in paths if not path.is_dir()), None)):
+            raise InvalidInput("--prune archives what is in no file, so it takes folders; "
+                               f"{single} is none")
         documents = files.read(paths)
         if dry_run:
             files.refuse_errors(documents)
