@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from connections.models import Instance
 from events.models import Event
-from registry import clockwork, routing, store
+from registry import clockwork, store
 from registry.clockwork import Clock, kept
-from registry.models import Binding, Run, Workflow
+from registry.models import Binding, Workflow
 from tests.factories import make_instance, make_workflow, switch_on
 
 pytestmark = pytest.mark.django_db
@@ -283,16 +283,6 @@ def test_two_clocks_make_one_event():
         thread.join()
 
     assert sum(told) == 1 and Event.objects.count() == 1
-
-
-def test_tick_wakes_the_workflow_it_names_and_no_other(shop, hourly):
-    switch_on(flow("daily", "cron: 0 9 * * *"))
-    Clock().tick(at("10:00"))
-
-    routing.route()
-
-    runs = {(run.workflow.slug, run.event.content["due_at"][11:16]) for run in Run.objects.all()}
-    assert runs == {("report", "10:00"), ("daily", "09:00")}
 
 
 def test_archived_workflow_is_due_no_more(hourly):

@@ -83,28 +83,6 @@ def test_warnings_alone_are_no_failure(tmp_path):
                         "another one may answer the same event; add 'claim: reply'")
 
 
-def test_lines_are_those_of_the_file_when_it_holds_several_documents(tmp_path):
-    write(tmp_path, a=f"# of all\n---\n{TEXT}---\n{BROKEN.replace('greet', 'other')}")
-
-    _, [problem, sums] = run_json("check", tmp_path)
-
-    assert (problem["line"], problem["column"], problem["suggestion"]) == (17, 11, "done")
-    assert sums == {"files": 1, "documents": 2, "errors": 1, "warnings": 0}
-
-
-def test_workflow_in_two_files_is_an_error(tmp_path):
-    _, [problem, _] = run_json("check", write(tmp_path, a=TEXT, b=TEXT))
-
-    assert problem["file"] == f"{tmp_path}/b.yaml" and problem["line"] == 3
-    assert problem["message"] == f"workflow 'greet' stands in {tmp_path}/a.yaml:1 as well"
-
-
-def test_file_that_is_named_twice_is_read_once(tmp_path):
-    write(tmp_path, a=TEXT)
-
-    assert run("check", tmp_path / "a.yaml", tmp_path)[0] == 0
-
-
 @pytest.mark.parametrize("make", ["missing", "empty", "comments", "latin"])
 def test_path_that_cannot_be_read_is_a_wrong_argument(tmp_path, make):
     path = tmp_path / "x"
