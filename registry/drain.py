@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from events import notify
-from registry import endings, queue, routing, runner, waits
+from registry import clockwork, endings, queue, routing, runner, waits
 from registry.execution import Execution
 
 logger = logging.getLogger("omni.registry")
@@ -111,6 +111,7 @@ class Drain:
                 looked = now
                 endings.sweep()
                 self._look_again()
+                clockwork.tick(queue.now())
                 suspects = queue.waiting_alone()
             busy = routing.route() + queue.wake_due()
             busy += self._claim(alone=suspects)

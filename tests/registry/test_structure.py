@@ -78,7 +78,8 @@ def test_the_head_of_a_workflow(text, expected):
         "line 3, column 29: schedule.cron: '61' is not a minute, 0 to 59",
         "line 3, column 51: schedule.timezone: 'Nowhere' is not a time zone; write one like "
         "America/Sao_Paulo"]),
-    ("{schedule: daily}", ["line 3, column 22: schedule must be a mapping with cron, timezone"]),
+    ("{schedule: daily}", ["line 3, column 22: schedule must be a mapping with cron, timezone, "
+                              "catch_up"]),
 ])
 def test_triggers(trigger, expected):
     assert errors(f"omni: 1\nid: ok\ntrigger: [{trigger}]\nsteps: []") == expected
