@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from actions.base import Outcome, failed, unavailable
 from connections.http import Response
-from omni.errors import OmniError, RateLimited, Rejected, Unavailable
+from omni.errors import NotConfigured, OmniError, RateLimited, Rejected, Unavailable
 
 
 def checked(response: Response, *, peer: str) -> Response:
@@ -38,3 +39,11 @@ def code_of(error: OmniError) -> str:
     if isinstance(error, Rejected):
         return "denied" if error.status in (401, 403) else "rejected"
     return {"unknown_outcome": "timeout"}.get(error.code, error.code)
+
+
+def outcome_of(error: OmniError) -> Outcome:
+    """An error of a peer as a step's outcome: unavailable when something is not set up."""
+    if isinstance(error, NotConfigured):
+        return unavailable(error.message, code=error.code)
+    wait = error.retry_after if isinstance(error, RateLimited) else None
+    return failed(error.message, code=code_of(error), retry_after=wait)

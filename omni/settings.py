@@ -50,6 +50,9 @@ OMNI_LLM_API_KEY = env.str("OMNI_LLM_API_KEY", "")
 OMNI_LLM_MODEL = env.str("OMNI_LLM_MODEL", "")
 OMNI_LLM_PRICE_REQUEST = env.float("OMNI_LLM_PRICE_REQUEST", 0)  # per million tokens
 OMNI_LLM_PRICE_RESPONSE = env.float("OMNI_LLM_PRICE_RESPONSE", 0)
+OMNI_STT_BASE_URL = env.str("OMNI_STT_BASE_URL", "")  # empty: the language model's endpoint
+OMNI_STT_API_KEY = env.str("OMNI_STT_API_KEY", "")
+OMNI_STT_MODEL = env.str("OMNI_STT_MODEL", "whisper-1")
 OMNI_FAILPOINT = env.str("OMNI_FAILPOINT", "")  # tests only: name:kill|raise|sleep
 OMNI_TEST_MODE = env.bool("OMNI_TEST_MODE", False)
 

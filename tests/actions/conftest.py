@@ -156,3 +156,22 @@ def slowly():
 
     yield handler
     over.set()
+
+
+@pytest.fixture
+def attach(say, settings, tmp_path):
+    """Gives an event a file whose bytes are stored, or are not (`data=None`); returns `media`."""
+    from events import media
+
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+    def make(data: bytes | None, *, event: Any = None, **fields: Any) -> dict[str, Any]:
+        fields = {"kind": "audio", "mime": "audio/ogg; codecs=opus", "position": 0, **fields}
+        row = (event or say(None, event_type="message.audio", media_kind=fields["kind"])
+               ).attachments.create(**fields)
+        if data is not None:
+            row.storage_key, row.state = media._keep(data), "stored"
+            row.save()
+        return {"id": row.pk, "kind": row.kind, "mime": row.mime, "duration_s": None}
+
+    return make

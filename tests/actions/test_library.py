@@ -13,7 +13,8 @@ WANTED = [
     "guard.allowlist", "guard.blocklist", "guard.contact_override", "guard.debounce",
     "guard.denylist", "guard.mention_gate", "guard.self_route", "meta.analytics.log",
     "meta.notify.webhook", "persist.tagging", "route.agent.default", "route.ignore", "route.reply",
-    "route.send", "transform.regex"]
+    "route.send", "transform.describe.image", "transform.regex", "transform.stt.direct",
+    "transform.stt.forwarded", "transform.summarize.poll"]
 
 
 def each(actions):
@@ -21,7 +22,7 @@ def each(actions):
 
 
 @pytest.mark.parametrize("id", WANTED)
-def test_action_of_the_seed_playbooks_is_found(id):
+def test_action_of_the_playbooks_and_examples_is_found(id):
     assert library.get(id).id == id
 
 
