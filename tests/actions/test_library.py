@@ -13,8 +13,9 @@ WANTED = [
     "guard.allowlist", "guard.blocklist", "guard.contact_override", "guard.debounce",
     "guard.denylist", "guard.mention_gate", "guard.self_route", "meta.analytics.log",
     "meta.notify.webhook", "persist.tagging", "route.agent.default", "route.ignore", "route.reply",
-    "route.send", "transform.describe.image", "transform.regex", "transform.stt.direct",
-    "transform.stt.forwarded", "transform.summarize.poll"]
+    "route.send", "transform.audience.members", "transform.describe.image", "transform.regex",
+    "transform.stt.direct", "transform.stt.forwarded", "transform.summarize.poll",
+    "validate.safety"]
 
 
 def each(actions):
