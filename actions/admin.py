@@ -1,4 +1,4 @@
-"""Admin: agents, and contact lists with their entries."""
+"""Admin: agents, and contact lists with their entries; tasks and memories beside it."""
 
 from typing import Any
 
@@ -7,11 +7,14 @@ from django.db.models import Q
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from actions.admin_tasks import MemoryAdmin, TaskAdmin
 from actions.models import Agent, ContactList, ContactListEntry
 from connections.admin_scope import EditableScopedAdmin
 from connections.authentication import principal
 from omni.admin_secrets import CredentialsForm
 from omni.audit import note
+
+__all__ = ["AgentAdmin", "ContactListAdmin", "MemoryAdmin", "TaskAdmin"]
 
 
 class AgentForm(CredentialsForm):

@@ -4,6 +4,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from actions.api import AgentViewSet, ContactListViewSet
+from actions.tasks_api import TaskViewSet
 from catalog.api import ActionListView, ActionView, ProviderListView, ProviderView
 from connections.api import ApiKeyViewSet, InstanceViewSet
 from events.api import (
@@ -30,6 +31,7 @@ router.register("contacts", ContactViewSet, basename="contact")
 router.register("outbox", OutboxViewSet, basename="outbox")
 router.register("agents", AgentViewSet, basename="agent")
 router.register("contact-lists", ContactListViewSet, basename="contact-list")
+router.register("tasks", TaskViewSet, basename="task")
 router.register("workflows", WorkflowViewSet, basename="workflow")
 router.register("runs", RunViewSet, basename="run")
 

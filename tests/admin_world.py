@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from actions.models import Agent, ContactList
+from actions.models import Agent, ContactList, Memory, Task
 from connections.access import InstanceGrant
 from connections.adapter import Delivery
 from connections.models import Instance
@@ -123,6 +123,11 @@ def make_world(slug: str = "shop") -> World:
                      "result": "condition", "clause": "event.text == 'sleep'"}])
     unknown = make_outbox(instance, key=f"omni:{run.pk}:{slug}", run_id=run.pk, caused_by=event,
                           conversation=conversation, error="timed out after the request was sent")
+    Task.objects.create(instance=instance, kind="escalation", queue="sales", title="Call Ana",
+                        event=event, conversation=conversation, contact=contact, run_id=run.pk,
+                        effect_key=f"omni:{run.pk}:{slug}:task")
+    Memory.objects.create(instance=instance, contact=contact, conversation=conversation,
+                          text="likes tea", event=event, effect_key=f"omni:{run.pk}:{slug}:memory")
     return World(instance, event, raw, workflow, run, unknown, contact, conversation)
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from actions.library import actions
-from actions.models import Agent, ContactList
+from actions.models import Agent, ContactList, Task
 from connections.access import ApiKey
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
 from registry.models import Run
@@ -71,6 +71,8 @@ EXPECTED = {
     "binding-list get": (200, 200), "binding-list put": (403, 404),
     "run-list get": (200, 200), "run-detail get": (200, 404), "run-actions get": (200, 404),
     "run-rerun post": (403, 404), "run-cancel post": (403, 404),
+    "task-list get": (200, 200), "task-detail get": (200, 404),
+    "task-close post": (403, 404), "task-cancel post": (403, 404),
     "catalog-actions get": (200, 200), "catalog-action get": (200, 200),
     "catalog-providers get": (200, 200), "catalog-provider get": (200, 200),
 }
@@ -123,6 +125,8 @@ def rows():
         "outbox": {"pk": OutboxMessage.objects.create(
             instance=shop, effect_key="e:1", kind="text", request_hash="x").pk},
         "contact-list": {"pk": ContactList.objects.create(name="vip", instance=shop).pk},
+        "task": {"pk": Task.objects.create(
+            instance=shop, kind="escalation", queue="sales", title="Ana", effect_key="t:1").pk},
         "catalog-action": {"id": next(iter(actions()))}, "catalog-provider": {"name": "webhook"},
     }
 
