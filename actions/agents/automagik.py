@@ -50,7 +50,7 @@ def request_of(question: Question) -> dict[str, Any]:
     event, settings = question.event, question.agent.settings
     payload = payload_of(event)
     body: dict[str, Any] = {
-        "message_content": question.text,
+        "message_content": question.text_with_notes(),
         "message_limit": MESSAGE_LIMIT,
         "message_type": message_type_of(event),
         "media_contents": items_of(event, alt_text=question.text, payload=payload),

@@ -28,8 +28,8 @@ def answer(question: Question) -> Answer:
                             setting="settings.agent_id")
     place = "teams" if settings.get("agent_type") == "team" else "agents"
     streams = bool(settings.get("stream"))
-    fields = {"message": question.text, "stream": str(streams), "session_id": question.session,
-              "user_id": known_user(question)
+    fields = {"message": question.text_with_notes(), "stream": str(streams),
+              "session_id": question.session, "user_id": known_user(question)
               or phones.legacy_digits(question.event.conversation_ref)}
     headers = {"x-api-key": question.key()} if question.key() else {}
     peer = f"agent '{agent.slug}'"

@@ -12,6 +12,7 @@ from omni.errors import Unavailable
 def answer(question: Question) -> Answer:
     """POST {text, session, event, contact, instance} to base_url; the answer is {text}.
 
+    `memories`, a list of texts, comes along where a step tells what was kept about the person.
     It may add session_id, user_id, usage and memory. The key goes into Authorization as a bearer,
     the name of the call, the same in every attempt, into Idempotency-Key.
     """
@@ -39,6 +40,7 @@ def _body(question: Question) -> dict[str, Any]:
         "contact": {"id": contact.pk, "name": contact.name, "labels": contact.labels,
                     } if contact else None,
         "instance": {"slug": instance.slug, "name": instance.name, "provider": instance.provider},
+        **({"memories": list(question.memories)} if question.memories else {}),
     }
 
 

@@ -14,6 +14,8 @@ def answer(question: Question) -> Answer:
     """
     settings = question.agent.settings
     messages = messages_before(question.event, limit=question.history)
+    if question.memories:
+        messages.insert(0, {"role": "system", "content": question.notes()})
     if settings.get("instructions"):
         messages.insert(0, {"role": "system", "content": str(settings["instructions"])})
     messages.append({"role": "user", "content": question.text})
