@@ -53,6 +53,9 @@ OMNI_LLM_PRICE_RESPONSE = env.float("OMNI_LLM_PRICE_RESPONSE", 0)
 OMNI_STT_BASE_URL = env.str("OMNI_STT_BASE_URL", "")  # empty: the language model's endpoint
 OMNI_STT_API_KEY = env.str("OMNI_STT_API_KEY", "")
 OMNI_STT_MODEL = env.str("OMNI_STT_MODEL", "whisper-1")
+OMNI_SLACK_API_URL = env.str("OMNI_SLACK_API_URL", "https://slack.com/api")
+OMNI_SLACK_BOT_TOKEN = env.str("OMNI_SLACK_BOT_TOKEN", "")
+OMNI_SLACK_WEBHOOK_URL = env.str("OMNI_SLACK_WEBHOOK_URL", "")
 OMNI_FAILPOINT = env.str("OMNI_FAILPOINT", "")  # tests only: name:kill|raise|sleep
 OMNI_TEST_MODE = env.bool("OMNI_TEST_MODE", False)
 

@@ -12,11 +12,11 @@ ACTIONS = [action for action in library.actions().values()
 WANTED = [
     "guard.allowlist", "guard.blocklist", "guard.contact_override", "guard.debounce",
     "guard.denylist", "guard.mention_gate", "guard.self_route", "meta.analytics.log",
-    "meta.notify.webhook", "persist.derive", "persist.memory.update", "persist.tagging",
-    "route.agent.default", "route.agent.personal", "route.escalate.human", "route.ignore",
-    "route.reply", "route.send", "transform.audience.members", "transform.describe.image",
-    "transform.regex", "transform.stt.direct", "transform.stt.forwarded",
-    "transform.summarize.poll", "validate.safety"]
+    "meta.notify.slack", "meta.notify.webhook", "persist.derive", "persist.memory.update",
+    "persist.tagging", "route.agent.default", "route.agent.personal", "route.escalate.human",
+    "route.ignore", "route.reply", "route.send", "transform.audience.members",
+    "transform.describe.image", "transform.regex", "transform.stt.direct",
+    "transform.stt.forwarded", "transform.summarize.poll", "validate.safety"]
 
 
 def each(actions):
