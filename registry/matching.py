@@ -6,13 +6,14 @@ saved (their revisions are summed, so that every commit shows).
 
 import ast
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from django.db import connection
 
+from connections.models import Instance
 from events.models import Event
 from omni.errors import InvalidWorkflow
 from registry import document, scope
@@ -60,10 +61,18 @@ class Decision:
 
 
 class Table:
-    """Everything that is switched on, as of one moment."""
+    """Everything that is switched on, as of one moment.
 
-    def __init__(self, stamp: tuple) -> None:
+    trial: a version to ask instead of the one its workflow's bindings name. A workflow that no
+    binding switches on is then asked everywhere, with its own defaults.
+    rivals: claims whose holders are asked beside the trial; others cannot change what it comes to
+    and are left out.
+    """
+
+    def __init__(self, stamp: tuple, *, trial: WorkflowVersion | None = None,
+                 rivals: frozenset[str | None] = frozenset()) -> None:
         self.stamp = stamp
+        self._trial, self._rivals = trial, rivals
         self._bindings: dict[int, list[Binding]] = {}
         self._latest: dict[int, WorkflowVersion] = {}
         self._by_instance: dict[tuple[int, str], list[Effective]] = {}
@@ -76,6 +85,9 @@ class Table:
             "workflow_id", "-number").distinct("workflow_id")
         for version in latest:
             self._latest[version.workflow_id] = version
+        if trial is not None and not any(
+                binding.enabled for binding in self._bindings.get(trial.workflow_id, ())):
+            self._bindings[trial.workflow_id] = [Binding(workflow=trial.workflow, scope="global")]
 
     def candidates(self, event: Event) -> list[Effective]:
         """Workflows one of whose triggers takes this type of event, first asked first."""
@@ -83,9 +95,12 @@ class Table:
         if key not in self._by_type:
             self._by_type[key] = [
                 effective for effective in self._on(event.instance_id, event.provider)
-                if any(trigger.matches_type(event.event_type)
-                       for trigger in effective.definition.triggers)]
+                if listens(effective.definition, event.event_type)]
         return self._by_type[key]
+
+    def on(self, instance: Instance) -> list[Effective]:
+        """Every workflow that is switched on for an instance, first asked first."""
+        return self._on(instance.pk, instance.provider)
 
     def _on(self, instance_id: int, provider: str) -> list[Effective]:
         key = (instance_id, provider)
@@ -93,19 +108,23 @@ class Table:
             found = [self._effective(bindings, instance_id, provider)
                      for bindings in self._bindings.values()]
             self._by_instance[key] = sorted(
-                (item for item in found if item),
+                (item for item in found if item and self._is_asked(item)),
                 key=lambda item: (item.priority, SCOPE_RANK[item.scope], item.slug))
         return self._by_instance[key]
 
+    def _is_asked(self, effective: Effective) -> bool:
+        if self._trial is None or effective.workflow_id == self._trial.workflow_id:
+            return True
+        return effective.definition.claim in self._rivals
+
     def _effective(self, bindings: list[Binding], instance_id: int,
                    provider: str) -> Effective | None:
-        layers = sorted((binding for binding in bindings if _applies(binding, instance_id,
-                                                                     provider)),
-                        key=lambda binding: SCOPE_RANK[binding.scope])
+        layers = layers_of(bindings, instance_id, provider)
         if not layers or not layers[0].enabled:
             return None
-        version = next((layer.version for layer in layers if layer.version_id), None) or (
-            self._latest.get(layers[0].workflow_id))
+        version = pinned(layers) or self._latest.get(layers[0].workflow_id)
+        if self._trial is not None and self._trial.workflow_id == layers[0].workflow_id:
+            version = self._trial
         if version is None:
             return None
         try:
@@ -123,6 +142,22 @@ class Table:
             version_id=version.pk, version_number=version.number, definition=definition,
             binding_id=layers[0].pk, scope=layers[0].scope, inputs=inputs,
             priority=priorities[0] if priorities else definition.priority)
+
+
+def layers_of(bindings: Iterable[Binding], instance_id: int, provider: str) -> list[Binding]:
+    """The bindings of one workflow that concern an instance, the narrowest first."""
+    return sorted((binding for binding in bindings if _applies(binding, instance_id, provider)),
+                  key=lambda binding: SCOPE_RANK[binding.scope])
+
+
+def pinned(layers: Iterable[Binding]) -> WorkflowVersion | None:
+    """The version the narrowest pin names; None follows the newest."""
+    return next((layer.version for layer in layers if layer.version_id), None)
+
+
+def listens(definition: Definition, event_type: str) -> bool:
+    """Whether one of its triggers takes this type of event."""
+    return any(trigger.matches_type(event_type) for trigger in definition.triggers)
 
 
 def _applies(binding: Binding, instance_id: int, provider: str) -> bool:
@@ -157,8 +192,11 @@ def forget() -> None:
     _table = None
 
 
-def match(event: Event, on: Table) -> Decision:
-    """Ask every candidate; the first match of a claim suppresses the others of that claim."""
+def match(event: Event, on: Table, *, values: scope.Lazy | None = None) -> Decision:
+    """Ask every candidate; the first match of a claim suppresses the others of that claim.
+
+    values: what conditions read, when the caller has it already (`scope.of_event`).
+    """
     decision = Decision()
     if event.source in ("history", "import"):
         decision.reason = f"{event.source} events wake no workflow"
@@ -166,7 +204,7 @@ def match(event: Event, on: Table) -> Decision:
     if event.hop >= HOP_LIMIT:
         decision.reason = f"the chain of automatic messages reached {HOP_LIMIT}"
         return decision
-    values = scope.of_event(event)
+    values = scope.of_event(event) if values is None else values
     claimed: dict[str, str] = {}
     for effective in on.candidates(event):
         verdict = {"workflow": effective.slug, "version": effective.version_number,
