@@ -11,6 +11,7 @@ from actions.library import actions
 from actions.models import Agent, ContactList
 from connections.access import ApiKey
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
+from registry import store
 from registry.models import Run
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key, make_workflow
@@ -67,7 +68,11 @@ EXPECTED = {
     "workflow-schema get": (200, 200), "workflow-publish post": (403, 403),
     "workflow-versions get": (200, 200), "workflow-version get": (200, 200),
     "workflow-export get": (200, 200),
+    "workflow-rollback post": (403, 403), "workflow-diff get": (200, 200),
+    "workflow-canary post": (403, 403), "workflow-promote post": (403, 403),
+    "workflow-effective get": (200, 200),
     "binding-list get": (200, 200), "binding-list put": (403, 404),
+    "binding-detail get": (200, 404), "binding-detail delete": (403, 404),
     "run-list get": (200, 200), "run-detail get": (200, 404), "run-actions get": (200, 404),
     "run-rerun post": (403, 404), "run-cancel post": (403, 404),
     "catalog-actions get": (200, 200), "catalog-action get": (200, 200),
@@ -121,6 +126,7 @@ def rows():
         "outbox": {"pk": OutboxMessage.objects.create(
             instance=shop, effect_key="e:1", kind="text", request_hash="x").pk},
         "contact-list": {"pk": ContactList.objects.create(name="vip", instance=shop).pk},
+        "binding": {"pk": store.bind(workflow, scope="instance", instance=shop, actor="t").pk},
         "catalog-action": {"id": next(iter(actions()))}, "catalog-provider": {"name": "webhook"},
     }
 
