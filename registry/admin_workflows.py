@@ -169,7 +169,10 @@ class WorkflowAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
         if form.is_bound and hasattr(form, "problems"):
             context["problems"] = form.problems
         elif row is not None:
-            context["problems"] = store.problems(row.draft) + overlap.warnings(row.draft)
+            # which names instances: for those who see every one
+            rivals = (overlap.warnings(row.draft) if self.has_change_permission(request, row)
+                      else [])
+            context["problems"] = store.problems(row.draft) + rivals
         if row is not None:
             context["versions"] = row.versions.select_related("author").defer(
                 "text", "compiled")[:VERSIONS_SHOWN]

@@ -185,3 +185,13 @@ def test_stale_save_shows_both_texts_side_by_side(workflow):
             in text)
     workflow.refresh_from_db()
     assert "Theirs" in workflow.draft
+
+
+def test_warning_about_other_instances_is_not_shown_to_a_person_of_one(shop):
+    make_instance("desk")
+    switch_on(SENDER % "other")
+    greeter = switch_on(SENDER % "greeter")
+
+    text = sign_in(grants=[(shop, ["read"])], name="ana").get(page(greeter)).content.decode()
+
+    assert "sends without a claim" in text and "desk" not in text
