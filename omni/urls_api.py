@@ -41,6 +41,8 @@ urlpatterns = [
          name="event-attachment"),
     path("messages/send/", SendView.as_view(), name="message-send"),
     path("bindings/", BindingViewSet.as_view({"get": "list", "put": "put"}), name="binding-list"),
+    path("bindings/<int:pk>/", BindingViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+         name="binding-detail"),
     path("catalog/actions/", ActionListView.as_view(), name="catalog-actions"),
     path("catalog/actions/<str:id>/", ActionView.as_view(), name="catalog-action"),
     path("catalog/providers/", ProviderListView.as_view(), name="catalog-providers"),

@@ -36,8 +36,8 @@ _EDITOR = {"class": "omni-yaml", "rows": 32, "spellcheck": "false", "wrap": "off
 class WorkflowForm(forms.ModelForm):
     """The draft of a workflow. Problems are allowed in it; a readable id is not optional.
 
-    problems: what is wrong with the text that was posted. stored: the text somebody else saved
-    since this page was loaded, "" when nobody did.
+    problems: what is wrong with the text that was posted (`cleaned_draft`). stored: the text
+    somebody else saved since this page was loaded, "" when nobody did.
     """
 
     draft = forms.CharField(widget=forms.Textarea(attrs=_EDITOR), strip=False, label="Document")
@@ -50,7 +50,7 @@ class WorkflowForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.problems: list[yamlio.Problem] = []
-        self.stored = ""
+        self.stored = self.cleaned_draft = ""
         if "draft" not in self.fields:
             return
         if self.instance.pk:
@@ -59,7 +59,7 @@ class WorkflowForm(forms.ModelForm):
             self.initial.setdefault("draft", NEW_TEXT)
 
     def clean_draft(self) -> str:
-        text = self.cleaned_data["draft"].replace("\r\n", "\n")
+        text = self.cleaned_draft = self.cleaned_data["draft"].replace("\r\n", "\n")
         self.problems = store.problems(text)
         try:
             data = yamlio.load(text).data
@@ -83,8 +83,8 @@ class WorkflowForm(forms.ModelForm):
             self.stored = now["draft"]
             raise ValidationError(
                 f"Somebody else saved this workflow: it is at revision {now['revision']}, you "
-                f"edited {cleaned.get('base_revision')}. Both texts are below; take over what you "
-                "need and save again.", code="stale")
+                f"edited {cleaned.get('base_revision')}. Both texts are on this page; take over "
+                "what you need and save again.", code="stale")
         return cleaned
 
     def take_stored_revision(self) -> None:

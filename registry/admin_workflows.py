@@ -16,15 +16,17 @@ from unfold.views import ChangeList
 
 from connections.admin_scope import EditableScopedAdmin
 from connections.authentication import principal
-from omni.admin import VerbsMixin
-from omni.audit import note
+from connections.models import Instance
+from omni.admin import VerbsMixin, verb
 from omni.errors import InvalidWorkflow, OmniError
-from registry import store
+from registry import canary, effective, overlap, store, version_diff
 from registry.admin_forms import ImportForm, WorkflowForm
 from registry.admin_runs import runs_by_workflow
+from registry.admin_versions import repinned, warn
 from registry.models import Binding, Workflow, WorkflowVersion
 
 VERSIONS_SHOWN = 20
+INSTANCES_SHOWN = 50
 
 
 class BindingInline(TabularInline):
@@ -49,7 +51,8 @@ class BindingInline(TabularInline):
                 WorkflowVersion.objects.none()
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if db_field.name == "version":
-            field.empty_label = "latest"
+            field.empty_label = "newest"
+            field.label_from_instance = lambda version: f"v{version.number}"
         return field
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -161,17 +164,31 @@ class WorkflowAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
         row, form = context.get("original"), context["adminform"].form
         if getattr(form, "stored", ""):
             context["stored"] = form.stored
+            context["beside"] = version_diff.beside(form.stored, form.cleaned_draft)
             form.take_stored_revision()
         if form.is_bound and hasattr(form, "problems"):
             context["problems"] = form.problems
         elif row is not None:
-            context["problems"] = store.problems(row.draft)
+            # which names instances: for those who see every one
+            rivals = (overlap.warnings(row.draft) if self.has_change_permission(request, row)
+                      else [])
+            context["problems"] = store.problems(row.draft) + rivals
         if row is not None:
             context["versions"] = row.versions.select_related("author").defer(
                 "text", "compiled")[:VERSIONS_SHOWN]
             context["is_published"] = row.latest_no and store.export_text(row) == row.draft
+            context.update(self._where(request, row))
         context["may_edit"] = self.has_change_permission(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def _where(self, request: HttpRequest, row: Workflow) -> dict[str, Any]:
+        """How the workflow stands on the instances this person sees."""
+        instances = list(Instance.objects.visible_to(principal(request)).active()
+                         .order_by("slug").defer("credentials", "settings")[:INSTANCES_SHOWN + 1])
+        trials = canary.on_trial(row)
+        return {"views": [(view, trials.get(view.instance)) for view in
+                          effective.views(row, instances[:INSTANCES_SHOWN])],
+                "more_instances": len(instances) > INSTANCES_SHOWN}
 
     def save_model(self, request: HttpRequest, obj: Workflow, form: Any, change: bool) -> None:
         if change and "draft" not in form.changed_data:
@@ -201,10 +218,7 @@ class WorkflowAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
                     self._unbind(Binding.objects.get(pk=row.pk), who)
 
     def _unbind(self, binding: Binding, actor: str) -> None:
-        note(actor, "binding.removed", binding.workflow.slug, scope=binding.scope,
-             instance=binding.instance.slug if binding.instance else "",
-             provider=binding.provider)
-        binding.delete()
+        store.unbind(binding, actor=actor)
 
     def response_add(self, request: HttpRequest, obj: Workflow, *args: Any) -> HttpResponse:
         return self._after_saving(request, obj) or super().response_add(request, obj, *args)
@@ -227,7 +241,15 @@ class WorkflowAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
                                     "The draft is saved.")
         else:
             messages.success(request, f"{obj.slug} v{version.number} is published.")
+            warn(request, version)
         return HttpResponseRedirect(reverse("admin:registry_workflow_change", args=[obj.pk]))
+
+    @verb("Promote the canary", icon="rocket_launch", when=lambda row: bool(canary.on_trial(row)),
+          confirm="Lets every binding run the version that is tried, and ends the canary. What "
+                  "followed the newest version before follows it again.")
+    def promote(self, request: HttpRequest, row: Workflow) -> None:
+        version, changed = canary.promote(row, actor=principal(request).name)
+        messages.success(request, f"All run v{version.number}. {repinned(changed)}")
 
     def export_yaml(self, request: HttpRequest, number: int) -> HttpResponse:
         """The draft as a file, as written."""
@@ -250,6 +272,9 @@ class WorkflowAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
                 problems = exc.problems
             else:
                 messages.success(request, "Imported " + ", ".join(row.slug for row in found))
+                for row in found:
+                    for item in store.warnings(row.draft):
+                        messages.warning(request, f"{row.slug}: {item}")
                 return HttpResponseRedirect(reverse("admin:registry_workflow_changelist"))
         return TemplateResponse(request, "registry/admin/import.html", {
             **self.admin_site.each_context(request), "title": "Import workflows", "form": form,

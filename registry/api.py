@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import Conflict, StrictJSONParser, conflict_when, need_every_instance
+from connections.rest import Conflict, StrictJSONParser, need_every_instance
 from events.messages_api import IdempotencyMismatch, effect_key
 from events.models import Conversation
 from omni import yamlio
@@ -29,6 +29,7 @@ from registry.filters import WorkflowFilter
 from registry.models import Workflow, WorkflowVersion
 from registry.serializers import (
     DraftSerializer,
+    PublishedSerializer,
     PublishSerializer,
     StartedSerializer,
     StartSerializer,
@@ -40,6 +41,8 @@ from registry.serializers import (
     WorkflowsSerializer,
     WorkflowSummarySerializer,
 )
+from registry.stale_answers import STALE, StaleAnswers
+from registry.versions_api import VersionVerbs, published, warnings_of
 from registry.yaml_bodies import DOCUMENT_PARSERS, SchemaRenderer, YamlRenderer
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
@@ -51,7 +54,8 @@ IDEMPOTENCY = OpenApiParameter(
 DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
-class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
+class WorkflowViewSet(VersionVerbs, StaleAnswers, StrictFiltersMixin,
+                      viewsets.ReadOnlyModelViewSet):
     """Workflows: YAML documents with immutable published versions. They belong to no instance."""
 
     queryset = Workflow.objects.annotate(latest_version=Subquery(
@@ -80,18 +84,14 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
         return self.shown(store.save_draft(text, actor=self.writer()), status=201)
 
     @extend_schema(request={"application/json": DraftSerializer, "text/yaml": OpenApiTypes.STR},
-                   responses=WorkflowSerializer, parameters=[IF_MATCH])
+                   responses={200: WorkflowSerializer, **STALE}, parameters=[IF_MATCH])
     def update(self, request: Request, slug: str) -> Response:
         """Store a new draft. 409 with code `stale` when somebody saved in between."""
         workflow = self.get_object()
         wish = self.body(DraftSerializer)
-        named = document_id(wish["text"])
-        if named != slug:
-            raise ValidationError({"text": f"the document's id is '{named}', not '{slug}'"})
-        with conflict_when("stale"):
-            saved = store.save_draft(wish["text"], actor=self.writer(),
-                                     base_revision=self.base_revision(wish, workflow))
-        return self.shown(saved)
+        _need_id(wish["text"], slug)
+        return self.shown(store.save_draft(wish["text"], actor=self.writer(),
+                                           base_revision=self.base_revision(wish, workflow)))
 
     @extend_schema(request=DOCUMENT, responses=ValidationSerializer)
     @action(detail=False, methods=["post"])
@@ -108,7 +108,7 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
         OpenApiParameter("publish", bool, description="false: store drafts only.")])
     @action(detail=False, methods=["post"], url_path="import", url_name="import")
     def import_text(self, request: Request) -> Response:
-        """Store a document, new or known, and publish it."""
+        """Store a document, new or known, and publish it; the answer lists what is doubtful."""
         flag = request.query_params.get("publish", "true").lower()
         if flag not in ("true", "false"):
             raise ValidationError({"publish": "true or false"})
@@ -116,7 +116,8 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
         stored = store.import_text(text, actor=self.writer(), publish=flag == "true",
                                    user=self.person())
         rows = self.get_queryset().filter(pk__in=[row.pk for row in stored]).order_by("slug")
-        return Response(WorkflowsSerializer({"results": rows}).data)
+        return Response(WorkflowsSerializer({"results": rows, "warnings": [
+            warning for row in rows for warning in warnings_of(row, row.draft)]}).data)
 
     @extend_schema(responses=OpenApiTypes.OBJECT, auth=[{"apiKey": []}, {}])  # or without
     @action(detail=False, methods=["get"], url_path="schema", url_name="schema",
@@ -134,20 +135,19 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
         answer["Access-Control-Allow-Origin"] = "*"
         return answer
 
-    @extend_schema(request=PublishSerializer, responses={201: VersionSerializer},
+    @extend_schema(request=PublishSerializer, responses={201: PublishedSerializer, **STALE},
                    parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, slug: str) -> Response:
-        """Make the draft a version; 400 with every problem when it has errors."""
-        workflow = self.get_object()
+        """Make the draft, or a new text, a version; 400 with every problem when it has errors."""
+        workflow, who = self.get_object(), self.writer()
         wish = self.body(PublishSerializer)
-        base = self.base_revision(wish, workflow)
-        if base is not None and base != workflow.revision:
-            raise Conflict(f"the draft is at revision {workflow.revision}, not {base}",
-                           code="stale")
-        version = store.publish(workflow, actor=self.writer(), user=self.person(),
-                                note=wish["note"])
-        return Response(VersionSerializer(version).data, status=201)
+        facts = {"actor": who, "user": self.person(), "note": wish["note"],
+                 "base_revision": self.base_revision(wish, workflow)}
+        if "text" not in wish:
+            return published(store.publish(workflow, **facts))
+        _need_id(wish["text"], slug)
+        return published(store.publish_text(wish["text"], **facts))
 
     @extend_schema(request=StartSerializer, responses={202: StartedSerializer},
                    parameters=[IDEMPOTENCY])
@@ -230,8 +230,9 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
         header = self.request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
         if header and header != "*" and "base_revision" not in wish:
             if not (header.isascii() and header.isdigit()):
-                raise Conflict(f"If-Match '{header[:40]}' is no revision; the draft is at "
-                               f"revision {workflow.revision}", code="stale")
+                raise store.Stale(f"If-Match '{header[:40]}' is no revision; the draft is at "
+                                  f"revision {workflow.revision}", stored=workflow.draft,
+                                  yours=wish.get("text"))
             return int(header[:19])
         return wish.get("base_revision")
 
@@ -245,3 +246,9 @@ def document_id(text: str) -> str:
     """The id in a document, "" when it has none. Raises InvalidWorkflow when it is no YAML."""
     data = yamlio.load(text).data
     return str(data.get("id", "")) if isinstance(data, dict) else ""
+
+
+def _need_id(text: str, slug: str) -> None:
+    named = document_id(text)
+    if named != slug:
+        raise ValidationError({"text": f"the document's id is '{named}', not '{slug}'"})

@@ -6,7 +6,7 @@ saved (their revisions are summed, so that every commit shows).
 
 import ast
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -69,10 +69,18 @@ class Decision:
 
 
 class Table:
-    """Everything that is switched on, as of one moment."""
+    """Everything that is switched on, as of one moment.
 
-    def __init__(self, stamp: tuple) -> None:
+    trial: a version to ask instead of the one its workflow's bindings name. A workflow that no
+    binding switches on is then asked everywhere, with its own defaults.
+    rivals: claims whose holders are asked beside the trial; others cannot change what it comes to
+    and are left out.
+    """
+
+    def __init__(self, stamp: tuple, *, trial: WorkflowVersion | None = None,
+                 rivals: frozenset[str | None] = frozenset()) -> None:
         self.stamp = stamp
+        self._trial, self._rivals = trial, rivals
         self._bindings: dict[int, list[Binding]] = {}
         self._latest: dict[int, WorkflowVersion] = {}
         self._by_instance: dict[tuple[int, str], list[Effective]] = {}
@@ -86,6 +94,9 @@ class Table:
             "workflow_id", "-number").distinct("workflow_id")
         for version in latest:
             self._latest[version.workflow_id] = version
+        if trial is not None and not any(
+                binding.enabled for binding in self._bindings.get(trial.workflow_id, ())):
+            self._bindings[trial.workflow_id] = [Binding(workflow=trial.workflow, scope="global")]
 
     def candidates(self, event: Event) -> list[Effective]:
         """Workflows one of whose triggers takes this type of event, first asked first; before
@@ -95,8 +106,7 @@ class Table:
         if key not in self._by_type:
             self._by_type[key] = [
                 effective for effective in self.switched_on(event.instance_id, event.provider)
-                if any(trigger.matches_type(event.event_type)
-                       for trigger in effective.definition.triggers)]
+                if listens(effective.definition, event.event_type)]
         name = named.workflow_of(event)
         if not name:
             return self._by_type[key]
@@ -116,7 +126,7 @@ class Table:
             found = [self._effective(bindings, instance_id, provider)
                      for bindings in self._bindings.values()]
             self._by_instance[key] = sorted(
-                (item for item in found if item),
+                (item for item in found if item and self._is_asked(item)),
                 key=lambda item: (item.priority, SCOPE_RANK[item.scope], item.slug))
         return self._by_instance[key]
 
@@ -139,15 +149,19 @@ class Table:
         return any(trigger.schedule for definition in definitions if definition
                    for trigger in definition.triggers)
 
+    def _is_asked(self, effective: Effective) -> bool:
+        if self._trial is None or effective.workflow_id == self._trial.workflow_id:
+            return True
+        return effective.definition.claim in self._rivals
+
     def _effective(self, bindings: list[Binding], instance_id: int,
                    provider: str) -> Effective | None:
-        layers = sorted((binding for binding in bindings if _applies(binding, instance_id,
-                                                                     provider)),
-                        key=lambda binding: SCOPE_RANK[binding.scope])
+        layers = layers_of(bindings, instance_id, provider)
         if not layers or not layers[0].enabled:
             return None
-        version = next((layer.version for layer in layers if layer.version_id), None) or (
-            self._latest.get(layers[0].workflow_id))
+        version = pinned(layers) or self._latest.get(layers[0].workflow_id)
+        if self._trial is not None and self._trial.workflow_id == layers[0].workflow_id:
+            version = self._trial
         definition = _definition(version) if version is not None else None
         if version is None or definition is None:
             return None
@@ -160,7 +174,24 @@ class Table:
             version_id=version.pk, version_number=version.number, definition=definition,
             binding_id=layers[0].pk, scope=layers[0].scope, inputs=inputs,
             priority=priorities[0] if priorities else definition.priority,
-            since=max(version.published_at, layers[0].updated_at))
+            since=max((moment for moment in (version.published_at, layers[0].updated_at)
+                       if moment is not None), default=None))
+
+
+def layers_of(bindings: Iterable[Binding], instance_id: int, provider: str) -> list[Binding]:
+    """The bindings of one workflow that concern an instance, the narrowest first."""
+    return sorted((binding for binding in bindings if _applies(binding, instance_id, provider)),
+                  key=lambda binding: SCOPE_RANK[binding.scope])
+
+
+def pinned(layers: Iterable[Binding]) -> WorkflowVersion | None:
+    """The version the narrowest pin names; None follows the newest."""
+    return next((layer.version for layer in layers if layer.version_id), None)
+
+
+def listens(definition: Definition, event_type: str) -> bool:
+    """Whether one of its triggers takes this type of event."""
+    return any(trigger.matches_type(event_type) for trigger in definition.triggers)
 
 
 def _applies(binding: Binding, instance_id: int, provider: str) -> bool:
@@ -204,8 +235,11 @@ def forget() -> None:
     _table = None
 
 
-def match(event: Event, on: Table) -> Decision:
-    """Ask every candidate; the first match of a claim suppresses the others of that claim."""
+def match(event: Event, on: Table, *, values: scope.Lazy | None = None) -> Decision:
+    """Ask every candidate; the first match of a claim suppresses the others of that claim.
+
+    values: what conditions read, when the caller has it already (`scope.of_event`).
+    """
     decision = Decision()
     if event.source in ("history", "import"):
         decision.reason = f"{event.source} events wake no workflow"
@@ -214,7 +248,7 @@ def match(event: Event, on: Table) -> Decision:
         decision.reason = f"the chain of automatic messages reached {HOP_LIMIT}"
         decision.loops = True
         return decision
-    values = scope.of_event(event)
+    values = scope.of_event(event) if values is None else values
     claimed: dict[str, str] = {}
     for effective in on.candidates(event):
         verdict = {"workflow": effective.slug, "version": effective.version_number,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -28,6 +29,7 @@ from registry.serializers import (
     RunSerializer,
     TraceSerializer,
 )
+from registry.stale_answers import STALE, StaleAnswers
 
 
 def runs() -> QuerySet[Run]:
@@ -41,7 +43,9 @@ def outcomes(**of: Any) -> QuerySet[EventAction]:
             .defer(*INSTANCE_UNREAD))
 
 
-class BindingViewSet(StrictFiltersMixin, mixins.ListModelMixin, viewsets.GenericViewSet):
+class BindingViewSet(StaleAnswers, StrictFiltersMixin, mixins.ListModelMixin,
+                     mixins.RetrieveModelMixin, mixins.DestroyModelMixin,
+                     viewsets.GenericViewSet):
     """Where workflows are switched on. The narrowest scope decides, key by key."""
 
     queryset = Binding.objects.select_related("workflow", "instance", "version").defer(
@@ -56,9 +60,12 @@ class BindingViewSet(StrictFiltersMixin, mixins.ListModelMixin, viewsets.Generic
             return rows
         return rows.filter(~Q(scope="instance") | Q(instance_id__in=who.instance_ids))
 
-    @extend_schema(request=BindingRequestSerializer, responses=BindingSerializer)
+    @extend_schema(request=BindingRequestSerializer, responses={200: BindingSerializer, **STALE})
     def put(self, request: Request) -> Response:
-        """Say how a workflow is switched on in one scope; what was said before is replaced."""
+        """Say how a workflow is switched on in one scope; what was said before is replaced.
+
+        409 with code `stale` when `base_revision` is not the revision of what is there.
+        """
         wish = BindingRequestSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
         facts, who = wish.validated_data, principal(request)
@@ -68,8 +75,29 @@ class BindingViewSet(StrictFiltersMixin, mixins.ListModelMixin, viewsets.Generic
         version = workflow.versions.filter(number=number).first() if number else None
         if number and version is None:
             raise ValidationError({"version": f"'{workflow.slug}' has no version {number}"})
-        binding = store.bind(workflow, **place, **facts, version=version, actor=who.name)
+        base = facts.pop("base_revision", None)
+        with transaction.atomic():
+            if base is not None:
+                _need_revision(store.lock_binding(workflow, **place), base, request.data)
+            binding = store.bind(workflow, **place, **facts, version=version, actor=who.name)
         return Response(BindingSerializer(self.get_queryset().get(pk=binding.pk)).data)
+
+    def perform_destroy(self, binding: Binding) -> None:
+        """Wider bindings decide from now on; without any the workflow is off there."""
+        who = principal(self.request)
+        if binding.scope != "instance":
+            need_every_instance(who)
+        store.unbind(binding, actor=who.name)
+
+
+def _need_revision(stored: Binding | None, base_revision: int, yours: dict[str, Any]) -> None:
+    revision = stored.revision if stored is not None else 0
+    if revision == base_revision:
+        return
+    raise store.Stale(
+        f"the binding is at revision {revision}, you edited {base_revision}; load it again"
+        if stored else f"there is no such binding any more; you edited {base_revision}",
+        stored=stored and BindingSerializer(stored).data, yours=yours)
 
 
 def _place(scope: dict[str, Any], who: Principal) -> dict[str, Any]:

@@ -39,10 +39,6 @@ class WorkflowSerializer(WorkflowSummarySerializer):
         read_only_fields = fields
 
 
-class WorkflowsSerializer(serializers.Serializer):
-    results = WorkflowSerializer(many=True)
-
-
 class TextSerializer(StrictFieldsMixin, serializers.Serializer):
     """A YAML document."""
 
@@ -57,7 +53,9 @@ class DraftSerializer(TextSerializer):
     base_revision = serializers.IntegerField(min_value=0, max_value=2 ** 31 - 1, required=False)
 
 
-class PublishSerializer(StrictFieldsMixin, serializers.Serializer):
+class NoteSerializer(StrictFieldsMixin, serializers.Serializer):
+    """note: for the version list. base_revision: as for a draft."""
+
     note = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
     base_revision = serializers.IntegerField(min_value=0, max_value=2 ** 31 - 1, required=False)
 
@@ -75,6 +73,14 @@ class StartSerializer(StrictFieldsMixin, serializers.Serializer):
 class StartedSerializer(serializers.Serializer):
     event = serializers.IntegerField(help_text="The event that wakes the workflow; its trace "
                                      "tells what came of it.")
+class PublishSerializer(NoteSerializer):
+    """text: stored as the draft first; nothing is stored when it cannot be published."""
+
+    text = serializers.CharField(**LONG_TEXT, required=False)
+
+
+class RollBackSerializer(NoteSerializer):
+    version = serializers.IntegerField(min_value=1, max_value=2 ** 31 - 1)
 
 
 class DocumentProblemSerializer(serializers.Serializer):
@@ -93,6 +99,35 @@ class ValidationSerializer(serializers.Serializer):
     problems = DocumentProblemSerializer(many=True)
 
 
+class WarningSerializer(DocumentProblemSerializer):
+    """Doubtful, not refused. workflow: the id of the document it stands in."""
+
+    workflow = serializers.CharField()
+
+
+class WorkflowsSerializer(serializers.Serializer):
+    """warnings: what is doubtful in the texts, also beside the other workflows."""
+
+    results = WorkflowSerializer(many=True)
+    warnings = WarningSerializer(many=True)
+
+
+class StaleSerializer(serializers.Serializer):
+    """A problem of code `stale`: somebody saved in between. Both sides are texts, or the data of
+    a binding; null where there is none.
+    """
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    instance = serializers.CharField()
+    stored = serializers.JSONField(allow_null=True, help_text="What is there now.")
+    yours = serializers.JSONField(allow_null=True, help_text="What was to be stored.")
+    diff = serializers.CharField(allow_blank=True, help_text="From stored to yours, unified.")
+
+
 class VersionSummarySerializer(serializers.ModelSerializer):
     """One published version without its text; it never changes."""
 
@@ -109,6 +144,16 @@ class VersionSummarySerializer(serializers.ModelSerializer):
 class VersionSerializer(VersionSummarySerializer):
     class Meta(VersionSummarySerializer.Meta):
         fields = [*VersionSummarySerializer.Meta.fields, "text"]
+        read_only_fields = fields
+
+
+class PublishedSerializer(VersionSerializer):
+    """A version that was just published. warnings: what is doubtful in it."""
+
+    warnings = WarningSerializer(many=True)
+
+    class Meta(VersionSerializer.Meta):
+        fields = [*VersionSerializer.Meta.fields, "warnings"]
         read_only_fields = fields
 
 
@@ -147,6 +192,9 @@ class BindingRequestSerializer(StrictFieldsMixin, serializers.Serializer):
                                         allow_null=True, default=None)
     version = serializers.IntegerField(min_value=1, max_value=2 ** 31 - 1, required=False,
                                        allow_null=True, default=None)
+    base_revision = serializers.IntegerField(
+        min_value=0, max_value=2 ** 31 - 1, required=False,
+        help_text="The binding's revision this was made from, 0 for none; 409 when it is another.")
 
 
 class BindingSerializer(serializers.ModelSerializer):

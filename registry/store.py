@@ -3,7 +3,6 @@
 Every change raises a revision (running workers notice within a second) and leaves an audit entry.
 """
 
-import difflib
 import hashlib
 from typing import Any
 
@@ -14,9 +13,22 @@ from django.utils import timezone
 from connections.models import Instance
 from omni import audit, yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
-from registry import document, steps
+from registry import document, overlap, steps, version_diff
 from registry.inputs import check as check_values
 from registry.models import Binding, Workflow, WorkflowVersion
+
+
+class Stale(InvalidInput):
+    """Somebody else saved in between. stored: what is there now. yours: what was to be stored.
+
+    Both are texts, or the plain data of a binding; None when there is none.
+    """
+
+    code = "stale"
+
+    def __init__(self, message: str, *, stored: Any, yours: Any) -> None:
+        super().__init__(message)
+        self.stored, self.yours = stored, yours
 
 
 def problems(text: str) -> list[yamlio.Problem]:
@@ -24,13 +36,19 @@ def problems(text: str) -> list[yamlio.Problem]:
     return document.problems(text, executable=steps.kinds(), gates=steps.GATES)
 
 
+def warnings(text: str) -> list[yamlio.Problem]:
+    """What is doubtful in a document, also beside the other workflows that are switched on."""
+    found = [item for item in problems(text) if item.severity == "warning"]
+    return found + overlap.warnings(text)
+
+
 def save_draft(text: str, *, actor: str, base_revision: int | None = None) -> Workflow:
     """Store a document as the draft of the workflow its `id` names; problems in it are allowed.
 
     An archived workflow comes back, without its bindings.
 
-    Raises InvalidWorkflow when the text has no readable id, and InvalidInput with code `stale` when
-    `base_revision` is not the stored one: somebody else saved in between.
+    Raises InvalidWorkflow when the text has no readable id, and Stale when `base_revision` is not
+    the stored one.
     """
     slug, name, description = _heading(text)
     with transaction.atomic():
@@ -40,10 +58,7 @@ def save_draft(text: str, *, actor: str, base_revision: int | None = None) -> Wo
                                                draft=text)
             audit.note(actor, "workflow.created", slug)
             return workflow
-        if base_revision is not None and workflow.revision != base_revision:
-            raise InvalidInput(
-                f"workflow '{slug}' was saved by somebody else: it is at revision "
-                f"{workflow.revision}, you edited {base_revision}; load it again", code="stale")
+        _need_revision(workflow, base_revision, text)
         if workflow.draft != text or workflow.archived_at is not None:
             workflow.name, workflow.description, workflow.draft = name, description, text
             workflow.archived_at = None
@@ -51,6 +66,14 @@ def save_draft(text: str, *, actor: str, base_revision: int | None = None) -> Wo
             workflow.save()
             audit.note(actor, "workflow.saved", slug, revision=workflow.revision)
     return workflow
+
+
+def _need_revision(workflow: Workflow, base_revision: int | None,
+                   text: str | None = None) -> None:
+    if base_revision is not None and workflow.revision != base_revision:
+        raise Stale(f"workflow '{workflow.slug}' was saved by somebody else: it is at revision "
+                    f"{workflow.revision}, you edited {base_revision}; load it again",
+                    stored=workflow.draft, yours=text)
 
 
 def _heading(text: str) -> tuple[str, str, str]:
@@ -62,25 +85,27 @@ def _heading(text: str) -> tuple[str, str, str]:
     return (slug, str(data.get("name") or "")[:120], str(data.get("description") or ""))
 
 
-def publish(workflow: Workflow, *, actor: str, user: Any = None,
-            note: str = "") -> WorkflowVersion:
-    """Make the draft an immutable version, the one that bindings of `latest` run from now on.
+def publish(workflow: Workflow, *, actor: str, user: Any = None, note: str = "",
+            base_revision: int | None = None) -> WorkflowVersion:
+    """Make the stored draft an immutable version, which bindings without a pin run from now on.
 
-    The same text as the newest version makes no new one. Raises InvalidWorkflow with every error.
+    The same text as the newest version makes no new one. Raises InvalidWorkflow with every error,
+    and Stale when `base_revision` is not the stored one.
     """
-    errors = [item for item in problems(workflow.draft) if item.severity == "error"]
-    if errors:
-        raise InvalidWorkflow(errors)
-    definition = document.parse(workflow.draft)
-    digest = hashlib.sha256(workflow.draft.encode()).hexdigest()
     with transaction.atomic():
-        Workflow.objects.select_for_update().get(pk=workflow.pk)
-        latest = workflow.latest()
+        stored = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        _need_revision(stored, base_revision)
+        errors = [item for item in problems(stored.draft) if item.severity == "error"]
+        if errors:
+            raise InvalidWorkflow(errors)
+        digest = hashlib.sha256(stored.draft.encode()).hexdigest()
+        latest = stored.latest()
         if latest is not None and latest.sha256 == digest:
             return latest
         version = WorkflowVersion.objects.create(
-            workflow=workflow, number=(latest.number + 1 if latest else 1), text=workflow.draft,
-            sha256=digest, compiled=document.plain(definition), author=user, note=note)
+            workflow=workflow, number=(latest.number + 1 if latest else 1), text=stored.draft,
+            sha256=digest, compiled=document.plain(document.parse(stored.draft)), author=user,
+            note=note)
         Workflow.objects.filter(pk=workflow.pk).update(revision=F("revision") + 1)
         workflow.refresh_from_db()
         audit.note(actor, "workflow.published", workflow.slug, version=version.number,
@@ -103,13 +128,31 @@ def archive(workflow: Workflow, *, actor: str) -> None:
         audit.note(actor, "workflow.archived", workflow.slug)
 
 
-def roll_back(workflow: Workflow, number: int, *, actor: str, user: Any = None) -> WorkflowVersion:
-    """Publish an old text again, as a new version."""
-    old = workflow.versions.filter(number=number).first()
-    if old is None:
+def publish_text(text: str, *, actor: str, user: Any = None, note: str = "",
+                 base_revision: int | None = None) -> WorkflowVersion:
+    """Store a document as the draft and publish it, or do neither. Raises what both raise."""
+    with transaction.atomic():
+        workflow = save_draft(text, actor=actor, base_revision=base_revision)
+        return publish(workflow, actor=actor, user=user, note=note)
+
+
+def roll_back(workflow: Workflow, number: int, *, actor: str, user: Any = None, note: str = "",
+              base_revision: int | None = None) -> WorkflowVersion:
+    """Publish an old text again, as a new version and as the draft.
+
+    Raises InvalidWorkflow, with nothing changed, when this installation no longer takes the text.
+    """
+    return publish_text(version_of(workflow, number).text, actor=actor, user=user,
+                        note=note or f"rolled back to version {number}",
+                        base_revision=base_revision)
+
+
+def version_of(workflow: Workflow, number: int) -> WorkflowVersion:
+    """A published version by its number. Raises InvalidInput when there is none."""
+    version = workflow.versions.filter(number=number).first()
+    if version is None:
         raise InvalidInput(f"workflow '{workflow.slug}' has no version {number}")
-    workflow = save_draft(old.text, actor=actor)
-    return publish(workflow, actor=actor, user=user, note=f"rolled back to version {number}")
+    return version
 
 
 def import_text(text: str, *, actor: str, publish: bool = True,
@@ -153,19 +196,49 @@ def export_text(workflow: Workflow, *, number: int | None = None) -> str:
     if number is None:
         latest = workflow.latest()
         return latest.text if latest else workflow.draft
-    version = workflow.versions.filter(number=number).first()
-    if version is None:
-        raise InvalidInput(f"workflow '{workflow.slug}' has no version {number}")
-    return version.text
+    return version_of(workflow, number).text
 
 
 def diff(workflow: Workflow, before: int, after: int | None = None) -> str:
     """Unified diff of two versions; without `after`, of a version and the draft."""
-    new = export_text(workflow, number=after) if after is not None else workflow.draft
-    return "".join(difflib.unified_diff(
-        export_text(workflow, number=before).splitlines(keepends=True),
-        new.splitlines(keepends=True), fromfile=f"{workflow.slug} v{before}",
-        tofile=f"{workflow.slug} {'draft' if after is None else f'v{after}'}"))
+    new = workflow.draft if after is None else export_text(workflow, number=after)
+    return version_diff.textual(
+        export_text(workflow, number=before), new, names=(
+            f"{workflow.slug} v{before}",
+            f"{workflow.slug} {'draft' if after is None else f'v{after}'}"))
+
+
+def pin(binding: Binding, version: WorkflowVersion | None, *, actor: str) -> None:
+    """Let a binding run this version; None follows the newest."""
+    if version is not None and version.workflow_id != binding.workflow_id:
+        raise InvalidInput(f"version {version.number} is of another workflow")
+    before = binding.version
+    with transaction.atomic():
+        binding.version = version
+        binding.save()
+        audit.note(actor, "binding.pinned", binding.workflow.slug, **place_of(binding),
+                   before=before and before.number, after=version and version.number)
+
+
+def unbind(binding: Binding, *, actor: str) -> None:
+    """End a binding; wider ones decide from now on, and without any the workflow is off there."""
+    with transaction.atomic():
+        audit.note(actor, "binding.removed", binding.workflow.slug, **place_of(binding))
+        binding.delete()
+
+
+def place_of(binding: Binding) -> dict[str, str]:
+    """Where a binding holds, as records name it: scope, and instance (slug) or provider."""
+    return {"scope": binding.scope, "provider": binding.provider,
+            "instance": binding.instance.slug if binding.instance else ""}
+
+
+def lock_binding(workflow: Workflow, *, scope: str, instance: Instance | None = None,
+                 provider: str = "") -> Binding | None:
+    """The binding of one scope, held until the transaction ends; None when there is none."""
+    return Binding.objects.select_for_update(of=("self",)).select_related(
+        "workflow", "instance", "version").filter(
+        workflow=workflow, scope=scope, instance=instance, provider=provider).first()
 
 
 def bind(workflow: Workflow, *, scope: str, actor: str, instance: Instance | None = None,

@@ -11,6 +11,7 @@ from actions.library import actions
 from actions.models import Agent, ContactList, Task
 from connections.access import ApiKey
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
+from registry import store
 from registry.models import Run
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key, make_workflow
@@ -68,7 +69,11 @@ EXPECTED = {
     "workflow-schema get": (200, 200), "workflow-publish post": (403, 403),
     "workflow-versions get": (200, 200), "workflow-version get": (200, 200),
     "workflow-export get": (200, 200), "workflow-run post": (403, 404),
+    "workflow-rollback post": (403, 403), "workflow-diff get": (200, 200),
+    "workflow-canary post": (403, 403), "workflow-promote post": (403, 403),
+    "workflow-effective get": (200, 200),
     "binding-list get": (200, 200), "binding-list put": (403, 404),
+    "binding-detail get": (200, 404), "binding-detail delete": (403, 404),
     "run-list get": (200, 200), "run-detail get": (200, 404), "run-actions get": (200, 404),
     "run-rerun post": (403, 404), "run-cancel post": (403, 404),
     "task-list get": (200, 200), "task-detail get": (200, 404),
@@ -127,6 +132,7 @@ def rows():
         "contact-list": {"pk": ContactList.objects.create(name="vip", instance=shop).pk},
         "task": {"pk": Task.objects.create(
             instance=shop, kind="escalation", queue="sales", title="Ana", effect_key="t:1").pk},
+        "binding": {"pk": store.bind(workflow, scope="instance", instance=shop, actor="t").pk},
         "catalog-action": {"id": next(iter(actions()))}, "catalog-provider": {"name": "webhook"},
     }
 

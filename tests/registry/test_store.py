@@ -71,6 +71,33 @@ def test_save_over_a_change_of_somebody_else_is_stale():
         store.save_draft(newer("Mine"), actor="t", base_revision=base)
 
     assert refused.value.code == "stale" and Workflow.objects.get().name == "Theirs"
+    assert (refused.value.stored, refused.value.yours) == (newer("Theirs"), newer("Mine"))
+
+
+def test_publishing_from_an_old_revision_is_stale():
+    workflow = store.save_draft(TEXT, actor="t")
+    store.save_draft(newer("Theirs"), actor="t")
+
+    with pytest.raises(store.Stale) as refused:
+        store.publish(workflow, actor="t", base_revision=workflow.revision)
+
+    assert refused.value.stored == newer("Theirs") and not WorkflowVersion.objects.exists()
+
+
+def test_stored_draft_is_published_not_one_that_was_read_before():
+    workflow = store.save_draft(TEXT, actor="t")
+    store.save_draft(newer("Theirs"), actor="t")
+
+    assert store.publish(workflow, actor="t").text == newer("Theirs")
+
+
+def test_text_that_cannot_be_published_is_not_saved_either():
+    make_workflow(TEXT)
+
+    with pytest.raises(InvalidWorkflow):
+        store.publish_text(BROKEN, actor="t")
+
+    assert Workflow.objects.get().draft == TEXT
 
 
 def test_saving_brings_an_archived_workflow_back():
@@ -137,6 +164,17 @@ def test_rolling_back_publishes_the_old_text_as_a_new_version():
 
     assert (version.number, version.text) == (3, TEXT)
     assert version.note == "rolled back to version 1" and Workflow.objects.get().draft == TEXT
+
+
+def test_rolling_back_to_a_text_that_is_not_valid_any_more_changes_nothing():
+    workflow = make_workflow(TEXT)
+    WorkflowVersion.objects.create(workflow=workflow, number=2, text=BROKEN, sha256="0" * 64,
+                                   compiled={})
+
+    with pytest.raises(InvalidWorkflow):
+        store.roll_back(workflow, 2, actor="t")
+
+    assert Workflow.objects.get().draft == TEXT and workflow.versions.count() == 2
 
 
 def test_import_of_several_documents_stores_and_publishes_each():
@@ -299,3 +337,33 @@ def test_saving_the_same_text_takes_an_archived_workflow_back():
     store.archive(workflow, actor="t")
 
     assert store.save_draft(TEXT, actor="t").archived_at is None
+def test_pinned_binding_runs_its_version_and_the_change_is_noted():
+    make_workflow(TEXT)
+    workflow = make_workflow(newer("B"))
+    binding = store.bind(workflow, scope="global", actor="t")
+
+    store.pin(binding, store.version_of(workflow, 1), actor="user:ana")
+
+    binding.refresh_from_db()
+    assert (binding.version.number, binding.revision) == (1, 2)
+    entry = AuditEntry.objects.get(action="binding.pinned")
+    assert (entry.actor, entry.facts) == ("user:ana", {
+        "scope": "global", "instance": "", "provider": "", "before": None, "after": 1})
+
+
+def test_binding_is_not_pinned_to_a_version_of_another_workflow():
+    binding = store.bind(make_workflow(TEXT), scope="global", actor="t")
+
+    with pytest.raises(InvalidInput, match="another workflow"):
+        store.pin(binding, make_workflow(OTHER).latest(), actor="t")
+
+
+def test_ended_binding_is_gone_and_noted():
+    binding = store.bind(make_workflow(TEXT), scope="instance", instance=make_instance(),
+                         actor="t")
+
+    store.unbind(binding, actor="user:ana")
+
+    assert not Binding.objects.exists()
+    entry = AuditEntry.objects.get(action="binding.removed")
+    assert (entry.target, entry.facts["instance"]) == ("greet", "shop")
