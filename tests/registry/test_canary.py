@@ -38,7 +38,8 @@ def desk():
 def runs(*instances):
     """The version each instance runs, None where it is off."""
     on = matching.table()
-    return [next((item.version_number for item in on.switched_on(instance.pk, instance.provider)), None)
+    return [next((item.version_number for item in
+                  on.switched_on(instance.pk, instance.provider)), None)
             for instance in instances]
 
 
