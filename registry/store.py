@@ -283,7 +283,9 @@ def _check_inputs(version: WorkflowVersion | None, given: dict[str, Any], *, com
                   others: dict[str, Any]) -> None:
     if version is None:
         return
-    wrong = check_values(document.parse(version.text).inputs, given, complete=complete,
+    definition = document.parse(version.text)
+    by_hand = all(trigger.manual for trigger in definition.triggers)  # then they come at the start
+    wrong = check_values(definition.inputs, given, complete=complete and not by_hand,
                          others=others)
     if wrong:
         raise InvalidInput("; ".join(f"{path} {why}" for path, why in wrong.items()),
