@@ -7,7 +7,8 @@ from typing import Any
 from omni.yamlmarks import Path
 from registry import definition as forms
 from registry import grammar
-from registry.bodies import EMPTY, StepReader
+from registry.bodies import EMPTY
+from registry.case_reading import CaseReader
 from registry.grammar import Key
 from registry.schedules import cron_trouble, zone_trouble
 
@@ -17,7 +18,7 @@ _FORMS: Mapping[str, Callable[..., Any]] = {
 
 
 @dataclass(slots=True)
-class WorkflowReader(StepReader):
+class WorkflowReader(CaseReader):
     """Reads the parts around the steps."""
 
     def workflow(self) -> forms.Definition | None:
@@ -27,6 +28,7 @@ class WorkflowReader(StepReader):
             self.note((), "not_a_mapping", "a workflow is a mapping with omni, id, trigger, steps")
             return None
         values = self.shape((), data, grammar.WORKFLOW, label="workflow")
+        self.check_named()
         if values is None:
             return None
         values.pop("omni")
@@ -39,7 +41,7 @@ class WorkflowReader(StepReader):
             return None
         if key.shape == "schedule":
             return self._schedule(path, values)
-        return _FORMS[key.shape](**values)
+        return _FORMS.get(key.shape, dict)(**values)
 
     def _schedule(self, path: Path, values: dict[str, Any]) -> forms.Schedule | None:
         if trouble := cron_trouble(values["cron"]):
@@ -92,11 +94,3 @@ class WorkflowReader(StepReader):
             read = [self.shape((*path, index), item, grammar.MATCH, label=title)
                     for index, item in enumerate(self.items(path, value, title) or ())]
         return tuple(forms.Match(**values) for values in read if values is not None)
-
-    def read_tests(self, path: Path, value: Any, key: Key, title: str) -> Any:
-        items = self.items(path, value, title) or []
-        for index, item in enumerate(items):
-            for name in ("event", "expect"):
-                if not isinstance(item, Mapping) or name not in item:
-                    self.note((*path, index), "missing_key", f"a test needs '{name}'")
-        return tuple(item for item in items if isinstance(item, Mapping))
