@@ -13,7 +13,7 @@ from django.db.models import F
 from connections.models import Instance
 from omni import audit, yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
-from registry import document, steps
+from registry import document, names, steps, workflow_tests
 from registry.models import Binding, Workflow, WorkflowVersion
 
 
@@ -58,13 +58,16 @@ def _heading(text: str) -> tuple[str, str, str]:
     return (slug, str(data.get("name") or "")[:120], str(data.get("description") or ""))
 
 
-def publish(workflow: Workflow, *, actor: str, user: Any = None,
-            note: str = "") -> WorkflowVersion:
+def publish(workflow: Workflow, *, actor: str, user: Any = None, note: str = "",
+            skip_tests: bool = False) -> WorkflowVersion:
     """Make the draft an immutable version, the one that bindings of `latest` run from now on.
 
-    The same text as the newest version makes no new one. Raises InvalidWorkflow with every error.
+    The same text as the newest version makes no new one. Raises InvalidWorkflow with every error,
+    or, unless they are skipped, with every failure of its `tests`.
     """
     errors = [item for item in problems(workflow.draft) if item.severity == "error"]
+    if not errors and not skip_tests:
+        errors = workflow_tests.problems(workflow.draft)
     if errors:
         raise InvalidWorkflow(errors)
     definition = document.parse(workflow.draft)
@@ -85,19 +88,20 @@ def publish(workflow: Workflow, *, actor: str, user: Any = None,
 
 
 def roll_back(workflow: Workflow, number: int, *, actor: str, user: Any = None) -> WorkflowVersion:
-    """Publish an old text again, as a new version."""
+    """Publish an old text again, as a new version. Its tests passed then, and are not run again."""
     old = workflow.versions.filter(number=number).first()
     if old is None:
         raise InvalidInput(f"workflow '{workflow.slug}' has no version {number}")
     workflow = save_draft(old.text, actor=actor)
-    return publish(workflow, actor=actor, user=user, note=f"rolled back to version {number}")
+    return publish(workflow, actor=actor, user=user, note=f"rolled back to version {number}",
+                   skip_tests=True)
 
 
-def import_text(text: str, *, actor: str, publish: bool = True,
-                user: Any = None) -> list[Workflow]:
+def import_text(text: str, *, actor: str, publish: bool = True, user: Any = None,
+                skip_tests: bool = False) -> list[Workflow]:
     """Store one document, or several separated by `---`; all are checked before one is stored.
 
-    publish: also publish each. Raises InvalidWorkflow; nothing is stored then.
+    publish: also publish each. Raises InvalidWorkflow as `publish` does; nothing is stored then.
     """
     documents = [part for part in split_documents(text) if part.strip()]
     if not documents:
@@ -111,7 +115,8 @@ def import_text(text: str, *, actor: str, publish: bool = True,
         workflows = [save_draft(part, actor=actor) for part in documents]
         if publish:
             for workflow in workflows:
-                _publish(workflow, actor=actor, user=user, note="imported")
+                _publish(workflow, actor=actor, user=user, note="imported",
+                         skip_tests=skip_tests)
     return workflows
 
 
@@ -127,6 +132,29 @@ def split_documents(text: str) -> list[str]:
         else:
             parts[-1].append(line)
     return ["".join(part) for part in parts if "".join(part).strip()]
+
+
+def save_pins(workflow: Workflow, pins: dict[str, Any], *, actor: str) -> Workflow:
+    """Say what trials take for steps, {id or path: output}; what was said before is replaced.
+
+    Raises InvalidInput for an output that is no mapping, and for a step the draft does not have.
+    """
+    wrong = {f"pins.{name}": "must be a mapping: the output of the step"
+             for name, output in pins.items() if not isinstance(output, dict)}
+    known = document.step_names(workflow.draft)
+    if known is not None:
+        for name in pins:
+            if name not in known:
+                near = names.nearest(name, known)
+                wrong[f"pins.{name}"] = f"the draft has no step '{name}'" + (
+                    f"; did you mean '{near}'?" if near else "")
+    if wrong:
+        raise InvalidInput("; ".join(wrong.values()), details=wrong)
+    with transaction.atomic():
+        Workflow.objects.filter(pk=workflow.pk).update(pins=pins)
+        audit.note(actor, "workflow.pinned", workflow.slug, steps=sorted(pins))
+    workflow.pins = pins
+    return workflow
 
 
 def export_text(workflow: Workflow, *, number: int | None = None) -> str:
