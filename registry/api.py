@@ -33,6 +33,7 @@ from registry.serializers import (
     WorkflowsSerializer,
     WorkflowSummarySerializer,
 )
+from registry.trials_api import TrialActions
 from registry.yaml_bodies import DOCUMENT_PARSERS, YamlRenderer
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
@@ -40,7 +41,7 @@ IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
 DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
-class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
+class WorkflowViewSet(TrialActions, StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
     """Workflows: YAML documents with immutable published versions. They belong to no instance."""
 
     queryset = Workflow.objects.annotate(latest_version=Subquery(
@@ -117,7 +118,7 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
                    parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, slug: str) -> Response:
-        """Make the draft a version; 400 with every problem when it has errors."""
+        """Make the draft a version; 400 with every problem when it has errors or a test fails."""
         workflow = self.get_object()
         wish = self.body(PublishSerializer)
         base = self.base_revision(wish, workflow)
@@ -125,7 +126,7 @@ class WorkflowViewSet(StrictFiltersMixin, viewsets.ReadOnlyModelViewSet):
             raise Conflict(f"the draft is at revision {workflow.revision}, not {base}",
                            code="stale")
         version = store.publish(workflow, actor=self.writer(), user=self.person(),
-                                note=wish["note"])
+                                note=wish["note"], skip_tests=wish["skip_tests"])
         return Response(VersionSerializer(version).data, status=201)
 
     @extend_schema(responses=VersionSummarySerializer(many=True), filters=False)
