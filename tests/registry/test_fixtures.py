@@ -8,6 +8,7 @@ from omni.errors import InvalidInput
 from registry import fixtures, staging
 from registry.lazy import Lazy
 from tests.factories import NOON, make_event, make_instance
+from tests.omni import documents
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +24,16 @@ def test_fixture_is_an_event_of_its_kind(name):
     assert is_kind(staged.event.event_type)
     assert staged.event.event_type == name.partition("__")[0]
     assert staged.event.occurred_at == NOON and not staged.is_stored
+
+
+def test_page_about_testing_lists_the_fixtures():
+    text = (documents.ROOT / "docs" / "testing-workflows.md").read_text()
+    rows = documents.rows_of(documents.section(text, "Fixtures"))
+
+    listed = [f"{kind}__{variant}" for row in rows for kind, *variants in [row.split("`")[1::2]]
+              for variant in variants]
+
+    assert listed == list(fixtures.EVENTS)
 
 
 def test_kind_alone_is_its_first_variant():
