@@ -78,8 +78,8 @@ def shown(found: Trial) -> dict[str, Any]:
     """A trial for the template."""
     facts = found.as_dict()
     for step in facts["path"]:
-        step["input"] = pretty(step["input"], title="input", is_open=False)
-        step["output"] = pretty(step["output"], title="output", is_open=False)
+        for name in ("input", "output"):
+            step[name] = pretty(step[name], title=name, is_open=False) if step[name] else ""
     for one in facts["expressions"]:
         one["value"] = json.dumps(one["value"], ensure_ascii=False)
     return {"trial": facts, "sends": [(sent, pretty(sent, title="all of it", is_open=False))

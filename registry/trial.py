@@ -88,7 +88,7 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
     staged = event if isinstance(event, Staged) else Staged(event)
     now = now or (staged.event.received_at if staged.is_stored else timezone.now())
     given = {**(pins or {}), **(answers or {})}
-    _check_names(traced, inputs or {}, [*given, *([until] if until else [])])
+    _check_names(traced, inputs or {}, given, until)
     values = {name: item.default for name, item in traced.definition.inputs.items()}
     hands = TrialHands(
         staged=staged, workflow=traced.definition.id, library=library, now=now, ids=traced.ids,
@@ -103,12 +103,14 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
     return result
 
 
-def _check_names(traced: Traced, inputs: Mapping[str, Any], steps: list[str]) -> None:
-    wrong: dict[str, str] = {}
+def _check_names(traced: Traced, inputs: Mapping[str, Any], given: Mapping[str, Any],
+                 until: str) -> None:
+    wrong = {name: f"what is given for '{name}' must be a mapping: the output of that step"
+             for name, output in given.items() if not isinstance(output, Mapping)}
     places = {*traced.ids, *filter(None, traced.ids.values())}
-    for kind, given, known in (("input", list(inputs), set(traced.definition.inputs)),
-                               ("step", steps, places)):
-        for name in given:
+    for kind, asked, known in (("input", list(inputs), set(traced.definition.inputs)),
+                               ("step", [*given, *([until] if until else [])], places)):
+        for name in asked:
             if name not in known:
                 near = names.nearest(name, sorted(known))
                 wrong[name] = f"the workflow has no {kind} '{name}'" + (

@@ -30,6 +30,7 @@ from registry.stubs import Past
 from registry.waiting import Wait
 
 MOST_STEPS = 5_000
+WOULD_WRITE = "would_write"
 _READ_ONLY = "25006"  # SQLSTATE of a write in a read-only transaction
 
 
@@ -117,7 +118,8 @@ class TrialHands:
         given = self._given(step.path)
         if action.effects == "send":
             outcome = self._execute(action, params, step, execution, "recorded")
-            return outcome if given is None else self._stub(step, execution, "pin", given)
+            if given is None and outcome.code != WOULD_WRITE:
+                return outcome
         if given is not None:
             return self._stub(step, execution, "pin", given)
         if action.effects in ("none", "read"):
@@ -243,7 +245,7 @@ class TrialHands:
             if getattr(exc.__cause__, "sqlstate", "") != _READ_ONLY:
                 raise
             return failed(f"{action.id} tried to write and a trial stores nothing; pin this step",
-                          code="would_write")
+                          code=WOULD_WRITE)
 
     def _context(self, step: Step, execution: Execution) -> Context:
         turn = f"@{execution.iteration}" if execution.iteration else ""

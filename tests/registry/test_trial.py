@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actions.base import Outcome, Output, done, stop
+from connections.envelope import OutboundMessage
 from events.models import Event, OutboxMessage
 from omni.errors import InvalidInput, InvalidWorkflow, Unavailable
 from registry import fixtures, matching, staging, stubs, trial
@@ -344,7 +345,8 @@ def test_trial_has_an_end_in_any_case(probe):
 @pytest.mark.parametrize(("options", "message"), [
     ({"inputs": {"limt": 1}}, "no input 'limt'; did you mean 'limit'"),
     ({"pins": {"frist": {}}}, "no step 'frist'; did you mean 'first'"),
-    ({"until": "frist"}, "no step 'frist'")])
+    ({"until": "frist"}, "no step 'frist'"),
+    ({"pins": {"first": 5}}, "'first' must be a mapping")])
 def test_names_that_are_none_are_refused(options, message):
     with pytest.raises(InvalidInput, match=message):
         tried("- {id: first, stop: done}", head="inputs: {limit: {type: number}}", **options)
@@ -389,6 +391,20 @@ def test_read_that_writes_is_refused_by_the_database(probe):
     found = tried("- {uses: custom.look, on_error: continue}\n- {uses: custom.look}")
 
     assert [entry["code"] for entry in found.path] == ["would_write", ""]
+    assert not Workflow.objects.exists()
+
+
+def test_send_that_also_writes_is_stood_in_for(probe):
+    def keeps_and_sends(event, context):
+        context.deliver(OutboundMessage(kind="text", to="x", text="hi"), context.effect(0))
+        return _writes(event, context)
+
+    probe.answers = [keeps_and_sends]
+
+    found = tried("- {id: send, uses: custom.send}")
+
+    assert taken(found) == [("send", "done", "sample")]
+    assert [sent["text"] for sent in found.sends] == ["hi"]
     assert not Workflow.objects.exists()
 
 
