@@ -22,6 +22,7 @@ from omni.errors import InvalidWorkflow, OmniError
 from registry import canary, effective, overlap, store, version_diff
 from registry.admin_forms import ImportForm, WorkflowForm
 from registry.admin_runs import runs_by_workflow
+from registry.admin_trials import TrialPage
 from registry.admin_versions import repinned, warn
 from registry.models import Binding, Workflow, WorkflowVersion
 
@@ -90,7 +91,7 @@ class WorkflowChangeList(ChangeList):
 
 
 @admin.register(Workflow)
-class WorkflowAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
+class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
     change_scope = "workflows"
     is_everywhere = True
     form = WorkflowForm
@@ -114,7 +115,7 @@ class WorkflowAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
 
     def get_urls(self) -> list:
         return [path("<int:number>/export/", self.admin_site.admin_view(self.export_yaml),
-                     name="registry_workflow_export"), *super().get_urls()]
+                     name="registry_workflow_export"), *self.trial_urls(), *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
         return WorkflowChangeList

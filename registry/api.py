@@ -42,6 +42,7 @@ from registry.serializers import (
     WorkflowSummarySerializer,
 )
 from registry.stale_answers import STALE, StaleAnswers
+from registry.trials_api import TrialActions
 from registry.versions_api import VersionVerbs, published, warnings_of
 from registry.yaml_bodies import DOCUMENT_PARSERS, SchemaRenderer, YamlRenderer
 
@@ -54,7 +55,7 @@ IDEMPOTENCY = OpenApiParameter(
 DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
-class WorkflowViewSet(VersionVerbs, StaleAnswers, StrictFiltersMixin,
+class WorkflowViewSet(VersionVerbs, TrialActions, StaleAnswers, StrictFiltersMixin,
                       viewsets.ReadOnlyModelViewSet):
     """Workflows: YAML documents with immutable published versions. They belong to no instance."""
 
@@ -139,11 +140,14 @@ class WorkflowViewSet(VersionVerbs, StaleAnswers, StrictFiltersMixin,
                    parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, slug: str) -> Response:
-        """Make the draft, or a new text, a version; 400 with every problem when it has errors."""
+        """Make the draft, or a new text, a version; 400 with every problem when it has
+        errors or a test fails.
+        """
         workflow, who = self.get_object(), self.writer()
         wish = self.body(PublishSerializer)
         facts = {"actor": who, "user": self.person(), "note": wish["note"],
-                 "base_revision": self.base_revision(wish, workflow)}
+                 "base_revision": self.base_revision(wish, workflow),
+                 "skip_tests": wish["skip_tests"]}
         if "text" not in wish:
             return published(store.publish(workflow, **facts))
         _need_id(wish["text"], slug)

@@ -72,6 +72,16 @@ def _check(reader: WorkflowReader, library: Library, executable: frozenset[str] 
         action.effects == "send" for action in actions.values()))
 
 
+def step_names(text: str) -> list[str] | None:
+    """Ids and paths of the steps of a document; None when it cannot be read that far."""
+    try:
+        reader = WorkflowReader(yamlio.load(text))
+    except InvalidWorkflow:
+        return None
+    reader.workflow()
+    return [*reader.ids, *(placed.step.path for placed in reader.steps)]
+
+
 def is_slug(text: str) -> bool:
     """Whether a text can be the id of a workflow or step."""
     return _SLUG.fullmatch(text) is not None

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from registry import names
+
 VERSION = 1
 SLUG = "^[a-z][a-z0-9_-]{1,63}$"
 MAX_STEPS = 200  # of one list
@@ -13,6 +15,7 @@ STEP_KINDS = ("uses", "set", "branch", "for_each", "parallel", "wait", "approval
 CATCH_UPS = ("none", "last", "all")
 GATES = ("once", "debounce", "throttle", "concurrency", "cancel_on", "claim")
 STOP_STATUSES = ("done", "ignored", "failed")
+TRIAL_STATES = (*STOP_STATUSES, "waits")
 INPUT_TYPES = ("text", "number", "integer", "boolean", "list", "mapping", "choice", "duration",
                "agent", "audience", "handle", "handles", "contact", "contacts", "conversation",
                "instance", "workflow", "url")
@@ -22,14 +25,16 @@ NEVER_RETRIED = ("invalid", "denied")
 Kind = Literal["version", "slug", "text", "integer", "number", "boolean", "duration", "expression",
                "texts", "choice", "mapping", "any", "template", "templates", "kinds", "retries",
                "steps", "on_error", "options", "arms", "inputs", "triggers", "matches", "tests",
-               "shape"]
+               "shape", "example", "fixture", "fact", "moment", "outputs", "given", "step_names",
+               "sends"]
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key. into: the field of the dataclass it fills, when not its own name.
 
-    shape: the table of a nested mapping. least, most: bounds of a number, most items of a list.
+    shape: the table of a nested mapping, or the kind of a fact. least, most: bounds of a number,
+    most items of a list.
     """
 
     kind: Kind
@@ -183,11 +188,54 @@ STOP: Shape = {
     "status": Key("choice", "how the run ends", choices=STOP_STATUSES),
     "reason": Key("template", "why, for people"),
 }
+_STORED_ONLY = frozenset(  # of an event: what only its row has, or what follows from the others
+    ("instance_id raw_id raw_index conversation_id actor_id contact_id target_event_id "
+     "caused_by_id trace_id created_at routed_at normalizer state batch batch_text").split())
+
+
+def _facts(fields: Mapping[str, names.Field]) -> dict[str, Key]:
+    """Keys of an example; ids are those of rows, and an example has none."""
+    return {name: Key("fact", field.about, shape=field.kind) for name, field in fields.items()
+            if name != "id"}
+
+
+EXAMPLE: Shape = {  # the event of a test, as fields over a fixture
+    "fixture": Key("fixture", "the event it is made of; message.text when absent"),
+    **_facts({name: field for name, field in names.EVENT.items() if name not in _STORED_ONLY}),
+    "media": Key("shape", "the first attachment", shape="media"),
+    "conversation": Key("shape", "where it happened; null for nowhere", shape="conversation"),
+    "contact": Key("shape", "the person on the other side; null for nobody", shape="contact"),
+    "instance": Key("shape", "the account it came through", shape="instance"),
+}
+TEST: Shape = {
+    "name": Key("text", "what it shows, for people", most=120),
+    "event": Key("example", "a stored event's id, a fixture, or fields over one", required=True),
+    "inputs": Key("given", "inputs, over their defaults"),
+    "mocks": Key("outputs", "by step: its output, or {status, code, reason}"),
+    "answers": Key("outputs", "by step: the event of a wait, the answer of an approval"),
+    "now": Key("moment", "the time it is"),
+    "expect": Key("shape", "what must come of it", required=True, shape="expect"),
+}
+EXPECT: Shape = {
+    "matched": Key("boolean", "whether the event wakes the workflow"),
+    "reason": Key("text", "part of why it does not, or of why the run ended"),
+    "path": Key("step_names", "steps that are done, in this order"),
+    "not_path": Key("step_names", "steps that are not done"),
+    "sends": Key("sends", "everything that goes out, in order; of each the fields that count"),
+    "state": Key("choice", "how the run ends", choices=TRIAL_STATES),
+    "outputs": Key("outputs", "by step: fields of its output"),
+    "gates": Key("shape", "the keys of its gates", shape="gates"),
+}
+EXPECT_GATES: Shape = {name: Key("any", f"value of {name}.key")
+                       for name in ("once", "debounce", "throttle", "concurrency")}
 SHAPES: Mapping[str, Shape] = {
     "retry": RETRY, "once": ONCE, "debounce": DEBOUNCE, "throttle": THROTTLE,
     "concurrency": CONCURRENCY, "cancel_on": MATCH, "schedule": SCHEDULE, "input": INPUT,
     "branch": ARM, "for_each": FOR_EACH, "wait": WAIT, "approval": APPROVAL, "decide": DECIDE,
     "call": CALL, "stop": STOP, "step": STEP, "workflow": WORKFLOW,
+    "test": TEST, "expect": EXPECT, "gates": EXPECT_GATES, "example": EXAMPLE,
+    "media": _facts(names.MEDIA), "conversation": _facts(names.CONVERSATION),
+    "contact": _facts(names.CONTACT), "instance": _facts(names.INSTANCE),
 }
 HABITS: Mapping[str, str] = {  # what people write who know another language of this kind
     "on": "trigger", "when": "if", "action": "uses", "run": "uses", "params": "with",

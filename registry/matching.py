@@ -29,6 +29,7 @@ from registry.models import Binding, WorkflowVersion
 logger = logging.getLogger("omni.registry")
 SCOPE_RANK = {"instance": 0, "provider": 1, "global": 2}
 HOP_LIMIT = 5
+PAST_SOURCES = ("history", "import")
 _STAMP = """
 SELECT (SELECT coalesce(sum(revision), 0) FROM omni_workflows),
        (SELECT count(*) FROM omni_workflow_versions),
@@ -240,20 +241,16 @@ def match(event: Event, on: Table, *, values: scope.Lazy | None = None) -> Decis
 
     values: what conditions read, when the caller has it already (`scope.of_event`).
     """
-    decision = Decision()
-    if event.source in ("history", "import"):
-        decision.reason = f"{event.source} events wake no workflow"
-        return decision
-    if event.hop >= HOP_LIMIT:
-        decision.reason = f"the chain of automatic messages reached {HOP_LIMIT}"
-        decision.loops = True
+    decision = Decision(reason=why_not_routed(event))
+    if decision.reason:
+        decision.loops = event.source not in PAST_SOURCES
         return decision
     values = scope.of_event(event) if values is None else values
     claimed: dict[str, str] = {}
     for effective in on.candidates(event):
         verdict = {"workflow": effective.slug, "version": effective.version_number,
                    "binding": effective.binding_id}
-        clause = _clause_that_fails(effective, event, values)
+        clause = clause_that_fails(effective.definition, event, values, inputs=effective.inputs)
         claim = effective.definition.claim
         if clause is not None:
             verdict.update(clause)
@@ -272,16 +269,25 @@ def match(event: Event, on: Table, *, values: scope.Lazy | None = None) -> Decis
     return decision
 
 
-def _clause_that_fails(effective: Effective, event: Event,
-                       values: scope.Lazy) -> dict[str, str] | None:
+def why_not_routed(event: Event) -> str:
+    """Why no workflow at all is asked about an event, "" when all are."""
+    if event.source in PAST_SOURCES:
+        return f"{event.source} events wake no workflow"
+    if event.hop >= HOP_LIMIT:
+        return f"the chain of automatic messages reached {HOP_LIMIT}"
+    return ""
+
+
+def clause_that_fails(definition: Definition, event: Event, values: scope.Lazy, *,
+                      inputs: Mapping[str, Any]) -> dict[str, str] | None:
     """None when one trigger takes the event, else what the last one said no with."""
     said: dict[str, str] | None = None
-    values["inputs"] = effective.inputs
-    if named.workflow_of(event) == effective.slug:
-        if any(named.is_for(event, trigger) for trigger in effective.definition.triggers):
+    values["inputs"] = inputs
+    if named.workflow_of(event) == definition.id:
+        if any(named.is_for(event, trigger) for trigger in definition.triggers):
             return None
         said = {"result": "condition", "clause": named.how(event)}
-    for trigger in effective.definition.triggers:
+    for trigger in definition.triggers:
         if not trigger.matches_type(event.event_type):
             continue
         said = _no(trigger, event, values)

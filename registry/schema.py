@@ -17,7 +17,7 @@ from actions.base import Action
 from connections import library as providers
 from connections.envelope import KINDS
 from registry import definition as forms
-from registry import grammar, names
+from registry import fixtures, grammar, names
 from registry.durations import PATTERN as DURATION
 from registry.event_types import PATTERNS
 from registry.expressions import MAX_LENGTH
@@ -52,6 +52,15 @@ _ABOUT: Mapping[str, str] = {
     "cancel_on": "Events that end a run.",
     "schedule": "Due by the clock, once for each instance it is switched on for.",
     "input": "A value the binding gives, or who starts the workflow by hand.",
+    "fixture": "An event that comes with Omni, by its name.",
+    "test": "An event, and what must come of it.",
+    "expect": "What must come of a test.",
+    "gates": "Keys of gates, as a test expects them.",
+    "example": "The event of a test: fields over a fixture.",
+    "media": "The first attachment of an example.",
+    "conversation": "Where an example happened.",
+    "contact": "The person of an example.",
+    "instance": "The account of an example.",
     "branch": "One arm: if and do, or else.",
     "for_each": "Steps for each item of a list.",
     "wait": "Waits for a time, until a moment, or for an event.",
@@ -112,6 +121,7 @@ _SCALARS: dict[str, Any] = {
                    + ". Functions: " + ", ".join(sorted(FUNCTIONS)) + "."},
     "templated": {"type": "string", "pattern": r"\$\{\{", "description": "Text with ${{ … }}."},
     "texts": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+    "fixture": {"enum": list(fixtures.NAMES)},
     "kind": {"anyOf": [{"enum": list(PATTERNS)},
                        {"type": "string", "pattern": r"\*|^(custom|system)\."}]},
     "kinds": {"oneOf": [_ref("kind"), {"type": "array", "minItems": 1, "items": _ref("kind")}]},
@@ -167,11 +177,18 @@ def _of_key(key: Key) -> dict[str, Any]:
                                                             "maxLength": int(key.most)}
     if key.kind == "choice":
         return {"enum": list(key.choices)}
+    if key.kind == "fact":
+        return {"type": [_FACTS[key.shape], "null"]}
     if key.kind == "shape":
-        return _ref(key.shape)
+        return _nullable(key) if key.shape in ("conversation", "contact", "media") \
+            else _ref(key.shape)
     if key.kind == "triggers":
         return _list("trigger", least=1, most=key.most)
     return _OTHERS[key.kind]
+
+
+def _nullable(key: Key) -> dict[str, Any]:
+    return {"oneOf": [_ref(key.shape), {"type": "null"}]}
 
 
 _OTHERS: Mapping[str, dict[str, Any]] = {
@@ -184,8 +201,17 @@ _OTHERS: Mapping[str, dict[str, Any]] = {
     "retries": {**_ref("texts"), "examples": [list(grammar.RETRY_CLASSES)]},
     "matches": _list("match"),
     "inputs": {"type": "object", "additionalProperties": _ref("input")},
-    "tests": {"type": "array", "items": {"type": "object", "required": ["event", "expect"]}},
+    "tests": _list("test"),
+    "example": {"oneOf": [{"type": "integer", "minimum": 1}, _ref("fixture"), _ref("example")]},
+    "fixture": _ref("fixture"),
+    "moment": {"type": "string", "examples": ["2026-03-02T12:00:00Z"]},
+    "given": {"type": "object"},
+    "outputs": {"type": "object", "additionalProperties": {"type": "object"}},
+    "step_names": {"type": "array", "items": {"type": "string"}},
+    "sends": {"type": "array", "items": {"type": "object"}},
 }
+_FACTS: Mapping[str, str] = {"text": "string", "time": "string", "number": "number",
+                             "boolean": "boolean", "list": "array", "mapping": "object"}
 
 
 def _trigger() -> dict[str, Any]:

@@ -58,6 +58,7 @@ class NoteSerializer(StrictFieldsMixin, serializers.Serializer):
 
     note = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
     base_revision = serializers.IntegerField(min_value=0, max_value=2 ** 31 - 1, required=False)
+    skip_tests = serializers.BooleanField(default=False, help_text="Publish although tests fail.")
 
 
 class StartSerializer(StrictFieldsMixin, serializers.Serializer):

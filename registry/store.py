@@ -13,7 +13,7 @@ from django.utils import timezone
 from connections.models import Instance
 from omni import audit, yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
-from registry import document, overlap, steps, version_diff
+from registry import document, names, overlap, steps, version_diff, workflow_tests
 from registry.inputs import check as check_values
 from registry.models import Binding, Workflow, WorkflowVersion
 
@@ -86,16 +86,19 @@ def _heading(text: str) -> tuple[str, str, str]:
 
 
 def publish(workflow: Workflow, *, actor: str, user: Any = None, note: str = "",
-            base_revision: int | None = None) -> WorkflowVersion:
+            base_revision: int | None = None, skip_tests: bool = False) -> WorkflowVersion:
     """Make the stored draft an immutable version, which bindings without a pin run from now on.
 
     The same text as the newest version makes no new one. Raises InvalidWorkflow with every error,
-    and Stale when `base_revision` is not the stored one.
+    or, unless they are skipped, with every failure of its `tests`; and Stale when `base_revision`
+    is not the stored one.
     """
     with transaction.atomic():
         stored = Workflow.objects.select_for_update().get(pk=workflow.pk)
         _need_revision(stored, base_revision)
         errors = [item for item in problems(stored.draft) if item.severity == "error"]
+        if not errors and not skip_tests:
+            errors = workflow_tests.problems(stored.draft)
         if errors:
             raise InvalidWorkflow(errors)
         digest = hashlib.sha256(stored.draft.encode()).hexdigest()
@@ -129,22 +132,23 @@ def archive(workflow: Workflow, *, actor: str) -> None:
 
 
 def publish_text(text: str, *, actor: str, user: Any = None, note: str = "",
-                 base_revision: int | None = None) -> WorkflowVersion:
+                 base_revision: int | None = None, skip_tests: bool = False) -> WorkflowVersion:
     """Store a document as the draft and publish it, or do neither. Raises what both raise."""
     with transaction.atomic():
         workflow = save_draft(text, actor=actor, base_revision=base_revision)
-        return publish(workflow, actor=actor, user=user, note=note)
+        return publish(workflow, actor=actor, user=user, note=note, skip_tests=skip_tests)
 
 
 def roll_back(workflow: Workflow, number: int, *, actor: str, user: Any = None, note: str = "",
               base_revision: int | None = None) -> WorkflowVersion:
     """Publish an old text again, as a new version and as the draft.
 
-    Raises InvalidWorkflow, with nothing changed, when this installation no longer takes the text.
+    Its tests passed then, and are not run again. Raises InvalidWorkflow, with nothing changed, when
+    this installation no longer takes the text.
     """
     return publish_text(version_of(workflow, number).text, actor=actor, user=user,
                         note=note or f"rolled back to version {number}",
-                        base_revision=base_revision)
+                        base_revision=base_revision, skip_tests=True)
 
 
 def version_of(workflow: Workflow, number: int) -> WorkflowVersion:
@@ -155,11 +159,11 @@ def version_of(workflow: Workflow, number: int) -> WorkflowVersion:
     return version
 
 
-def import_text(text: str, *, actor: str, publish: bool = True,
-                user: Any = None) -> list[Workflow]:
+def import_text(text: str, *, actor: str, publish: bool = True, user: Any = None,
+                skip_tests: bool = False) -> list[Workflow]:
     """Store one document, or several separated by `---`; all are checked before one is stored.
 
-    publish: also publish each. Raises InvalidWorkflow; nothing is stored then.
+    publish: also publish each. Raises InvalidWorkflow as `publish` does; nothing is stored then.
     """
     documents = [part for part in split_documents(text) if part.strip()]
     if not documents:
@@ -173,7 +177,8 @@ def import_text(text: str, *, actor: str, publish: bool = True,
         workflows = [save_draft(part, actor=actor) for part in documents]
         if publish:
             for workflow in workflows:
-                _publish(workflow, actor=actor, user=user, note="imported")
+                _publish(workflow, actor=actor, user=user, note="imported",
+                         skip_tests=skip_tests)
     return workflows
 
 
@@ -189,6 +194,29 @@ def split_documents(text: str) -> list[str]:
         else:
             parts[-1].append(line)
     return ["".join(part) for part in parts if "".join(part).strip()]
+
+
+def save_pins(workflow: Workflow, pins: dict[str, Any], *, actor: str) -> Workflow:
+    """Say what trials take for steps, {id or path: output}; what was said before is replaced.
+
+    Raises InvalidInput for an output that is no mapping, and for a step the draft does not have.
+    """
+    wrong = {f"pins.{name}": "must be a mapping: the output of the step"
+             for name, output in pins.items() if not isinstance(output, dict)}
+    known = document.step_names(workflow.draft)
+    if known is not None:
+        for name in pins:
+            if name not in known:
+                near = names.nearest(name, known)
+                wrong[f"pins.{name}"] = f"the draft has no step '{name}'" + (
+                    f"; did you mean '{near}'?" if near else "")
+    if wrong:
+        raise InvalidInput("; ".join(wrong.values()), details=wrong)
+    with transaction.atomic():
+        Workflow.objects.filter(pk=workflow.pk).update(pins=pins)
+        audit.note(actor, "workflow.pinned", workflow.slug, steps=sorted(pins))
+    workflow.pins = pins
+    return workflow
 
 
 def export_text(workflow: Workflow, *, number: int | None = None) -> str:

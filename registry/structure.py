@@ -8,7 +8,8 @@ from zoneinfo import available_timezones
 from omni.yamlmarks import Path
 from registry import definition as forms
 from registry import grammar, names
-from registry.bodies import EMPTY, StepReader
+from registry.bodies import EMPTY
+from registry.case_reading import CaseReader
 from registry.grammar import Key
 from registry.inputs import wrong_value
 from registry.reading import nearest_key
@@ -20,7 +21,7 @@ _FORMS: Mapping[str, Callable[..., Any]] = {
 
 
 @dataclass(slots=True)
-class WorkflowReader(StepReader):
+class WorkflowReader(CaseReader):
     """Reads the parts around the steps."""
 
     def workflow(self) -> forms.Definition | None:
@@ -32,6 +33,7 @@ class WorkflowReader(StepReader):
                       f"a workflow is a mapping with omni, id, trigger, steps{hint}")
             return None
         values = self.shape((), data, grammar.WORKFLOW, label="workflow")
+        self.check_named()
         if values is None:
             return None
         values.pop("omni")
@@ -44,7 +46,7 @@ class WorkflowReader(StepReader):
             return None
         if key.shape == "schedule":
             return self._schedule(path, values)
-        return _FORMS[key.shape](**values)
+        return _FORMS.get(key.shape, dict)(**values)
 
     def _schedule(self, path: Path, values: dict[str, Any]) -> forms.Schedule | None:
         if trouble := cron_trouble(values["cron"]):
@@ -119,15 +121,3 @@ class WorkflowReader(StepReader):
             read = [self.shape((*path, index), item, grammar.MATCH, label=title)
                     for index, item in enumerate(self.items(path, value, title) or ())]
         return tuple(forms.Match(**values) for values in read if values is not None)
-
-    def read_tests(self, path: Path, value: Any, key: Key, title: str) -> Any:
-        items = self.items(path, value, title) or []
-        for index, item in enumerate(items):
-            if not isinstance(item, Mapping):
-                self.note((*path, index), "not_a_mapping",
-                          "a test must be a mapping with event, expect")
-                continue
-            for name in ("event", "expect"):
-                if name not in item:
-                    self.note((*path, index), "missing_key", f"a test needs '{name}'")
-        return tuple(item for item in items if isinstance(item, Mapping))

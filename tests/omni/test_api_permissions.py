@@ -37,6 +37,8 @@ BODIES = {
     "workflow-import post": {"text": YAML.format(id="new")},
     "workflow-validate post": {"text": YAML.format(id="new")},
     "workflow-run post": {"instance": "shop"},
+    "workflow-dry-run post": {"event": "message.text"},
+    "workflow-backtest post": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"},
 }
 # address and method: (key with read on every instance, key with every scope on another instance)
 EXPECTED = {
@@ -72,6 +74,9 @@ EXPECTED = {
     "workflow-rollback post": (403, 403), "workflow-diff get": (200, 200),
     "workflow-canary post": (403, 403), "workflow-promote post": (403, 403),
     "workflow-effective get": (200, 200),
+    "workflow-dry-run post": (403, 200), "workflow-backtest post": (403, 200),
+    "workflow-test post": (403, 403),
+    "workflow-pins get": (200, 403), "workflow-pins put": (403, 403),
     "binding-list get": (200, 200), "binding-list put": (403, 404),
     "binding-detail get": (200, 404), "binding-detail delete": (403, 404),
     "run-list get": (200, 200), "run-detail get": (200, 404), "run-actions get": (200, 404),
@@ -143,7 +148,7 @@ def address(name, rows):
             "workflow-validate", "workflow-import", "workflow-schema"):
         return reverse(name)
     kind = name if name in rows else name.rsplit("-", 1)[0]
-    kind = "instance" if name == "instance-set-up" else kind
+    kind = {"instance-set-up": "instance", "workflow-dry-run": "workflow"}.get(name, kind)
     extra = {"workflow-version": {"number": 1}, "event-attachment": {"position": 0}}.get(name, {})
     return reverse(name, kwargs=rows[kind] | extra)
 

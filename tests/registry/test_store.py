@@ -306,7 +306,7 @@ def test_required_input_may_come_from_a_wider_binding():
 
 
 def test_what_is_only_started_by_hand_may_be_given_its_inputs_then():
-    by_hand = NEEDS.replace("{event: message.text}", "{manual: true}")
+    by_hand = NEEDS.replace("event: message.text", "manual: true")
 
     assert "manual" in by_hand and switch_on(by_hand).bindings.get().enabled
 

@@ -30,13 +30,13 @@ from tests.registry.language import errors, workflow
          "line 6, column 10: timeout: '30' is not a duration; write a number and ms, s, m, h or d, "
          "like 30s"]),
     ("omni: 1\nid: ok\nsteps: []\ntrigger: [{manual: true}]\nvars: []\ninputs: []\n"
-     "tests: [{event: a}, 5]\ncancel_on: {}", ["line 5, column 7: vars must be a mapping of names"
+     "tests: [{event: 1}, 5]\ncancel_on: {}", ["line 5, column 7: vars must be a mapping of names"
                                                " to values, like {count: 1}",
                                                "line 6, column 9: inputs must be a mapping of "
                                                "names, like {agent: {type: text}}",
-                                               "line 7, column 9: a test needs 'expect'",
-                                               "line 7, column 21: a test must be a mapping with "
-                                               "event, expect",
+                                               "line 7, column 9: test needs 'expect'",
+                                               "line 7, column 21: test must be a mapping with "
+                                               "name, event, inputs, mocks, answers, now, expect",
                                                "line 8, column 12: cancel_on must be a list; "
                                                "begin each item with '- '"]),
     ("omni: 1\nid: ok\nsteps: []\ntrigger: [{manual: true}]\ninputs: {a: {}, b: {type: txt, "
@@ -125,3 +125,46 @@ def test_default_of_an_input_fits_its_type(declared, problem):
     told = errors(workflow("  - {stop: done}", head=f"inputs: {{a: {declared}}}\n"))
 
     assert told == ([problem] if problem else [])
+
+
+@pytest.mark.parametrize(("test", "expected"), [
+    ("{event: message.txt, expect: {}}",
+     ["line 5, column 17: unknown fixture 'message.txt'; did you mean 'message.text'?"]),
+    ("{event: [1], expect: {}}",
+     ["line 5, column 17: test.event must be a stored event's id, a fixture, or a mapping of "
+      "fields over one"]),
+    ("{event: {fixture: message.txt, txt: hi, from_me: 1, contact: {lables: [vip], id: 3}, "
+     "media: null, occurred_at: noon, subjct: null}, expect: {}}", [
+         "line 5, column 27: unknown fixture 'message.txt'; did you mean 'message.text'?",
+         "line 5, column 40: unknown key 'txt' in example; did you mean 'text'?",
+         "line 5, column 58: example.from_me must be true or false, not a number",
+         "line 5, column 71: unknown key 'lables' in contact; did you mean 'labels'?",
+         "line 5, column 86: unknown key 'id' in contact; known: name, labels, lists, "
+         "handles",
+         "line 5, column 120: example.occurred_at: 'noon' is not a time; write one like "
+         "2026-03-02T12:00:00Z",
+         "line 5, column 126: unknown key 'subjct' in example; did you mean 'subject'?"]),
+    ("{event: message.text, expct: {}, expect: {mached: true, state: dome, path: [frist, 5], "
+     "sends: [hi], gates: {onec: 1}}}", [
+         "line 5, column 31: unknown key 'expct' in test; did you mean 'expect'?",
+         "line 5, column 51: unknown key 'mached' in expect; did you mean 'matched'?",
+         "line 5, column 72: expect.state: 'dome' is not one of done, ignored, failed, waits; did "
+         "you mean 'done'?",
+         "line 5, column 85: unknown step 'frist'; did you mean 'first'?",
+         "line 5, column 92: expect.path must be a list of steps, by id or path",
+         "line 5, column 104: expect.sends must be a list of mappings, like {text: hello}",
+         "line 5, column 117: unknown key 'onec' in gates; did you mean 'once'?"]),
+    ("{event: message.text, now: today, inputs: {wo: 1}, mocks: {frst: {a: 1}, first: 5}, "
+     "answers: [], expect: {}}", [
+         "line 5, column 36: test.now: 'today' is not a time; write one like 2026-03-02T12:00:00Z",
+         "line 5, column 52: unknown input 'wo'; did you mean 'who'?",
+         "line 5, column 68: unknown step 'frst'; did you mean 'first'?",
+         "line 5, column 89: test.mocks.first must be a mapping",
+         "line 5, column 102: test.answers must be a mapping by step"]),
+    ("{event: {text: null, contact: null}, expect: {path: ['steps[0]'], not_path: [first]}}", []),
+])
+def test_tests(test, expected):
+    head = f"inputs: {{who: {{type: text}}}}\ntests: [{test}]\n"
+    text = workflow("  - {id: first, stop: done}", head=head)
+
+    assert errors(text) == expected

@@ -1,0 +1,247 @@
+"""Runs the `tests:` of workflow documents and says, line by line, what was not as expected.
+
+They run before a draft is published, by command and by the API.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from django.utils import timezone
+
+from actions import library as found_on_disk
+from omni import yamlio
+from omni.errors import InvalidInput, InvalidWorkflow
+from omni.yamlmarks import Document, Path, Problem
+from registry import staging, trial
+from registry.check_actions import Library
+from registry.document import parse
+from registry.models import Workflow
+from registry.tracing import json_of
+from registry.trial import Trial
+from registry.values import to_time
+
+SECONDS = 60.0  # most one test may take
+SHOWN = 300  # characters of a value in a message
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """One test. failures: what was not as expected, each at its line; trial: None when the event
+    could not be built.
+    """
+
+    name: str
+    line: int
+    failures: list[Problem] = field(default_factory=list)
+    trial: Trial | None = None
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "line": self.line, "passed": self.passed,
+                "failures": [item.as_dict() for item in self.failures],
+                "trial": self.trial.as_dict() if self.trial else None}
+
+
+def run_tests(text: str, *, library: Library = found_on_disk) -> list[TestResult]:
+    """Run every test of a document. Raises InvalidWorkflow when the document has errors."""
+    parse(text, library=library)
+    document = yamlio.load(text)
+    tests = document.data.get("tests") if isinstance(document.data, Mapping) else None
+    return [_run(text, document, number, test, library)
+            for number, test in enumerate(tests if isinstance(tests, list) else ())]
+
+
+def problems(text: str, *, library: Library = found_on_disk) -> list[Problem]:
+    """The failures of every test, as problems of the document."""
+    return [failure for result in run_tests(text, library=library)
+            for failure in result.failures]
+
+
+def test_command(names: Sequence[str], *, out: Callable[[str], None]) -> int:
+    """Run the tests of files, folders of `*.yaml` and drafts by slug; how many failed.
+
+    out: told each line of the report. A document with errors counts as one failure.
+    """
+    failed = count = 0
+    for title, text in _documents(names):
+        try:
+            results = run_tests(text)
+        except InvalidWorkflow as exc:
+            failed += 1
+            out(f"{title}: not tried, the document has errors")
+            for problem in exc.problems:
+                out(f"  {problem}")
+            continue
+        count += len(results)
+        for result in results:
+            failed += not result.passed
+            out(f"{title}:{result.line}: {result.name}: {'ok' if result.passed else 'FAILED'}")
+            for failure in result.failures:
+                out(f"  {failure}")
+    out(f"{count} tests, {failed} failed")
+    return failed
+
+
+test_command.__test__ = False  # type: ignore[attr-defined]  # it is a command, whatever pytest says
+TestResult.__test__ = False  # type: ignore[attr-defined]
+
+
+def _documents(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(title, text) of each document. Raises InvalidInput for a name that is nothing."""
+    from registry.store import split_documents
+
+    for name in names:
+        path = FilePath(name)
+        if path.exists():
+            files = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+            for file in files:
+                for text in split_documents(file.read_text()):
+                    yield str(file), text
+            continue
+        workflow = Workflow.objects.filter(slug=name).first()
+        if workflow is None:
+            raise InvalidInput(f"'{name}' is no file, no folder and no workflow")
+        yield name, workflow.draft
+
+
+def _run(text: str, document: Document, number: int, test: Mapping[str, Any],
+         library: Library) -> TestResult:
+    place: Path = ("tests", number)
+    line, _ = document.mark(place)
+    name = str(test.get("name") or f"test {number + 1}")
+    moment = to_time(test.get("now"))
+    try:
+        found = trial.try_out(
+            text, staging.build(test["event"], now=moment or timezone.now()), now=moment,
+            inputs=test.get("inputs"), pins=test.get("mocks"), answers=test.get("answers"),
+            seconds=SECONDS, library=library)
+    except InvalidWorkflow:
+        raise
+    except InvalidInput as exc:
+        return TestResult(name, line, [Problem(*document.mark((*place, "event")), "test_failed",
+                                               f"{name}: {exc.message}")])
+    return TestResult(name, line, [
+        Problem(*document.mark((*place, "expect", *path)), "test_failed", f"{name}: {message}")
+        for path, message in _differences(test["expect"], found)], found)
+
+
+def _differences(expect: Mapping[str, Any], found: Trial) -> Iterator[tuple[Path, str]]:
+    """(path below `expect`, what is different) for everything that is not as expected."""
+    for name, wanted in expect.items():
+        for path, message in _CHECKS[name](wanted, found):
+            yield (name, *path), message
+
+
+Checked = Iterator[tuple[Path, str]]
+
+
+def _matched(wanted: bool, found: Trial) -> Checked:
+    if wanted != found.matched:
+        why = f" ({found.reason})" if found.reason else ""
+        yield (), f"expected matched {_shown(wanted)}, got {_shown(found.matched)}{why}"
+
+
+def _reason(wanted: str, found: Trial) -> Checked:
+    said = (found.end or found.reason) if found.state else found.reason
+    if wanted not in said:
+        yield (), f"expected a reason with {_shown(wanted)}, got {_shown(said)}"
+
+
+def _state(wanted: str, found: Trial) -> Checked:
+    if wanted != found.state:
+        got = f"{found.state}: {found.end}" if found.end else found.state
+        yield (), f"expected the run to end as {wanted}, got {got or _not_begun(found)}"
+
+
+def _path(wanted: Sequence[str], found: Trial) -> Checked:
+    taken = _taken(found)
+    rest = iter(taken)
+    for number, step in enumerate(wanted):
+        if not any(step in names for names in rest):
+            done = ", ".join(names[0] for names in taken) or _not_begun(found)
+            yield (number,), f"expected {step} to be done here; done were, in order: {done}"
+            return
+
+
+def _not_path(wanted: Sequence[str], found: Trial) -> Checked:
+    taken = _taken(found)
+    for number, step in enumerate(wanted):
+        if any(step in names for names in taken):
+            yield (number,), f"expected {step} not to be done, and it was"
+
+
+def _taken(found: Trial) -> list[list[str]]:
+    """Names of each step that was done, its id first."""
+    return [[name for name in (entry["id"], entry["path"]) if name] for entry in found.path
+            if entry["status"] != "skipped"]
+
+
+def _sends(wanted: Sequence[Any], found: Trial) -> Checked:
+    sent = json_of(found.sends)
+    for number, (expected, got) in enumerate(zip(wanted, sent, strict=False)):
+        for path, message in _subset(expected, got):
+            yield (number, *path), message
+    if len(sent) < len(wanted):
+        yield (len(sent),), f"expected {len(wanted)} sends, got {len(sent)}"
+    elif len(sent) > len(wanted):
+        more = {name: sent[len(wanted)].get(name) for name in ("kind", "to", "text")}
+        yield (), f"expected {len(wanted)} sends, got {len(sent)}; the next one is {_shown(more)}"
+
+
+def _outputs(wanted: Mapping[str, Any], found: Trial) -> Checked:
+    known: dict[str, Any] = {}
+    for entry in found.path:
+        known.update({entry["path"]: entry["output"]}, **(
+            {entry["id"]: entry["output"]} if entry["id"] else {}))
+    for step, expected in wanted.items():
+        if step not in known:
+            yield (step,), f"expected an output of {step}, which was not done"
+            continue
+        for path, message in _subset(expected, json_of(known[step])):
+            yield (step, *path), message
+
+
+def _gates(wanted: Mapping[str, Any], found: Trial) -> Checked:
+    for gate, expected in wanted.items():
+        if gate not in found.gates:
+            yield (gate,), f"expected a key of {gate}, which this workflow has not, or did not ask"
+        else:
+            for path, message in _subset(expected, json_of(found.gates[gate])):
+                yield (gate, *path), message
+
+
+_CHECKS: Mapping[str, Callable[[Any, Trial], Checked]] = {
+    "matched": _matched, "reason": _reason, "state": _state, "path": _path,
+    "not_path": _not_path, "sends": _sends, "outputs": _outputs, "gates": _gates}
+
+
+def _subset(expected: Any, got: Any) -> Checked:
+    """Where `got` lacks something of `expected`; mappings may hold more, lists may not."""
+    if isinstance(expected, Mapping) and isinstance(got, Mapping):
+        for name, value in expected.items():
+            if name not in got and value is not None:
+                yield (name,), f"expected {name}: {_shown(value)}, got none"
+                continue
+            for path, message in _subset(value, got.get(name)):
+                yield (name, *path), message
+    elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        for number, (one, other) in enumerate(zip(expected, got, strict=True)):
+            for path, message in _subset(one, other):
+                yield (number, *path), message
+    elif expected != got or isinstance(expected, bool) != isinstance(got, bool):
+        yield (), f"expected {_shown(expected)}, got {_shown(got)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else yamlio.dump(value).strip()
+    text = text.removesuffix("...").strip().replace("\n", ", ")
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _not_begun(found: Trial) -> str:
+    return f"nothing ({found.reason})" if not found.matched else "nothing"
