@@ -1,6 +1,7 @@
 """Typing marks while an answer is being made: best effort, never part of an outcome."""
 
 import threading
+import time
 from typing import Self
 
 from django.db import connection
@@ -11,15 +12,47 @@ from events import deliver
 from events.models import Event
 
 SHOWN_SECONDS = 15.0  # how long a provider shows one mark; the first Omni asked for the same
+_MOST = 10_000
+_shown: dict[tuple[int, str, str], float] = {}  # place -> until when a mark of ours may be seen
+_lock = threading.Lock()
 
 
 def show(event: Event, context: Context, state: str) -> None:
     """Tell the other side we are `typing` or `paused`; nothing in a dry run."""
     if context.dry_run or not event.conversation_ref:
         return
+    place = _place(event)
+    with _lock:
+        if state != "typing":
+            _shown.pop(place, None)
+        else:
+            if len(_shown) >= _MOST:
+                _shown.clear()
+            _shown[place] = time.monotonic() + SHOWN_SECONDS
     content = {"state": state} | ({"seconds": SHOWN_SECONDS} if state == "typing" else {})
     deliver.signal(OutboundMessage(kind="presence", to=event.conversation_ref, content=content,
                                    thread_ref=event.thread_ref), instance=context.instance)
+
+
+def take_back(event: Event, context: Context) -> None:
+    """Take back a mark this process showed, on a thread of its own: nothing waits for it.
+
+    No call where no mark of ours can be seen; another worker's mark ends by itself.
+    """
+    if _shown.get(_place(event), 0.0) >= time.monotonic():
+        threading.Thread(target=_show_paused, args=(event, context), name="typing",
+                         daemon=True).start()
+
+
+def _show_paused(event: Event, context: Context) -> None:
+    try:
+        show(event, context, "paused")
+    finally:
+        connection.close()  # this thread's own
+
+
+def _place(event: Event) -> tuple[int, str, str]:
+    return event.instance_id, event.conversation_ref, event.thread_ref
 
 
 class Typing:
@@ -49,4 +82,5 @@ class Typing:
                 show(self._event, self._context, "typing")
                 wait = self._every
         finally:
-            connection.close()  # this thread's own
+            if self.shown:
+                connection.close()  # this thread's own

@@ -4,9 +4,11 @@ A name is resolved once, every address is checked, and the connection goes to th
 No redirects are followed and no proxy settings of the environment are used.
 """
 
+import json as json_text
 import os
 import threading
 import time
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ CONNECT_SECONDS = 5.0
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BAD_REQUEST = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError,
                 UnicodeError)  # the last: a header beyond ASCII
+_HEADERS = {"user-agent": "omni", "accept": "*/*", "accept-encoding": "gzip, deflate"}
 LONGEST_WAIT = 86_400.0  # seconds; what others ask us to wait has no bounds
 
 
@@ -46,26 +49,28 @@ class _CheckedBackend(httpcore2.NetworkBackend):
 
 
 class _Shared:
-    """One connection pool per process; a fork gets its own."""
+    """One connection pool per process; a fork gets its own.
+
+    A bare transport: httpx2's client adds redirects, authentication flows and a cookie jar, which
+    costs more than the call itself and would carry the cookies of one account to another.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pid = 0
-        self._client: httpx2.Client | None = None
+        self._transport: httpx2.HTTPTransport | None = None
 
-    def client(self) -> httpx2.Client:
+    def transport(self) -> httpx2.HTTPTransport:
         with self._lock:
-            if self._client is None or self._pid != os.getpid():
+            if self._transport is None or self._pid != os.getpid():
                 transport = httpx2.HTTPTransport(trust_env=False)
                 transport._pool = httpcore2.ConnectionPool(
                     ssl_context=transport._pool._ssl_context, max_connections=200,
                     max_keepalive_connections=50, keepalive_expiry=4.0,
                     network_backend=_CheckedBackend())
-                self._client = httpx2.Client(
-                    transport=transport, trust_env=False, follow_redirects=False,
-                    headers={"user-agent": "omni"})
+                self._transport = transport
                 self._pid = os.getpid()
-            return self._client
+            return self._transport
 
 
 _shared = _Shared()
@@ -86,7 +91,7 @@ class Response:
     def json(self) -> Any:
         """The parsed body, None when it is not JSON."""
         try:
-            return httpx2.Response(200, content=self.content).json()
+            return json_text.loads(self.content)
         except (ValueError, RecursionError):
             return None
 
@@ -124,11 +129,17 @@ class Client:
         limits = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit))
         url = f"{self.base_url.rstrip('/')}/{path.lstrip('/')}" if path else self.base_url
         try:
-            with _shared.client().stream(
-                    method, url, json=json, content=content, data=data, files=files,
-                    params=params, headers={**self.headers, **(headers or {})},
-                    timeout=limits) as answer:
+            request = httpx2.Request(
+                method, url, json=json, content=content, data=data, files=files, params=params,
+                headers=httpx2.Headers({**_HEADERS, **self.headers, **(headers or {})}),
+                extensions={"timeout": limits.as_dict()})
+            _sign_in(request)
+            answer = _shared.transport().handle_request(request)
+            try:
+                answer.request = request
                 return Response(answer.status_code, answer.headers, _read(answer, max_bytes, end))
+            finally:
+                answer.close()
         except _NOT_SENT as exc:
             raise NotSent(f"could not connect to {_place(url)}: {exc}") from exc
         except _BAD_REQUEST as exc:
@@ -137,6 +148,14 @@ class Client:
             raise UnknownOutcome(f"{_place(url)} did not answer within {limit:g} s") from exc
         except httpx2.RequestError as exc:
             raise UnknownOutcome(f"{_place(url)} broke off: {type(exc).__name__}") from exc
+
+
+def _sign_in(request: httpx2.Request) -> None:
+    """Name and password of an address go into Authorization, unless the caller fills it in."""
+    if request.url.userinfo and "authorization" not in request.headers:
+        name, password = request.url.username, request.url.password
+        request.headers["authorization"] = (
+            "Basic " + b64encode(f"{name}:{password}".encode()).decode())
 
 
 def _read(answer: httpx2.Response, max_bytes: int, end: float) -> bytes:

@@ -10,11 +10,12 @@ import json
 import logging
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
@@ -146,8 +147,10 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
     """Commit the attempt; or say what became of an earlier one."""
     hashed = request_hash(kind, recipient, request)
     now = timezone.now()
+    # Alone, one INSERT is a transaction of its own: no BEGIN and COMMIT around it.
+    apart = transaction.atomic() if connection.in_atomic_block else nullcontext()
     try:
-        with transaction.atomic():
+        with apart:
             row = OutboxMessage.objects.create(
                 instance=instance, conversation=conversation, effect_key=effect_key, kind=kind,
                 recipient=recipient, request=request, request_hash=hashed, state="sending",

@@ -4,9 +4,11 @@ Inside the ingest transaction a NOTIFY would take a database-wide lock across th
 costs nothing, because every listener also looks by itself.
 """
 
+import json
 import logging
 import threading
 import time
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -18,6 +20,10 @@ RUNS = "omni_runs"  # payload: ids of runs that changed, comma separated
 SIGNALS = "omni_signals"  # payload: JSON of a typing signal
 PAUSE_SECONDS = 0.005
 _PAYLOAD_MAX = 7000
+# Nothing is lost with a note, so its commit does not wait for the disk.
+_NOTIFY = ("SELECT set_config('synchronous_commit', 'off', true), "
+           "(SELECT count(pg_notify(note->>0, note->>1)) "
+           "FROM jsonb_array_elements(%s::jsonb) AS note)")
 
 
 class Notifier:
@@ -55,8 +61,7 @@ class Notifier:
             with self._lock:
                 wanted, self._wanted = self._wanted, {}
             try:
-                for channel, payloads in wanted.items():
-                    send_now(channel, payloads)
+                _send(wanted)
             except (DatabaseError, InterfaceError):
                 connection.close()
                 logger.warning("Could not notify; listeners will look by themselves.")
@@ -65,18 +70,25 @@ class Notifier:
 
 def send_now(channel: str, payloads: list[str]) -> None:
     """NOTIFY on this thread's connection. payloads: joined with commas, cut into several."""
+    _send({channel: payloads})
+
+
+def _send(wanted: Mapping[str, list[str]]) -> None:
+    """Everything in one statement, which is one transaction."""
+    notes = [[channel, text] for channel, payloads in wanted.items()
+             for text in (_joined(payloads) if channel == RUNS else payloads or [""])]
     with connection.cursor() as cursor:
-        if channel != RUNS:
-            for payload in payloads or [""]:
-                cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])
-            return
-        text = ""
-        for payload in payloads:
-            if len(text) + len(payload) >= _PAYLOAD_MAX:
-                cursor.execute("SELECT pg_notify(%s, %s)", [channel, text])
-                text = ""
-            text = f"{text},{payload}" if text else payload
-        cursor.execute("SELECT pg_notify(%s, %s)", [channel, text])
+        cursor.execute(_NOTIFY, [json.dumps(notes)])
+
+
+def _joined(payloads: list[str]) -> list[str]:
+    texts, text = [], ""
+    for payload in payloads:
+        if len(text) + len(payload) >= _PAYLOAD_MAX:
+            texts.append(text)
+            text = ""
+        text = f"{text},{payload}" if text else payload
+    return [*texts, text]
 
 
 notifier = Notifier()

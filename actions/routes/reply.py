@@ -41,7 +41,7 @@ def reply(event: Event, params: ReplyParams, context: Context) -> Outcome:
         return failed("the event has no conversation to answer in; use route.send", code="invalid")
     outcome = sending.outcome_of(_send(_messages(text, event, params), params, context))
     if params.typing:
-        presence.show(event, context, "paused")
+        presence.take_back(event, context)
     return outcome
 
 

@@ -107,6 +107,7 @@ def say(instance, ana, chat):
 def signals(monkeypatch):
     """Presence marks in the order they were shown, instead of the provider's."""
     shown: list[str] = []
+    monkeypatch.setattr("actions.presence._shown", {})
     monkeypatch.setattr("events.deliver.signal",
                         lambda message, *, instance: shown.append(message.content["state"]))
     return shown

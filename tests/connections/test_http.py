@@ -67,6 +67,26 @@ def test_headers_of_the_client_and_of_the_request_are_sent(httpserver):
     assert (sent["x-a"], sent["x-b"]) == ("1", "2")
 
 
+def test_cookie_of_one_answer_does_not_go_with_the_next_request(httpserver):
+    httpserver.expect_request("/a").respond_with_data("", headers={"set-cookie": "account=1"})
+
+    for _ in range(2):
+        Client(httpserver.url_for("")).request("GET", "/a")
+
+    assert "Cookie" not in httpserver.log[1][0].headers
+
+
+@pytest.mark.parametrize(("headers", "sent"), [
+    ({}, "Basic YW5hOmEgYg=="), ({"Authorization": "Bearer t"}, "Bearer t")])
+def test_name_and_password_of_an_address_sign_in(httpserver, headers, sent):
+    httpserver.expect_request("/a").respond_with_data("")
+    address = httpserver.url_for("").replace("://", "://ana:a%20b@")
+
+    Client(address, headers=headers).request("GET", "/a")
+
+    assert httpserver.log[0][0].headers["Authorization"] == sent
+
+
 def test_redirect_is_an_answer_and_is_not_followed(httpserver):
     httpserver.expect_request("/a").respond_with_response(
         Answer(status=302, headers={"Location": httpserver.url_for("/b")}))

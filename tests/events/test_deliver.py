@@ -4,7 +4,9 @@ import json
 import uuid
 from datetime import timedelta
 
+import psycopg
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from connections.envelope import OutboundMessage, SendResult
@@ -48,6 +50,12 @@ def interrupted(shop, key="omni:1:steps[0]:0", **fields):
         "instance": shop, "effect_key": key, "kind": "text", "recipient": "ana",
         "request": {"text": "hi"}, "request_hash": "x", "state": "sending", "attempts": 1,
         "token": uuid.uuid4().hex, "run_id": 7, "started_at": timezone.now(), **fields})
+
+
+def raw_parameters():
+    parameters = connection.get_connection_params()
+    return {name: value for name, value in parameters.items()
+            if name not in ("cursor_factory", "context", "prepare_threshold")}
 
 
 def unknown(shop, **fields):
@@ -142,6 +150,22 @@ def test_act_that_is_no_message_leaves_no_event(shop):
 
     assert told.state == "succeeded" and not Event.objects.exists()
     assert OutboxMessage.objects.get().answer == {"status": 204}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_attempt_is_seen_by_others_before_the_call_and_a_second_one_finds_it(shop):
+    seen = []
+
+    def call(key):
+        with psycopg.connect(**raw_parameters()) as other:
+            seen.append(other.execute("SELECT state FROM omni_outbox WHERE effect_key = %s",
+                                      [key]).fetchone())
+        return SendResult("succeeded")
+
+    first, second = perform(shop, call), perform(shop, call)
+
+    assert seen == [("sending",)]
+    assert (first.duplicate, second.duplicate, second.state) == (False, True, "succeeded")
 
 
 def test_send_of_a_run_that_was_interrupted_is_unknown_and_never_made_again(shop, answers,

@@ -37,6 +37,17 @@ def test_ids_of_runs_arrive_joined(heard):
     assert heard(bool) == [("omni_runs", "1,2,3")]
 
 
+def test_note_does_not_make_later_commits_less_durable(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+        notify.send_now(notify.EVENTS, [])
+        cursor.execute("SHOW synchronous_commit")
+        kept = cursor.fetchone()[0]
+        cursor.execute("RESET synchronous_commit")
+
+    assert kept == "on"
+
+
 def test_many_ids_are_cut_into_several_notes_of_whole_ids(heard):
     ids = [str(10 ** 9 + number) for number in range(2000)]
 

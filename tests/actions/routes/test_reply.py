@@ -1,5 +1,8 @@
+import threading
+
 import pytest
 
+from actions import presence
 from actions.routes.reply import ReplyParams, reply
 from events.deliver import Delivered
 
@@ -7,6 +10,13 @@ from events.deliver import Delivered
 def answer(say, context, text="one\n\ntwo", event=None, **params):
     quick = {"pause_min": 0, "pause_max": 0, **params}
     return reply(event or say(), ReplyParams(text=text, **quick), context)
+
+
+def ended():
+    """Wait for the marks that are on their way."""
+    for thread in threading.enumerate():
+        if thread.name == "typing":
+            thread.join(10)
 
 
 def test_paragraphs_are_sent_in_order_to_the_conversation(say, context, outbox, chat, signals):
@@ -99,10 +109,41 @@ def test_thread_is_kept(say, context, outbox, signals):
     assert {message.thread_ref for message in outbox.messages} == {"t1"}
 
 
-def test_typing_is_taken_back_afterwards(say, context, signals):
-    answer(say, context)
+def test_typing_that_was_shown_is_taken_back_afterwards(say, context, signals):
+    event = say()
+    presence.show(event, context, "typing")
 
-    assert signals == ["paused"]
+    answer(say, context, event=event)
+    ended()
+
+    assert signals == ["typing", "paused"]
+
+
+def test_nothing_is_taken_back_where_nothing_was_shown(say, context, signals):
+    answer(say, context)
+    ended()
+
+    assert signals == []
+
+
+def test_answer_does_not_wait_until_typing_is_taken_back(say, context, monkeypatch):
+    release, states = threading.Event(), []
+
+    def signal(message, *, instance):
+        states.append(message.content["state"])
+        if message.content["state"] == "paused":
+            release.wait(10)
+
+    monkeypatch.setattr("events.deliver.signal", signal)
+    event = say()
+    presence.show(event, context, "typing")
+
+    outcome = answer(say, context, event=event)
+
+    assert outcome.status == "done" and not release.is_set()
+    release.set()
+    ended()
+    assert states == ["typing", "paused"]
 
 
 def test_pause_between_two_messages_is_as_long_as_wanted(say, context, monkeypatch, signals):
