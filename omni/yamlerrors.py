@@ -36,9 +36,12 @@ def syntax_problem(source: str, error: yaml.YAMLError) -> Problem:
     problem = str(getattr(error, "problem", None) or "cannot be read")
     opening = getattr(error, "context_mark", None)
     if opening and ("'<stream end>'" in problem or "end of stream" in problem):
-        sign = source[opening.index:opening.index + 1]
-        return Problem(opening.line + 1, opening.column + 1, "unclosed",
-                       f"this {sign} is never closed")
+        at = opening.index
+        if not source[at:at + 1].strip():  # it names the end; the bracket is the last one written
+            at = max(source.rfind("[", 0, at), source.rfind("{", 0, at), 0)
+        before = source[:at]
+        return Problem(before.count("\n") + 1, len(before) - before.rfind("\n"), "unclosed",
+                       f"this {source[at:at + 1]} is never closed")
     if opening and "expected ':'" in problem:
         return Problem(opening.line + 1, opening.column + 1, "no_colon",
                        "this key has no ': ' after it")

@@ -7,7 +7,7 @@ workflows, and their claims, are not looked at.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -102,24 +102,6 @@ def backtest(text: str, *, since: datetime, until: datetime,
     report.runs = len(runs)
     for one in runs[:min(trials, MOST_TRIALS)] if run else ():
         _try(report, text, one, given, pins=pins, past=past, library=library)
-    return report
-
-
-def backtest_command(text: str, *, since: datetime, until: datetime,
-                     instances: Sequence[Instance] | None = None, most: int = MOST,
-                     run: bool = False, out: Callable[[str], None]) -> Report:
-    """`backtest`, told line by line to `out`."""
-    report = backtest(text, since=since, until=until, instances=instances, most=most, run=run)
-    more = "; there were more" if report.truncated else ""
-    out(f"{report.events} events, {report.matched} matched, {report.runs} runs{more}")
-    for clause, count in report.not_matched.most_common():
-        out(f"  {count:6} not: {clause}")
-    for verdict, count in report.gates.items():
-        out(f"  {count:6} gates: {verdict}")
-    for state, count in report.trials.items():
-        out(f"  {count:6} trials: {state}")
-    if run:
-        out(f"  {report.sends:6} sends of {report.tried} trials")
     return report
 
 

@@ -62,37 +62,14 @@ def problems(text: str, *, library: Library = found_on_disk) -> list[Problem]:
             for failure in result.failures]
 
 
-def test_command(names: Sequence[str], *, out: Callable[[str], None]) -> int:
-    """Run the tests of files, folders of `*.yaml` and drafts by slug; how many failed.
+TestResult.__test__ = False  # type: ignore[attr-defined]  # whatever pytest says
 
-    out: told each line of the report. A document with errors counts as one failure.
+
+def documents(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(title, text) of each document of files, folders of `*.yaml`, and drafts by slug.
+
+    Raises InvalidInput for a name that is nothing, and for a file that cannot be read.
     """
-    failed = count = 0
-    for title, text in _documents(names):
-        try:
-            results = run_tests(text)
-        except InvalidWorkflow as exc:
-            failed += 1
-            out(f"{title}: not tried, the document has errors")
-            for problem in exc.problems:
-                out(f"  {problem}")
-            continue
-        count += len(results)
-        for result in results:
-            failed += not result.passed
-            out(f"{title}:{result.line}: {result.name}: {'ok' if result.passed else 'FAILED'}")
-            for failure in result.failures:
-                out(f"  {failure}")
-    out(f"{count} tests, {failed} failed")
-    return failed
-
-
-test_command.__test__ = False  # type: ignore[attr-defined]  # it is a command, whatever pytest says
-TestResult.__test__ = False  # type: ignore[attr-defined]
-
-
-def _documents(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(title, text) of each document. Raises InvalidInput for a name that is nothing."""
     from registry.store import split_documents
 
     for name in names:
@@ -100,13 +77,20 @@ def _documents(names: Sequence[str]) -> Iterator[tuple[str, str]]:
         if path.exists():
             files = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
             for file in files:
-                for text in split_documents(file.read_text()):
+                for text in split_documents(_text_of(file)):
                     yield str(file), text
             continue
         workflow = Workflow.objects.filter(slug=name).first()
         if workflow is None:
             raise InvalidInput(f"'{name}' is no file, no folder and no workflow")
         yield name, workflow.draft
+
+
+def _text_of(file: FilePath) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidInput(f"{file} cannot be read: {exc}") from exc
 
 
 def _run(text: str, document: Document, number: int, test: Mapping[str, Any],

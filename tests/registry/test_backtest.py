@@ -1,8 +1,10 @@
 """What a workflow would have made of stored events: counts, gates and trials, and no write."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from events.models import OutboxMessage
 from omni.errors import InvalidInput
@@ -144,14 +146,27 @@ def test_range_that_is_none_is_refused():
         look(until=NOON)
 
 
-def test_command_tells_its_report_by_line(shop):
+@pytest.mark.parametrize(("wrong", "said"), [
+    (["--since", "yesterday"], "'yesterday' is not a time"),
+    (["--since", "7d", "--instance", "nobody"], "there is no instance nobody")])
+def test_command_refuses_what_it_cannot_read(shop, tmp_path, wrong, said):
+    (tmp_path / "a.yaml").write_text(TEXT % "")
+
+    with pytest.raises(CommandError, match=said) as refused:
+        call_command("workflows", "backtest", str(tmp_path / "a.yaml"), *wrong)
+
+    assert refused.value.returncode == 2
+
+
+def test_command_tells_its_report_by_line(shop, tmp_path):
     at(shop, 0)
     at(shop, 1, text="")
-    lines = []
+    (tmp_path / "a.yaml").write_text(TEXT % "")
+    out = StringIO()
 
-    backtest.backtest_command(TEXT % "", since=NOON, until=NOON + timedelta(hours=1), run=True,
-                              out=lines.append)
+    call_command("workflows", "backtest", str(tmp_path / "a.yaml"), "--since", NOON.isoformat(),
+                 "--until", (NOON + timedelta(hours=1)).isoformat(), "--run", stdout=out)
 
-    assert [line.strip() for line in lines] == [
+    assert [line.strip() for line in out.getvalue().splitlines()] == [
         "2 events, 1 matched, 1 runs", "1 not: event.text", "1 gates: open", "1 trials: done",
         "1 sends of 1 trials"]

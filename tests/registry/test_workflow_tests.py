@@ -1,8 +1,11 @@
 """The tests a workflow brings along: each failure with its line, and publishing that heeds them."""
 
-import pytest
+from io import StringIO
 
-from omni.errors import InvalidInput, InvalidWorkflow
+import pytest
+from django.core.management import CommandError, call_command
+
+from omni.errors import InvalidWorkflow
 from registry import store, workflow_tests
 from registry.models import Workflow, WorkflowVersion
 from tests.factories import make_event, make_instance
@@ -168,16 +171,20 @@ def test_command_reports_files_folders_and_drafts(probe, tmp_path):
     (tmp_path / "wrong.yaml").write_text(with_tests(RIGHT, WRONG))
     (tmp_path / "broken.yaml").write_text(BODY.replace("steps:", "stepz:"))
     _draft(probe, RIGHT)
-    lines = []
+    out = StringIO()
 
-    failed = workflow_tests.test_command([str(tmp_path), "greeter"], out=lines.append)
+    with pytest.raises(SystemExit) as ended:
+        call_command("workflows", "test", str(tmp_path), "greeter", stdout=out)
 
-    assert failed == 2 and lines[-1] == "4 tests, 2 failed"
+    lines = out.getvalue().splitlines()
+    assert ended.value.code == 1 and lines[-1] == "tests 4, failed 2"
     assert f"{tmp_path}/wrong.yaml:{FIRST_LINE + 1}: test 2: FAILED" in lines
     assert f"greeter:{FIRST_LINE}: test 1: ok" in lines
     assert f"{tmp_path}/broken.yaml: not tried, the document has errors" in lines
 
 
 def test_command_names_what_is_nothing():
-    with pytest.raises(InvalidInput, match="'nobody' is no file"):
-        workflow_tests.test_command(["nobody"], out=print)
+    with pytest.raises(CommandError, match="'nobody' is no file") as refused:
+        call_command("workflows", "test", "nobody")
+
+    assert refused.value.returncode == 2

@@ -61,8 +61,7 @@ def test_check_names_file_line_and_column_of_every_problem_in_a_stable_order(tmp
 
     assert code == 1
     assert lines == [
-        f"{tmp_path}/a/z.yaml:2:1: this is not YAML: expected the node content, but found "
-        "'<stream end>'",
+        f"{tmp_path}/a/z.yaml:1:5: this [ is never closed",
         f"{tmp_path}/b.yaml:7:11: stop: 'dome' is not one of done, ignored, failed; did you mean "
         "'done'?",
         "files 3, documents 3, errors 2, warnings 0"]

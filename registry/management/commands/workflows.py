@@ -1,7 +1,7 @@
-"""`manage.py workflows check|import|export|diff|apply`: workflows as files.
+"""`manage.py workflows check|import|export|diff|apply|test|backtest`: workflows as files, tried.
 
-Exit codes: 0 done, also with warnings; 1 documents have errors, or `diff` found a difference;
-2 wrong arguments, or a path that cannot be read or written.
+Exit codes: 0 done, also with warnings; 1 documents have errors, `diff` found a difference, or a
+test failed; 2 wrong arguments, or a path that cannot be read or written.
 """
 
 import json
@@ -9,21 +9,25 @@ import sys
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
-from omni.errors import InvalidInput
-from registry import files
+from connections.models import Instance
+from omni.errors import InvalidInput, InvalidWorkflow
+from registry import backtest, files, workflow_tests
 from registry.files import Change, Difference, DocumentsRefused, FileDocument, Found
 from registry.models import Workflow
+from registry.values import to_time
 
 ACTOR = "command:workflows"
 
 
 class Command(BaseCommand):
-    help = "Check, import, export, compare and apply workflows as files."
+    help = "Check, import, export, compare, apply, test and back-test workflows."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -38,6 +42,17 @@ class Command(BaseCommand):
         equal.add_argument("--prune", action="store_true",
                            help="archive the workflows that are in no file")
         equal.add_argument("--dry-run", action="store_true", help="only show the plan")
+        tried = _with_json(verbs.add_parser("test", help="run the tests of the documents"))
+        tried.add_argument("names", nargs="+", metavar="PATH|SLUG",
+                           help="a file, a folder, or a workflow whose draft is meant")
+        past = _with_json(verbs.add_parser(
+            "backtest", help="what a document would have done with stored events"))
+        past.add_argument("name", metavar="PATH|SLUG")
+        past.add_argument("--since", required=True, help="ISO time, or days back like 7d")
+        past.add_argument("--until", default="0d", help="ISO time, or days back; now")
+        past.add_argument("--instance", action="append", metavar="SLUG", help="none: all")
+        past.add_argument("--most", type=int, default=backtest.MOST, help="events looked at")
+        past.add_argument("--run", action="store_true", help="also try out the first runs")
 
     def handle(self, *, verb: str, **options: Any) -> None:
         self.as_json = options["as_json"]
@@ -100,6 +115,46 @@ class Command(BaseCommand):
         if states.total():
             sys.exit(1)
 
+    def test_files(self, *, names: list[str], **options: Any) -> None:
+        count = failed = 0
+        for title, text in workflow_tests.documents(names):
+            try:
+                results = workflow_tests.run_tests(text)
+            except InvalidWorkflow as exc:
+                failed += 1
+                self.say({"document": title, "passed": False,
+                          "problems": [one.as_dict() for one in exc.problems]},
+                         "\n  ".join([f"{title}: not tried, the document has errors",
+                                      *map(str, exc.problems)]))
+                continue
+            count += len(results)
+            for one in results:
+                failed += not one.passed
+                self.say({"document": title, **one.as_dict()}, "\n  ".join(
+                    [f"{title}:{one.line}: {one.name}: {'ok' if one.passed else 'FAILED'}",
+                     *map(str, one.failures)]))
+        self.sums({"tests": count, "failed": failed})
+        if failed:
+            sys.exit(1)
+
+    def backtest_files(self, *, name: str, since: str, until: str, instance: list[str] | None,
+                       most: int, run: bool, **options: Any) -> None:
+        texts = list(workflow_tests.documents([name]))
+        if len(texts) != 1:
+            raise InvalidInput(f"'{name}' holds {len(texts)} documents; give one")
+        report = backtest.backtest(
+            texts[0][1], since=_moment(since), until=_moment(until), most=most, run=run,
+            instances=None if instance is None else _instances(instance))
+        told = [f"{report.events} events, {report.matched} matched, {report.runs} runs"
+                + ("; there were more" if report.truncated else ""),
+                *(f"{number:6} not: {clause}"
+                  for clause, number in report.not_matched.most_common()),
+                *(f"{number:6} gates: {verdict}" for verdict, number in report.gates.items()),
+                *(f"{number:6} trials: {state}" for state, number in report.trials.items())]
+        if run:
+            told.append(f"{report.sends:6} sends of {report.tried} trials")
+        self.say(report.as_dict(), "\n  ".join(told))
+
     def show_problems(self, found: Sequence[Found]) -> None:
         for one in found:
             self.say(one.as_dict(), str(one))
@@ -137,6 +192,22 @@ def _with_json(parser: ArgumentParser) -> ArgumentParser:
     parser.add_argument("--json", action="store_true", dest="as_json",
                         help="one JSON object per line")
     return parser
+
+
+def _moment(text: str) -> datetime:
+    """An ISO time, or days back from now (`7d`). Raises InvalidInput."""
+    if text.endswith("d") and text[:-1].isascii() and text[:-1].isdigit():
+        return timezone.now() - timedelta(days=min(int(text[:-1]), 36_500))
+    moment = to_time(text)
+    assert moment is not None
+    return moment
+
+
+def _instances(slugs: list[str]) -> list[Instance]:
+    found = {instance.slug: instance for instance in Instance.objects.filter(slug__in=slugs)}
+    if missing := [slug for slug in slugs if slug not in found]:
+        raise InvalidInput(f"there is no instance {', '.join(missing)}")
+    return list(found.values())
 
 
 def _workflows(slugs: list[str]) -> list[Workflow]:
