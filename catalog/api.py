@@ -16,7 +16,7 @@ from connections import library as providers
 from connections.adapter import Adapter
 from omni.errors import UnknownAction, UnknownProvider
 
-KINDS = ("guard", "transform", "route", "validate", "persist", "meta", "custom")
+KINDS = ("guard", "transform", "route", "validate", "persist", "meta", "workflow", "custom")
 
 
 class ActionSerializer(serializers.Serializer):

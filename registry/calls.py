@@ -24,12 +24,14 @@ _INSERT = """
 INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
     reason, code, priority, slot_key, slot_limit, batch, available_at, lease_owner, token, deaths,
     step_path, deadline, parent_id, parent_path, parent_iteration, depth, progress, created_at)
-SELECT instance_id, event_id, workflow_id, version_id, 0, inputs, 'queued', '', '', priority,
-    slot_key, slot_limit, '[]', omni_now(), '', 0, 0, '', deadline, parent_id, parent_path,
-    parent_iteration, depth, '{}', omni_now()
+SELECT instance_id, event_id, workflow_id, version_id, 0, inputs,
+    CASE WHEN due > omni_now() THEN 'waiting' ELSE 'queued' END, '', '', priority,
+    slot_key, slot_limit, '[]', coalesce(due, omni_now()), '', 0, 0, '', deadline, parent_id,
+    parent_path, parent_iteration, depth, '{}', omni_now()
 FROM jsonb_to_recordset(%s::jsonb) AS r(instance_id bigint, event_id bigint, workflow_id bigint,
     version_id bigint, inputs jsonb, priority int, slot_key text, slot_limit int,
-    deadline timestamptz, parent_id bigint, parent_path text, parent_iteration text, depth int)
+    deadline timestamptz, due timestamptz, parent_id bigint, parent_path text,
+    parent_iteration text, depth int)
 ON CONFLICT (parent_id, parent_path, parent_iteration) WHERE parent_id IS NOT NULL DO NOTHING
 """
 _ID = """
@@ -74,9 +76,13 @@ def start(children: Sequence[Child]) -> None:
             cursor.execute(_INSERT, [storable_json([child.row for child in children])])
 
 
-def detached(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, Any]) -> int:
-    """Start a workflow that nobody waits for; the id of its run, the same one on every walk."""
-    child = _child(run, path, iteration, slug, inputs)
+def detached(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, Any], *,
+             due: datetime | None = None) -> int:
+    """Start a workflow that nobody waits for; the id of its run, the same one on every walk.
+
+    due: not before this time; its own time to live begins then.
+    """
+    child = _child(run, path, iteration, slug, inputs, due=due)
     with transaction.atomic():
         queue.lock_slots([child.slot_key])
         start([child])
@@ -87,7 +93,8 @@ def detached(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, A
     return run_id
 
 
-def _child(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, Any]) -> Child:
+def _child(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, Any], *,
+           due: datetime | None = None) -> Child:
     instance, event = run.instance, run.event
     effective = matching.table().find(slug, instance.pk, instance.provider)
     if effective is not None:
@@ -108,9 +115,10 @@ def _child(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, Any
         "version_id": version_id, "inputs": given, "priority": priority,
         "slot_key": slot[0], "slot_limit": slot[1], "parent_id": run.pk, "parent_path": path,
         "parent_iteration": iteration, "depth": run.depth + 1,
-        "deadline": _deadline(run, definition)})
+        "due": due, "deadline": _deadline(run, definition, due)})
 
 
-def _deadline(run: Run, definition: Definition) -> datetime | None:
-    own = (run.started_at or run.created_at) + timedelta(seconds=definition.timeout)
-    return own if run.deadline is None else min(own, run.deadline)
+def _deadline(run: Run, definition: Definition, due: datetime | None) -> datetime:
+    """A called run ends with its caller at the latest; one that starts later has its own time."""
+    own = (due or run.started_at or run.created_at) + timedelta(seconds=definition.timeout)
+    return own if run.deadline is None or due is not None else min(own, run.deadline)
