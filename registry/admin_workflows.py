@@ -19,7 +19,7 @@ from connections.authentication import principal
 from connections.models import Instance
 from omni.admin import VerbsMixin, verb
 from omni.errors import InvalidWorkflow, OmniError
-from registry import canary, effective, overlap, store, version_diff
+from registry import canary, effective, modes, overlap, store, version_diff
 from registry.admin_forms import ImportForm, WorkflowForm
 from registry.admin_runs import runs_by_workflow
 from registry.admin_trials import TrialPage
@@ -244,6 +244,26 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
             messages.success(request, f"{obj.slug} v{version.number} is published.")
             warn(request, version)
         return HttpResponseRedirect(reverse("admin:registry_workflow_change", args=[obj.pk]))
+
+    @verb("Pause", icon="pause", when=lambda row: row.mode == "on",
+          confirm="Events still open runs, which queue up; a run at work finishes its turn.")
+    def pause(self, request: HttpRequest, workflow: Workflow) -> None:
+        self._set_mode(request, workflow, "paused")
+
+    @verb("Drain", icon="logout", when=lambda row: row.mode == "on",
+          confirm="No new runs are opened; live ones go on to their end.")
+    def drain(self, request: HttpRequest, workflow: Workflow) -> None:
+        self._set_mode(request, workflow, "draining")
+
+    @verb("Resume", icon="play_arrow", when=lambda row: row.mode != "on",
+          confirm="Queued runs start, and events open new ones again.")
+    def resume(self, request: HttpRequest, workflow: Workflow) -> None:
+        self._set_mode(request, workflow, "on")
+
+    def _set_mode(self, request: HttpRequest, workflow: Workflow, mode: str) -> None:
+        counts = modes.set_mode(workflow, mode, actor=principal(request).name)
+        told = ", ".join(f"{number} {state}" for state, number in counts.items())
+        messages.success(request, f"{workflow.slug} is {mode}; its runs: {told}.")
 
     @verb("Promote the canary", icon="rocket_launch", when=lambda row: bool(canary.on_trial(row)),
           confirm="Lets every binding run the version that is tried, and ends the canary. What "

@@ -26,6 +26,7 @@ from omni.api import StrictFiltersMixin
 from omni.errors import InvalidInput, InvalidWorkflow
 from registry import manual, schema, store
 from registry.filters import WorkflowFilter
+from registry.mode_verbs import ModeVerbs
 from registry.models import Workflow, WorkflowVersion
 from registry.serializers import (
     DraftSerializer,
@@ -55,7 +56,7 @@ IDEMPOTENCY = OpenApiParameter(
 DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
-class WorkflowViewSet(VersionVerbs, TrialActions, StaleAnswers, StrictFiltersMixin,
+class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, StrictFiltersMixin,
                       viewsets.ReadOnlyModelViewSet):
     """Workflows: YAML documents with immutable published versions. They belong to no instance."""
 

@@ -57,6 +57,7 @@ class Effective:
     priority: int
     inputs: Mapping[str, Any]
     since: datetime | None = None
+    mode: str = "on"
 
 
 @dataclass(slots=True)
@@ -176,7 +177,8 @@ class Table:
             binding_id=layers[0].pk, scope=layers[0].scope, inputs=inputs,
             priority=priorities[0] if priorities else definition.priority,
             since=max((moment for moment in (version.published_at, layers[0].updated_at)
-                       if moment is not None), default=None))
+                       if moment is not None), default=None),
+            mode=layers[0].workflow.mode)
 
 
 def layers_of(bindings: Iterable[Binding], instance_id: int, provider: str) -> list[Binding]:
@@ -254,6 +256,8 @@ def match(event: Event, on: Table, *, values: scope.Lazy | None = None) -> Decis
         claim = effective.definition.claim
         if clause is not None:
             verdict.update(clause)
+        elif effective.mode == "draining":
+            verdict.update(result="draining", clause="the workflow is draining: no new runs")
         elif claim and claim in claimed:
             verdict.update(result="suppressed", clause=f"suppressed by {claimed[claim]}")
         else:

@@ -26,6 +26,8 @@ from registry.models import Binding, RoutingDecision, Run, Workflow
 from registry.serializers import (
     BindingRequestSerializer,
     BindingSerializer,
+    PlanSerializer,
+    RerunSerializer,
     RunSerializer,
     TraceSerializer,
 )
@@ -125,12 +127,20 @@ class RunViewSet(StrictFiltersMixin, VisibleRows, viewsets.ReadOnlyModelViewSet)
         """What every step of this run came to, in order."""
         return Response(OutcomesSerializer({"results": outcomes(run_id=self.get_object().pk)}).data)
 
-    @extend_schema(request=None, responses={201: RunSerializer})
+    @extend_schema(request=RerunSerializer, responses={201: RunSerializer, 200: PlanSerializer})
     @action(detail=True, methods=["post"])
     def rerun(self, request: Request, pk: str) -> Response:
-        """Run the workflow on this event again, as a new run."""
+        """Run the workflow on this event again, as a new run; or only say what would repeat.
+
+        What is done again does its effects again; a preview lists them and does nothing.
+        """
+        run, wish = self.get_object(), RerunSerializer(data=request.data or {})
+        wish.is_valid(raise_exception=True)
+        how = {"mode": wish.validated_data["mode"], "steps": wish.validated_data["steps"]}
         with conflict_when("stale"):
-            again = reruns.rerun(self.get_object(), actor=principal(request).name)
+            if wish.validated_data["preview"]:
+                return Response({"again": [one.as_dict() for one in reruns.plan(run, **how)]})
+            again = reruns.rerun(run, actor=principal(request).name, **how)
         return Response(RunSerializer(runs().get(pk=again.pk)).data, status=201)
 
     @extend_schema(request=None, responses=RunSerializer)

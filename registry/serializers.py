@@ -15,6 +15,7 @@ from events.serializers import (
 from omni.api import StrictFieldsMixin
 from omni.errors import UnknownProvider
 from registry.models import Binding, RoutingDecision, Run, Workflow, WorkflowVersion
+from registry.reruns import MODES
 
 LONG_TEXT = {"trim_whitespace": False, "max_length": 262_144}
 
@@ -234,6 +235,23 @@ class RunSerializer(serializers.ModelSerializer):
                   "step_path", "deaths", "deadline", "created_at", "started_at",
                   "ended_at"]
         read_only_fields = fields
+
+
+class RerunSerializer(StrictFieldsMixin, serializers.Serializer):
+    """mode: whole, from_failed, or the named steps (ids or paths). preview: only say what would
+    happen again.
+    """
+
+    mode = serializers.ChoiceField(choices=list(MODES), default="whole")
+    steps = serializers.ListField(child=serializers.CharField(max_length=255), default=list,
+                                  max_length=200)
+    preview = serializers.BooleanField(default=False)
+
+
+class PlanSerializer(serializers.Serializer):
+    """The steps whose effects would happen again, each with what it sent before."""
+
+    again = serializers.ListField(child=serializers.DictField())
 
 
 class RoutingDecisionSerializer(serializers.ModelSerializer):

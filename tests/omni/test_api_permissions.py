@@ -74,6 +74,8 @@ EXPECTED = {
     "workflow-rollback post": (403, 403), "workflow-diff get": (200, 200),
     "workflow-canary post": (403, 403), "workflow-promote post": (403, 403),
     "workflow-effective get": (200, 200),
+    "workflow-pause post": (403, 403), "workflow-drain post": (403, 403),
+    "workflow-resume post": (403, 403),
     "workflow-dry-run post": (403, 200), "workflow-backtest post": (403, 200),
     "workflow-test post": (403, 403),
     "workflow-pins get": (200, 403), "workflow-pins put": (403, 403),
