@@ -147,10 +147,6 @@ DATABASES["default"].update({
 })
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
-# The same few statements run all day: parsed and planned once per connection, not each time. The
-# workers need sessions of their own anyway (LISTEN, advisory locks), so no pooler is in between.
-DATABASES["default"]["OPTIONS"].setdefault("server_side_binding", True)
-DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 3)
 DATABASES["default"]["OPTIONS"].setdefault(
     "application_name", "omni" if PROCESS_NAME == "omni" else f"omni-{PROCESS_NAME}")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
