@@ -111,6 +111,19 @@ class Instance(models.Model):
         forget(self.provider, self.slug)
 
 
+_by_id: dict[int, tuple[float, "Instance"]] = {}
+
+
+def by_id(instance_id: int) -> "Instance":
+    """An instance to read, from a cache of OMNI_INSTANCE_CACHE_SECONDS; raises DoesNotExist."""
+    entry, now = _by_id.get(instance_id), time.monotonic()
+    if entry and now - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS:
+        return entry[1]
+    instance = Instance.objects.get(pk=instance_id)
+    _by_id[instance_id] = (now, instance)
+    return instance
+
+
 _known: dict[tuple[str, str], tuple[float, "Instance | None", Account | None]] = {}
 
 
@@ -154,6 +167,7 @@ def is_cached(provider: str, slug: str) -> bool:
 
 def forget(provider: str | None = None, slug: str | None = None) -> None:
     """Drop one cached instance, or all of them."""
+    _by_id.clear()
     if provider is None:
         _known.clear()
     else:

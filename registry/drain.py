@@ -101,7 +101,6 @@ class Drain:
     def _loop(self, listener: psycopg.Connection) -> None:
         end = time.monotonic() + TURN_SECONDS
         renewed = looked = 0.0
-        suspects = False  # whether a run waits that killed workers before
         while time.monotonic() < end and not STOP.value:
             now = time.monotonic()
             if now - renewed >= RENEW_SECONDS:
@@ -112,16 +111,16 @@ class Drain:
                 endings.sweep()
                 self._look_again()
                 clockwork.tick(queue.now())
-                suspects = queue.waiting_alone()
-            busy = routing.route() + queue.wake_due()
-            busy += self._claim(alone=suspects)
-            if not busy:
-                self._wait(listener, self._pause())
+            if not self._work_off(todo := queue.todo()):
+                self._wait(listener, _pause(todo))
 
-    def _pause(self) -> float:
-        """Seconds to sleep: until the next run that waits is due, but not past the next look."""
-        next_due = queue.seconds_to_next()
-        return LOOK_SECONDS if next_due is None else min(max(next_due, 0.0), LOOK_SECONDS)
+    def _work_off(self, todo: queue.Todo) -> int:
+        """Do what there is to do; how much that was."""
+        busy = routing.route() if todo.events else 0
+        busy += queue.wake_due() if todo.waking else 0
+        if busy or todo.due or todo.suspects:
+            busy += self._claim(alone=todo.suspects)
+        return busy
 
     def _look_again(self) -> None:
         """Waits whose worker died before it searched the store for events that came first."""
@@ -224,6 +223,11 @@ class Drain:
                 queue.release(self.owner)
             except (DatabaseError, InterfaceError):
                 connection.close()  # their leases bring them back
+
+
+def _pause(todo: queue.Todo) -> float:
+    """Seconds to sleep: until the next run that waits is due, but not past the next look."""
+    return LOOK_SECONDS if todo.next_due is None else min(max(todo.next_due, 0.0), LOOK_SECONDS)
 
 
 def drain() -> None:

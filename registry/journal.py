@@ -21,6 +21,7 @@ from registry.execution import Ended, Execution, Record, Suspended
 from registry.models import Run
 
 LONGEST_SLEEP = timedelta(days=3650)  # of a run without a deadline
+_OWNED = "id = %s AND token = %s AND state = 'running'"
 _WAITED_FOR = frozenset(("wait", "approval", "call"))
 _RECORD = tuple(item.name for item in fields(Record))
 
@@ -30,12 +31,8 @@ def flush(claim: queue.Claim, run: Run, execution: Execution, *, at: str) -> Non
 
     A worker that died before any step was noted may have died in this one.
     """
-    with transaction.atomic():
-        _fenced(claim, "step_path = %s, "
-                "deaths = CASE WHEN step_path IN (%s, '') THEN deaths ELSE 0 END",
-                [at[:255], at[:255]])
-        _store(run, claim, execution)
-        failpoints.hit("advance.precommit")
+    change = "step_path = %s, deaths = CASE WHEN step_path IN (%s, '') THEN deaths ELSE 0 END"
+    _commit(claim, run, execution, change, [at[:255], at[:255]])
     execution.pending.clear()
 
 
@@ -74,24 +71,23 @@ def suspend(claim: queue.Claim, run: Run, execution: Execution, verdict: Suspend
 
 def end(claim: queue.Claim, run: Run, execution: Execution | None, ended: Ended) -> None:
     """The run's final state, with everything that follows from it."""
-    with transaction.atomic():
-        endings.lock(run)
-        _fenced(claim, "state = %s, reason = %s, code = %s, ended_at = omni_now(), "
-                "lease_until = NULL, output = %s::jsonb",
-                [ended.state, sanitize_text(ended.reason[:4000]), ended.code[:64],
-                 storable_json(execution.scope["vars"] if execution else {})])
-        if execution is not None:
-            _store(run, claim, execution)
-        endings.follow_up([run.pk])
-        if ended.state == "failed":
-            alerts.run_ended_badly(Run.objects.select_related("workflow", "event").get(pk=run.pk))
+    change = ("state = %s, reason = %s, code = %s, ended_at = omni_now(), lease_until = NULL, "
+              "output = %s::jsonb")
+    values = [ended.state, sanitize_text(ended.reason[:4000]), ended.code[:64],
+              storable_json(execution.scope["vars"] if execution else {})]
+    if execution is not None and ended.state != "failed" and _is_alone(claim, run, execution):
+        _commit(claim, run, execution, change, values)
+    else:
+        with transaction.atomic():
+            endings.lock(run)
+            _fenced(claim, change, values)
+            if execution is not None:
+                _store(run, claim, execution)
+            endings.follow_up([run.pk])
+            if ended.state == "failed":
+                alerts.run_ended_badly(
+                    Run.objects.select_related("workflow", "event").get(pk=run.pk))
     notify.notifier.send(notify.RUNS, str(run.pk))
-
-
-def again_at_once(claim: queue.Claim) -> None:
-    """Put the run back in line as it is. Raises Fenced."""
-    _fenced(claim, "state = 'queued', lease_until = NULL, lease_owner = '', "
-            "available_at = omni_now()", [])
 
 
 def recorded(run: Run) -> dict[tuple[str, str, int], Record]:
@@ -102,6 +98,29 @@ def recorded(run: Run) -> dict[tuple[str, str, int], Record]:
         **{name: getattr(row, name) for name in _RECORD}) for row in rows}
 
 
+def _is_alone(claim: queue.Claim, run: Run, execution: Execution) -> bool:
+    """Whether nobody waits for this run, and it never waited for anything."""
+    return (claim.token == 1 and run.parent_id is None and not execution.waits
+            and not execution.definition.cancel_on)
+
+
+def _commit(claim: queue.Claim, run: Run, execution: Execution, change: str,
+            values: list[Any]) -> None:
+    """A fenced change with the pending outcomes; in one statement where nothing else hangs on it.
+    """
+    if execution.left or any(row.step_kind in _WAITED_FOR for row in execution.pending):
+        with transaction.atomic():
+            _fenced(claim, change, values)
+            _store(run, claim, execution)
+            failpoints.hit("advance.precommit")
+        return
+    failpoints.hit("advance.precommit")
+    if not outcomes.record_behind(f"UPDATE omni_runs SET {change} WHERE {_OWNED}",
+                                  [*values, claim.run_id, claim.token],
+                                  _rows(run, claim, execution)):
+        raise _taken_over(claim)
+
+
 def _store(run: Run, claim: queue.Claim, execution: Execution) -> None:
     """Insert pending outcomes; what their steps waited for is over."""
     rows: Sequence[Record] = execution.pending
@@ -109,18 +128,25 @@ def _store(run: Run, claim: queue.Claim, execution: Execution) -> None:
     execution.left.clear()
     waits.close(run.pk, [(row.path, row.iteration) for row in rows
                          if row.step_kind in _WAITED_FOR])
-    outcomes.record([EventAction(
+    outcomes.record(_rows(run, claim, execution))
+
+
+def _rows(run: Run, claim: queue.Claim, execution: Execution) -> list[EventAction]:
+    return [EventAction(
         instance_id=run.instance_id, event_id=run.event_id, run_id=run.pk,
         workflow=execution.definition.id, token=claim.token,
-        **{name: getattr(row, name) for name in _RECORD}) for row in rows])
+        **{name: getattr(row, name) for name in _RECORD}) for row in execution.pending]
 
 
 def _fenced(claim: queue.Claim, change: str, values: list[Any]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE omni_runs SET {change} "
-                       "WHERE id = %s AND token = %s AND state = 'running'",
+        cursor.execute(f"UPDATE omni_runs SET {change} WHERE {_OWNED}",
                        [*values, claim.run_id, claim.token])
         if cursor.rowcount != 1:
-            raise queue.Fenced(f"run {claim.run_id} was taken over (token {claim.token} is old)")
+            raise _taken_over(claim)
+
+
+def _taken_over(claim: queue.Claim) -> queue.Fenced:
+    return queue.Fenced(f"run {claim.run_id} was taken over (token {claim.token} is old)")
 
 

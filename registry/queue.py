@@ -11,6 +11,7 @@ tickets of a key become visible in order; that is why a claim needs no lock.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -137,13 +138,34 @@ def wake_due() -> int:
         return len(cursor.fetchall())
 
 
-def seconds_to_next() -> float | None:
-    """Seconds until the next run that waits is due, None when none does."""
+class Todo(NamedTuple):
+    """What there is to do. next_due: seconds until the next run that waits is due, or None."""
+
+    events: bool
+    due: bool
+    waking: bool
+    suspects: bool
+    next_due: float | None
+
+
+_TODO = f"""
+SELECT EXISTS (SELECT 1 FROM omni_events WHERE routed_at IS NULL),
+    EXISTS (SELECT 1 FROM omni_runs WHERE state = 'queued' AND available_at <= omni_now()
+            AND deaths < {ALONE_AFTER}),
+    coalesce(w.seconds <= 0, false),
+    EXISTS (SELECT 1 FROM omni_runs WHERE state = 'queued' AND available_at <= omni_now()
+            AND deaths >= {ALONE_AFTER}),
+    w.seconds
+FROM (SELECT extract(epoch FROM min(available_at) - omni_now())::float AS seconds
+      FROM omni_runs WHERE state = 'waiting') w
+"""
+
+
+def todo() -> Todo:
+    """One cheap look at everything a worker may do next, so that it asks for no more than that."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM min(available_at) - omni_now()) FROM omni_runs "
-                       "WHERE state = 'waiting'")
-        seconds = cursor.fetchone()[0]
-    return None if seconds is None else float(seconds)
+        cursor.execute(_TODO)
+        return Todo(*cursor.fetchone())
 
 
 _SWEEP = """
@@ -169,14 +191,6 @@ def take_back() -> tuple[list[int], list[int]]:
         rows = cursor.fetchall()
     return ([run_id for run_id, state in rows if state == "queued"],
             [run_id for run_id, state in rows if state == "dead"])
-
-
-def waiting_alone() -> bool:
-    """Whether a run that killed workers waits for one of its own."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT 1 FROM omni_runs WHERE state = 'queued' AND "
-                       "deaths >= %s AND available_at <= omni_now())", [ALONE_AFTER])
-        return cursor.fetchone()[0]
 
 
 def release(owner: str) -> None:

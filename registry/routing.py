@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
-from connections.models import Instance
+from connections.models import by_id
 from events import deliver, limits, notify, state
 from events.models import Conversation, Event
 from omni import failpoints
@@ -100,7 +100,7 @@ def _take(limit: int) -> list[Event]:
     events = list(Event.objects.raw(_UNROUTED, [limit]))
     if not events:
         return []
-    instances = Instance.objects.in_bulk({event.instance_id for event in events})
+    instances = {id: by_id(id) for id in {event.instance_id for event in events}}
     places = {place.pk: place for place in Conversation.objects.raw(
         _PLACES, [list({event.conversation_id for event in events})])}
     for event in events:

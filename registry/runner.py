@@ -3,6 +3,7 @@
 import logging
 from functools import lru_cache
 
+from connections.models import by_id
 from events import notify
 from events.models import Event
 from omni import failpoints
@@ -65,7 +66,7 @@ def _load(run_id: int) -> Run:
     run.version = _version(run.version_id)
     run.workflow = run.version.workflow
     run.event = Event.objects.select_related("conversation", "contact").get(pk=run.event_id)
-    run.event.instance = run.instance
+    run.event.instance = run.instance = by_id(run.instance_id)
     return run
 
 

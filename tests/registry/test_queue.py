@@ -260,9 +260,9 @@ def test_suspect_is_claimed_alone_only(shop):
     suspect, other = runs(shop, None, None)
     Run.objects.filter(pk=suspect.pk).update(deaths=2)
 
-    assert queue.waiting_alone()
+    assert queue.todo().suspects
     assert claimed() == [other.pk] and claimed(alone=True) == [suspect.pk]
-    assert not queue.waiting_alone()
+    assert not queue.todo().suspects
 
 
 def test_clean_stop_gives_back_without_counting_a_death(shop):
