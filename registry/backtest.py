@@ -18,7 +18,7 @@ from actions import library as found_on_disk
 from connections.models import Instance
 from events.models import Event
 from omni.errors import InvalidInput
-from registry import document, gatekeeping, gates, matching, scope, trial
+from registry import conditions, document, gatekeeping, gates, matching, scope, trial
 from registry.check_actions import Library
 from registry.definition import Definition
 from registry.gatekeeping import Facts, Said
@@ -147,7 +147,7 @@ def _no(definition: Definition, event: Event, inputs: Mapping[str, Any]) -> str 
         return f"no trigger takes {event.event_type}"
     values = scope.of_event(event)
     values["now"] = event.received_at
-    said = matching.clause_that_fails(definition, event, values, inputs=inputs)
+    said = conditions.clause_that_fails(definition, event, values, inputs=inputs)
     return said["clause"] if said else None
 
 

@@ -13,7 +13,7 @@ from events import notify
 from omni import audit
 from omni.errors import InvalidInput
 from registry import alerts, queue, waits
-from registry.execution import Place
+from registry.contract import Place
 from registry.models import Run
 
 _CLOSE_THERE = """

@@ -2,20 +2,32 @@
 
 A run is walked from its first step every time it is taken up; steps that have an outcome are not
 done again, their recorded output is read instead. That is the whole of resuming. What touches the
-world (the database, actions, the clock) is behind `Hands`; tests put hands of their own there.
+world (the database, actions, the clock) is behind `contract.Hands`; tests put hands of their own
+there.
+
+One subject in one file: what a step's outcome means cannot be read apart from what comes next.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from actions.base import Outcome
 from omni.errors import Held, NotConfigured, OmniError
+from registry.contract import (
+    Ended,
+    Hands,
+    Place,
+    Record,
+    Suspended,
+    Verdict,
+    outcome_of,
+)
 from registry.definition import Definition, Step
 from registry.lazy import Lazy
 from registry.retry import delay_after
@@ -24,98 +36,6 @@ from registry.waiting import Wait
 logger = logging.getLogger("omni.registry")
 LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
 STEP_SECONDS = 60.0  # most a step without a timeout of its own may take
-Place = tuple[str, str]  # path and iteration of a step
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The run is over here. state: done, ignored or failed."""
-
-    state: str
-    reason: str = ""
-    code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Suspended:
-    """The run is walked again at `until` (None: when something wakes it).
-
-    keeps_place: it stays in line for its slot, as a step that is to be tried again does.
-    """
-
-    until: datetime | None
-    keeps_place: bool = False
-
-
-Verdict = Ended | Suspended | None  # None: go on with the next step
-
-
-@dataclass(slots=True)
-class Record:
-    """What one attempt of one step came to. final: a later walk reads it instead of doing it."""
-
-    path: str
-    iteration: str
-    attempt: int
-    step_id: str
-    step_kind: str
-    action: str
-    status: str
-    code: str
-    reason: str
-    final: bool
-    input: Any
-    output: dict[str, Any]
-    started_at: datetime
-    ended_at: datetime
-    duration_ms: float
-
-
-class Hands(Protocol):
-    """What a walk needs of the world.
-
-    fatal: errors that say nothing about a step (the run was taken over, the database is away).
-    """
-
-    fatal: tuple[type[BaseException], ...]
-
-    def clock(self) -> datetime:
-        """The database's clock."""
-
-    def newest_event(self) -> int:
-        """The id of the newest stored event."""
-
-    def reached(self, name: str) -> None:
-        """A named place where tests may kill the process."""
-
-    def has_effect(self, step: Step) -> bool:
-        """Whether what came before must be on disk before this step begins."""
-
-    def seconds_for(self, step: Step) -> float:
-        """How long one attempt of a step may take."""
-
-    def flush(self, execution: "Execution", step: Step) -> None:
-        """Commit the pending records; raises one of `fatal` when the run is not ours any more."""
-
-    def act(self, step: Step, execution: "Execution") -> Outcome:
-        """Call the action of a `uses` step."""
-
-    def decide(self, step: Step, execution: "Execution", question: str) -> Outcome:
-        """Ask who decides; output {choice, confidence, reason, …}."""
-
-    def trouble_calling(self, workflow: str) -> str:
-        """Why another workflow cannot be called from here, "" when it can."""
-
-    def call(self, step: Step, execution: "Execution", inputs: Mapping[str, Any]) -> Outcome:
-        """Start another workflow and do not wait for it; output {run}."""
-
-    def expire(self, wait: Wait) -> Wait:
-        """Close an approval whose deadline has passed; the wait as it stands then."""
-
-    def side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Results of tasks that may run at the same time, in their order."""
-
-
 @dataclass(slots=True)
 class Execution:
     """One walk. step_deadline: monotonic seconds; past it the lease is renewed no more.
@@ -418,19 +338,6 @@ class Execution:
 
     def _tell_error(self, code: str, message: str, path: str, id: str) -> None:
         self.scope["error"] = {"code": code, "message": message, "step": path, "step_id": id}
-
-
-def earliest(suspensions: Sequence[Suspended]) -> Suspended | None:
-    """One suspension for several: the first moment, and the place only when all keep it."""
-    if not suspensions:
-        return None
-    moments = [item.until for item in suspensions if item.until is not None]
-    return Suspended(min(moments) if moments else None,
-                     all(item.keeps_place for item in suspensions))
-
-
-def outcome_of(record: Record) -> Outcome:
-    return Outcome(record.status, record.output or {}, record.reason, record.code)
 
 
 def kind_of(step: Step) -> Any:

@@ -17,7 +17,8 @@ from events.models import EventAction
 from events.storable import storable_json
 from omni import failpoints
 from registry import alerts, approvals, calls, endings, queue, waits
-from registry.execution import Ended, Execution, Record, Suspended
+from registry.contract import Ended, Record, Suspended
+from registry.execution import Execution
 from registry.models import Run
 
 LONGEST_SLEEP = timedelta(days=3650)  # of a run without a deadline

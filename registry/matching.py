@@ -4,7 +4,6 @@ The table of what is switched on is kept in memory and read again when a binding
 saved (their revisions are summed, so that every commit shows).
 """
 
-import ast
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,14 +15,8 @@ from django.db import connection
 
 from events.models import Event
 from omni.errors import InvalidWorkflow
-from registry import document, named, scope
-from registry.definition import Definition, Trigger
-from registry.expressions import (
-    RUNTIME_ERRORS,
-    Expression,
-    ExpressionError,
-    compile_expression,
-)
+from registry import conditions, document, named, scope
+from registry.definition import Definition
 from registry.models import Binding, WorkflowVersion
 
 logger = logging.getLogger("omni.registry")
@@ -252,7 +245,8 @@ def match(event: Event, on: Table, *, values: scope.Lazy | None = None) -> Decis
     for effective in on.candidates(event):
         verdict = {"workflow": effective.slug, "version": effective.version_number,
                    "binding": effective.binding_id}
-        clause = clause_that_fails(effective.definition, event, values, inputs=effective.inputs)
+        clause = conditions.clause_that_fails(effective.definition, event, values,
+                                              inputs=effective.inputs)
         claim = effective.definition.claim
         if clause is not None:
             verdict.update(clause)
@@ -280,69 +274,3 @@ def why_not_routed(event: Event) -> str:
     if event.hop >= HOP_LIMIT:
         return f"the chain of automatic messages reached {HOP_LIMIT}"
     return ""
-
-
-def clause_that_fails(definition: Definition, event: Event, values: scope.Lazy, *,
-                      inputs: Mapping[str, Any]) -> dict[str, str] | None:
-    """None when one trigger takes the event, else what the last one said no with."""
-    said: dict[str, str] | None = None
-    values["inputs"] = inputs
-    if named.workflow_of(event) == definition.id:
-        if any(named.is_for(event, trigger) for trigger in definition.triggers):
-            return None
-        said = {"result": "condition", "clause": named.how(event)}
-    for trigger in definition.triggers:
-        if not trigger.matches_type(event.event_type):
-            continue
-        said = _no(trigger, event, values)
-        if said is None:
-            return None
-    return said
-
-
-def _no(trigger: Trigger, event: Event, values: scope.Lazy) -> dict[str, str] | None:
-    if trigger.provider and event.provider not in trigger.provider:
-        return {"result": "condition", "clause": f"provider is {event.provider}"}
-    if trigger.instance and event.instance.slug not in trigger.instance:
-        return {"result": "condition", "clause": f"instance is {event.instance.slug}"}
-    if trigger.where is None:
-        return None
-    try:
-        clause = failing_clause(trigger.where, values)
-    except ExpressionError as exc:
-        return {"result": "error", "clause": exc.message}
-    return None if clause is None else {"result": "condition", "clause": clause}
-
-
-def failing_clause(where: Expression, values: Mapping[str, Any]) -> str | None:
-    """The first part of an `and` chain that is not true, the whole text when there is no chain.
-
-    None when it is true. An `and` chain is asked part by part, so each part is computed once.
-    Raises ExpressionError, which names the whole text.
-    """
-    try:
-        clauses = _clauses(where.source)
-        for clause in clauses:
-            if not clause.run(values):
-                return clause.source
-        if clauses:
-            return None
-    except RUNTIME_ERRORS:
-        pass  # the whole text says it again, with its own words
-    return None if where.evaluate(values) else where.source
-
-
-@lru_cache(maxsize=4096)
-def _clauses(source: str) -> tuple[Expression, ...]:
-    text = source.strip()
-    try:
-        tree = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return ()
-    if not (isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)):
-        return ()
-    parts = [ast.get_source_segment(text, value) or text for value in tree.values]
-    try:
-        return tuple(compile_expression(part) for part in parts)
-    except InvalidWorkflow:
-        return ()

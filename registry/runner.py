@@ -9,7 +9,8 @@ from events.models import Event
 from omni import failpoints
 from omni.errors import InvalidWorkflow
 from registry import journal, matching, queue, scope, waits
-from registry.execution import Ended, Execution, Suspended
+from registry.contract import Ended, Suspended
+from registry.execution import Execution
 from registry.hands import RunHands
 from registry.models import Run, WorkflowVersion
 

@@ -16,10 +16,11 @@ from django.utils import timezone
 from actions import library as found_on_disk
 from events.models import Event
 from omni.errors import InvalidInput, OmniError
-from registry import matching, names
+from registry import conditions, matching, names
 from registry.check_actions import Library
+from registry.contract import Ended, Place, Record, Suspended
 from registry.definition import Trigger
-from registry.execution import Ended, Execution, Place, Record, Suspended
+from registry.execution import Execution
 from registry.expressions import Expression, ExpressionError
 from registry.lazy import Lazy
 from registry.staging import Staged
@@ -237,7 +238,7 @@ def verdict(traced: Traced, event: Event, roots: Lazy,
         return False, why
     if not any(trigger.matches_type(event.event_type) for trigger in listening):
         return False, f"no trigger takes {event.event_type}"
-    said = matching.clause_that_fails(definition, event, roots, inputs=inputs)
+    said = conditions.clause_that_fails(definition, event, roots, inputs=inputs)
     _tell_conditions(listening, event, roots)
     return said is None, said["clause"] if said else ""
 

@@ -21,8 +21,9 @@ from events.models import Event
 from events.storable import storable
 from registry import stubs
 from registry.check_actions import Library
+from registry.contract import Place, Record
 from registry.definition import Step
-from registry.execution import STEP_SECONDS, Execution, Place, Record
+from registry.execution import STEP_SECONDS, Execution
 from registry.hands import DECIDE_SECONDS, invalid, shown
 from registry.models import Workflow
 from registry.staging import Staged

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from events.models import Event
 from events.storable import storable_json
 from registry import queue, scope, waiting
-from registry.execution import Place
+from registry.contract import Place
 from registry.models import Wait
 
 LOOK_BATCH = 50

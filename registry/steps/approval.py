@@ -7,8 +7,9 @@ the deadline decided.
 from datetime import timedelta
 
 from actions.base import Outcome, done, failed
+from registry.contract import Suspended
 from registry.definition import ApprovalBody, Step
-from registry.execution import Execution, Suspended
+from registry.execution import Execution
 from registry.values import to_text
 from registry.waiting import Wait
 

@@ -1,8 +1,9 @@
 """`branch`: the first arm whose condition is true; the choice is recorded before its steps run."""
 
 from actions.base import Outcome, done
+from registry.contract import Verdict
 from registry.definition import Step
-from registry.execution import Execution, Verdict
+from registry.execution import Execution
 
 KIND = "branch"
 

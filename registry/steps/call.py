@@ -7,8 +7,9 @@ the output is {run}. A called run that fails, dies or is canceled fails this ste
 from typing import Any
 
 from actions.base import Outcome, done, failed
+from registry.contract import Suspended
 from registry.definition import CallBody, Step
-from registry.execution import Execution, Suspended
+from registry.execution import Execution
 from registry.waiting import Wait
 
 KIND = "call"

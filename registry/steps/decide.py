@@ -6,8 +6,9 @@ The choice is recorded before they begin, so that a resumed run never decides tw
 from typing import Any
 
 from actions.base import Outcome
+from registry.contract import Verdict
 from registry.definition import Step
-from registry.execution import Execution, Verdict
+from registry.execution import Execution
 from registry.values import to_text
 
 KIND = "decide"

@@ -9,8 +9,9 @@ import json
 from typing import Any
 
 from actions.base import Outcome, done, failed
+from registry.contract import Ended, Suspended, Verdict, earliest
 from registry.definition import ForEachBody, Step
-from registry.execution import Ended, Execution, Suspended, Verdict, earliest
+from registry.execution import Execution
 from registry.values import describe, plain
 
 KIND = "for_each"

@@ -7,8 +7,9 @@ arm ends the run, after the others came to their next stand-still.
 from typing import Any
 
 from actions.base import Outcome, done
+from registry.contract import Verdict, earliest
 from registry.definition import Step
-from registry.execution import Execution, Verdict, earliest
+from registry.execution import Execution
 
 KIND = "parallel"
 

@@ -1,7 +1,8 @@
 """`stop`: ends the run here, as done, ignored or failed."""
 
+from registry.contract import Ended
 from registry.definition import Step
-from registry.execution import Ended, Execution
+from registry.execution import Execution
 
 KIND = "stop"
 _STATES = {"done": "done", "ignored": "ignored", "failed": "failed"}

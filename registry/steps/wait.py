@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from actions.base import Outcome, done, failed
 from registry import waiting
+from registry.contract import Suspended
 from registry.definition import Step, WaitBody
-from registry.execution import Execution, Suspended
+from registry.execution import Execution
 from registry.values import to_time
 from registry.waiting import Wait
 

@@ -11,7 +11,8 @@ from events.models import Event
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
 from registry import endings, journal, matching, queue, reruns
-from registry.execution import Ended, Execution, Suspended
+from registry.contract import Ended, Suspended
+from registry.execution import Execution
 from registry.hands import RunHands
 from registry.lazy import Lazy
 from registry.models import Run

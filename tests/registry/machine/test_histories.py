@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from actions.base import Outcome
+from registry.contract import Ended
 from registry.definition import Definition, Step
-from registry.execution import Ended, Execution
+from registry.execution import Execution
 from tests.registry.machine.documents import CHILD, definitions, parsed
 from tests.registry.machine.world import Run, World, WorldHands
 

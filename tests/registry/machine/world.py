@@ -14,8 +14,9 @@ from typing import Any
 
 from actions.base import Outcome, done, failed, stop
 from registry import gatekeeping, waiting
+from registry.contract import Ended, Record, Suspended
 from registry.definition import Definition, Step
-from registry.execution import Ended, Execution, Record, Suspended
+from registry.execution import Execution
 from registry.gatekeeping import Burst, Facts, Live, Wish
 from registry.lazy import Lazy
 from registry.waiting import Wait
