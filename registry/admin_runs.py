@@ -12,7 +12,7 @@ from unfold.decorators import display
 from connections.admin_instances import ago
 from connections.admin_scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
-from events.admin_trace import step
+from events.admin_trace import step, waits_of
 from events.models import EventAction, OutboxMessage
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 from registry.endings import cancel_by
@@ -89,6 +89,7 @@ class RunAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
         run = context["original"]
         rows = EventAction.objects.filter(run_id=run.pk).in_order()[:STEPS_MOST]
         context["steps"] = [step(row) for row in rows]
+        context["waits"] = [wait for _, wait in waits_of(Run.objects.filter(pk=run.pk))]
         context["sends"] = list(OutboxMessage.objects.filter(run_id=run.pk).order_by("id"))
         return super().render_change_form(request, context, *args, **kwargs)
 

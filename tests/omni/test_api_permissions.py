@@ -11,7 +11,7 @@ from actions.library import actions
 from actions.models import Agent, ContactList
 from connections.access import ApiKey
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
-from registry.models import Run
+from registry.models import Approval, Run, Wait
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key, make_workflow
 
@@ -70,6 +70,8 @@ EXPECTED = {
     "binding-list get": (200, 200), "binding-list put": (403, 404),
     "run-list get": (200, 200), "run-detail get": (200, 404), "run-actions get": (200, 404),
     "run-rerun post": (403, 404), "run-cancel post": (403, 404),
+    "approval-list get": (200, 200), "approval-detail get": (200, 404),
+    "approval-answer post": (403, 404),
     "catalog-actions get": (200, 200), "catalog-action get": (200, 200),
     "catalog-providers get": (200, 200), "catalog-provider get": (200, 200),
 }
@@ -112,7 +114,12 @@ def rows():
                           contact=person).instances.add(shop)
     make_key(["read"], [shop], name="of shop")
     Agent.objects.create(slug="helper", name="Helper")
+    wait = Wait.objects.create(run=run, instance=shop, path="steps[0]", kind="approval",
+                               created_at=now)
+    question = Approval.objects.create(run=run, wait=wait, instance=shop, event=event,
+                                       ask="Send it to Ana?", of=["user:ana"], created_at=now)
     return {
+        "approval": {"pk": question.pk},
         "instance": {"slug": "shop"}, "workflow": {"slug": "greet"}, "agent": {"slug": "helper"},
         "api-key": {"pk": ApiKey.objects.get(name="of shop").pk},
         "event": {"pk": event.pk}, "event-action": {"pk": outcome.pk},
