@@ -1,6 +1,7 @@
 """What the page of one event shows below its columns, in a fixed number of queries."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -21,12 +22,33 @@ class Step:
     made: str
 
 
+@dataclass(frozen=True, slots=True)
+class WaitRow:
+    """One thing a run waits for, with the question when it is an approval; see registry.Wait."""
+
+    kind: str
+    path: str
+    iteration: str
+    state: str
+    event_types: list[str]
+    wake_at: datetime | None
+    approval_id: int | None
+    ask: str | None
+    answer: str | None
+    answered_by: str | None
+
+
+_OF_WAIT = ("kind", "path", "iteration", "state", "event_types", "wake_at", "approval__id",
+            "approval__ask", "approval__state", "approval__answered_by")  # in WaitRow's order
+
+
 @dataclass(slots=True)
 class RunTrace:
-    """One run (registry.Run) with its steps and what it sent, in order."""
+    """One run (registry.Run) with its steps, its waits and what it sent, in order."""
 
     run: Any
     steps: list[Step] = field(default_factory=list)
+    waits: list[WaitRow] = field(default_factory=list)
     sends: list[OutboxMessage] = field(default_factory=list)
 
 
@@ -46,7 +68,7 @@ class Trace:
 
 
 def trace(event: Event) -> Trace:
-    """Seven queries at most, however much happened."""
+    """Eight queries at most, however much happened."""
     runs = {run.pk: RunTrace(run) for run in
             event.runs.select_related("workflow", "version").defer(
                 "workflow__draft", "version__text", "version__compiled").order_by("id")}
@@ -54,6 +76,8 @@ def trace(event: Event) -> Trace:
     for row in steps[:STEPS_MOST]:
         if row.run_id in runs:
             runs[row.run_id].steps.append(step(row))
+    for run_id, wait in waits_of(event.runs.all()):
+        runs[run_id].waits.append(wait)
     loose = []
     for row in _sends(event, list(runs)):
         runs[row.run_id].sends.append(row) if row.run_id in runs else loose.append(row)
@@ -68,6 +92,13 @@ def trace(event: Event) -> Trace:
 def step(row: EventAction) -> Step:
     return Step(row, given=pretty(row.input, title="input", is_open=False),
                 made=pretty(row.output, title="output", is_open=False))
+
+
+def waits_of(runs: Any) -> list[tuple[int, WaitRow]]:
+    """What these runs (a queryset of registry.Run) wait for, in order, each with its run."""
+    rows = runs.filter(waits__isnull=False).order_by("waits__id").values_list(
+        "pk", *(f"waits__{name}" for name in _OF_WAIT))
+    return [(run_id, WaitRow(*facts)) for run_id, *facts in rows[:STEPS_MOST]]
 
 
 def _sends(event: Event, runs: list[int]) -> list[OutboxMessage]:

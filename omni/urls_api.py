@@ -18,6 +18,7 @@ from events.api import (
 from events.media_api import AttachmentBytesView
 from events.messages_api import SendView
 from registry.api import WorkflowViewSet
+from registry.approvals_api import ApprovalViewSet
 from registry.runs_api import BindingViewSet, RunViewSet, TraceView
 
 router = SimpleRouter()
@@ -33,6 +34,7 @@ router.register("agents", AgentViewSet, basename="agent")
 router.register("contact-lists", ContactListViewSet, basename="contact-list")
 router.register("tasks", TaskViewSet, basename="task")
 router.register("workflows", WorkflowViewSet, basename="workflow")
+router.register("approvals", ApprovalViewSet, basename="approval")
 router.register("runs", RunViewSet, basename="run")
 
 urlpatterns = [

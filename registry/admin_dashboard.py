@@ -19,7 +19,7 @@ from connections.admin_instances import recent_events
 from connections.authentication import principal
 from connections.models import Instance
 from events.models import Event, OutboxMessage, RawPayload
-from registry.models import Run
+from registry.models import Approval, Run
 from registry.models.run import ENDED, LIVE
 
 MOST = 10_000  # a count stops here and says "10 000+"
@@ -57,9 +57,11 @@ def board(who: Principal) -> Board:
     now = timezone.now()
     events = Event.objects.visible_to(who)
     page = {name: reverse(f"admin:{name}_changelist") for name in (
-        "events_event", "events_rawpayload", "events_outboxmessage", "registry_run")}
+        "events_event", "events_rawpayload", "events_outboxmessage", "registry_run",
+        "registry_approval")}
     dead = _capped(RawPayload.objects.visible_to(who).dead_letters())
     unknown = _capped(OutboxMessage.objects.visible_to(who).unresolved())
+    asked = _capped(Approval.objects.visible_to(who).filter(state="open"))
     waiting = _capped(events.unrouted())
     cards = [
         Card("Events, last hour", _capped(events.filter(
@@ -71,6 +73,8 @@ def board(who: Principal) -> Board:
              f"{page['events_rawpayload']}?quarantine=1", dead != "0"),
         Card("Unknown sends", unknown, "may have been sent; a person decides",
              f"{page['events_outboxmessage']}?state__exact=unknown", unknown != "0"),
+        Card("Approvals", asked, "runs that wait for a person's answer",
+             f"{page['registry_approval']}?state__exact=open", asked != "0"),
     ]
     return Board(cards, _runs(who, page["registry_run"]), _instances(who))
 
@@ -107,6 +111,9 @@ _MENU = (
     ("Automation", (("Workflows", "account_tree", "registry_workflow", None, ""),
                     ("Versions", "history", "registry_workflowversion", None, ""),
                     ("Runs", "play_circle", "registry_run", None, ""),
+                    ("Approvals", "how_to_reg", "registry_approval", None, ""),
+                    ("Tasks", "checklist", "actions_task", None, ""),
+                    ("Memories", "psychology", "actions_memory", None, ""),
                     ("Routing decisions", "alt_route", "registry_routingdecision", None, ""),
                     ("Agents", "smart_toy", "actions_agent", None, ""),
                     ("Contact lists", "rule", "actions_contactlist", None, ""))),

@@ -12,7 +12,7 @@ from unfold.decorators import display
 from connections.admin_instances import ago
 from connections.admin_scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
-from events.admin_trace import step
+from events.admin_trace import step, waits_of
 from events.models import EventAction, OutboxMessage
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 from registry.endings import cancel_by
@@ -89,6 +89,7 @@ class RunAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
         run = context["original"]
         rows = EventAction.objects.filter(run_id=run.pk).in_order()[:STEPS_MOST]
         context["steps"] = [step(row) for row in rows]
+        context["waits"] = [wait for _, wait in waits_of(Run.objects.filter(pk=run.pk))]
         context["sends"] = list(OutboxMessage.objects.filter(run_id=run.pk).order_by("id"))
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -140,7 +141,17 @@ class RunAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
           confirm="The same version on the same event, as a new run. It does its effects again: "
                   "messages are sent once more.")
     def rerun(self, request: HttpRequest, run: Run) -> HttpResponse:
-        fresh = rerun(run, actor=principal(request).name)
+        return self._again(request, run, "whole")
+
+    @verb("Go on from the failed step", icon="resume", may="send",
+          when=lambda run: run.state in ("failed", "dead"),
+          confirm="A new run of the same version: what was done before the failure is read from "
+                  "this run, the failed step and all after it are done.")
+    def go_on(self, request: HttpRequest, run: Run) -> HttpResponse:
+        return self._again(request, run, "from_failed")
+
+    def _again(self, request: HttpRequest, run: Run, mode: str) -> HttpResponse:
+        fresh = rerun(run, actor=principal(request).name, mode=mode)
         messages.success(request, f"Run {fresh.pk} repeats run {run.pk}.")
         return HttpResponseRedirect(reverse("admin:registry_run_change", args=[fresh.pk]))
 

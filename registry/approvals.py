@@ -26,9 +26,9 @@ from registry.waiting import Wait as Waiting
 DECISIONS = {"approve": "approved", "reject": "rejected"}
 _INSERT = """
 INSERT INTO omni_approvals (run_id, wait_id, instance_id, event_id, ask, show, of, via, on_timeout,
-    deadline, state, comment, answered_by, notices, created_at)
+    deadline, state, comment, answered_by, created_at)
 SELECT run_id, wait_id, instance_id, event_id, ask, show, of, via, on_timeout, deadline, 'open',
-    '', '', '{}', omni_now()
+    '', '', omni_now()
 FROM jsonb_to_recordset(%s::jsonb) AS a(run_id bigint, wait_id bigint, instance_id bigint,
     event_id bigint, ask text, show jsonb, of jsonb, via jsonb, on_timeout text,
     deadline timestamptz)

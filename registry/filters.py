@@ -1,9 +1,12 @@
-"""What lists of workflows, bindings and runs can be narrowed by."""
+"""What lists of workflows, bindings, runs and approvals can be narrowed by."""
 
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
+from connections.authentication import principal
 from events.filters import IdFilter, WordsFilter
-from registry.models import Binding, Run, Workflow
+from registry import approvals
+from registry.models import Approval, Binding, Run, Workflow
 
 
 class WorkflowFilter(filters.FilterSet):
@@ -41,3 +44,19 @@ class RunFilter(filters.FilterSet):
     class Meta:
         model = Run
         fields: list[str] = []
+
+
+class ApprovalFilter(filters.FilterSet):
+    instance = filters.CharFilter(field_name="instance__slug")
+    run = IdFilter(field_name="run_id")
+    state = filters.ChoiceFilter(choices=Approval.STATES)
+    mine = filters.BooleanFilter(method="for_caller",
+                                 help_text="Only those the caller may answer, or the others.")
+
+    class Meta:
+        model = Approval
+        fields: list[str] = []
+
+    def for_caller(self, rows: QuerySet[Approval], name: str, mine: bool) -> QuerySet[Approval]:
+        found = approvals.for_person(rows, principal(self.request), user=self.request.user)
+        return found if mine else rows.exclude(pk__in=found.values("pk"))

@@ -21,8 +21,9 @@ from events.models import Event, EventAction, OutboxMessage
 from events.serializers import OutcomesSerializer
 from omni.api import StrictFiltersMixin
 from registry import endings, reruns, store
+from registry.approvals_api import questions
 from registry.filters import BindingFilter, RunFilter
-from registry.models import Binding, RoutingDecision, Run, Workflow
+from registry.models import Binding, RoutingDecision, Run, Wait, Workflow
 from registry.serializers import (
     BindingRequestSerializer,
     BindingSerializer,
@@ -154,7 +155,8 @@ class RunViewSet(StrictFiltersMixin, VisibleRows, viewsets.ReadOnlyModelViewSet)
 
 
 class TraceView(VisibleRows, GenericAPIView):
-    """An event with its routing decision, its runs, their outcomes and what went out."""
+    """An event with its decision, its runs, what they wait for, their outcomes and what went out.
+    """
 
     queryset = (Event.objects.select_related("instance").defer(*INSTANCE_UNREAD)
                 .prefetch_related("attachments"))
@@ -171,5 +173,7 @@ class TraceView(VisibleRows, GenericAPIView):
                   .select_related("instance").defer(*INSTANCE_UNREAD).order_by("pk"))
         return Response(TraceSerializer({
             "event": event, "runs": of_event, "actions": outcomes(event=event),
+            "waits": Wait.objects.filter(run__in=of_event),
+            "approvals": questions().filter(event=event).order_by("pk"),
             "outbox": outbox, "routing_decision": RoutingDecision.objects.filter(
                 event=event).first()}).data)

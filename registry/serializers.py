@@ -1,4 +1,4 @@
-"""Workflows, versions, bindings, runs and traces as the REST API shows and takes them."""
+"""Workflows, bindings, runs, approvals and traces as the REST API shows and takes them."""
 
 from typing import Any
 
@@ -14,7 +14,16 @@ from events.serializers import (
 )
 from omni.api import StrictFieldsMixin
 from omni.errors import UnknownProvider
-from registry.models import Binding, RoutingDecision, Run, Workflow, WorkflowVersion
+from registry.approvals import DECISIONS
+from registry.models import (
+    Approval,
+    Binding,
+    RoutingDecision,
+    Run,
+    Wait,
+    Workflow,
+    WorkflowVersion,
+)
 from registry.reruns import MODES
 
 LONG_TEXT = {"trim_whitespace": False, "max_length": 262_144}
@@ -254,6 +263,46 @@ class PlanSerializer(serializers.Serializer):
     again = serializers.ListField(child=serializers.DictField())
 
 
+class WaitSerializer(serializers.ModelSerializer):
+    """One thing a run waits for, or waited for. wake_at: when it is over in any case."""
+
+    class Meta:
+        model = Wait
+        fields = ["id", "run", "path", "iteration", "kind", "state", "event_types", "wake_at",
+                  "created_at", "ended_at"]
+        read_only_fields = fields
+
+
+class ApprovalSerializer(serializers.ModelSerializer):
+    """A question to people. show: exactly what is approved; edited: what was made of it.
+
+    answered_by is empty when the deadline decided.
+    """
+
+    instance = InstanceSlugField()
+    workflow = serializers.CharField(source="run.workflow.slug", read_only=True)
+    show = serializers.JSONField(read_only=True, allow_null=True)
+    edited = serializers.JSONField(read_only=True, allow_null=True)
+    of = serializers.ListField(child=serializers.CharField(), read_only=True)
+    via = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = Approval
+        fields = ["id", "instance", "event", "run", "workflow", "ask", "show", "of", "via",
+                  "state", "deadline", "on_timeout", "edited", "comment", "answered_by",
+                  "answered_at", "created_at"]
+        read_only_fields = fields
+
+
+class AnswerSerializer(StrictFieldsMixin, serializers.Serializer):
+    """edited: the text to go on with instead of what was shown."""
+
+    decision = serializers.ChoiceField(choices=list(DECISIONS))
+    edited = serializers.JSONField(required=False, allow_null=True, default=None)
+    comment = serializers.CharField(required=False, allow_blank=True, default="",
+                                    max_length=4000)
+
+
 class RoutingDecisionSerializer(serializers.ModelSerializer):
     """Why workflows ran or did not."""
 
@@ -269,5 +318,7 @@ class TraceSerializer(serializers.Serializer):
     event = EventSerializer()
     routing_decision = RoutingDecisionSerializer(allow_null=True)
     runs = RunSerializer(many=True)
+    waits = WaitSerializer(many=True)
+    approvals = ApprovalSerializer(many=True)
     actions = EventActionSerializer(many=True)
     outbox = OutboxSerializer(many=True)

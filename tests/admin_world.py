@@ -23,7 +23,7 @@ from events.models import (
     RawPayload,
 )
 from omni.audit import note
-from registry.models import RoutingDecision, Run, Workflow
+from registry.models import Approval, RoutingDecision, Run, Wait, Workflow
 from tests.factories import make_event, make_instance, make_workflow
 
 CANARY = "canary-7f3a-never-shown"
@@ -121,6 +121,11 @@ def make_world(slug: str = "shop") -> World:
                      "clause": "", "run_id": run.pk},
                     {"workflow": "sleeper", "version": 1, "binding": None, "run_id": None,
                      "result": "condition", "clause": "event.text == 'sleep'"}])
+    wait = Wait.objects.create(run=run, instance=instance, path="steps[0]", kind="approval",
+                               state="closed", created_at=now)
+    Approval.objects.create(run=run, wait=wait, instance=instance, event=event, ask="Send it?",
+                            show="hello", of=["user:ana"], state="approved", created_at=now,
+                            answered_by="user:ana", answered_at=now)
     unknown = make_outbox(instance, key=f"omni:{run.pk}:{slug}", run_id=run.pk, caused_by=event,
                           conversation=conversation, error="timed out after the request was sent")
     Task.objects.create(instance=instance, kind="escalation", queue="sales", title="Call Ana",

@@ -28,7 +28,6 @@ class Migration(migrations.Migration):
                 ('comment', models.TextField(blank=True, default='')),
                 ('answered_by', models.CharField(default='', max_length=150)),
                 ('answered_at', models.DateTimeField(null=True)),
-                ('notices', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField()),
             ],
             options={

@@ -65,7 +65,7 @@ class Approval(models.Model):
 
     state: open; approved, rejected (answered_by says who, "" when the deadline did); closed (the
     run ended without it). of: `group:<name>`, `user:<name>`, `key:<name>`. show: exactly what is
-    approved; edited: what the person made of it. notices: what became of each way of asking.
+    approved; edited: what the person made of it. via: where workflows carry the question.
     """
 
     STATES = [(name, name) for name in ("open", "approved", "rejected", "closed")]
@@ -87,7 +87,6 @@ class Approval(models.Model):
     comment = models.TextField(default="", blank=True)
     answered_by = models.CharField(max_length=150, default="")
     answered_at = models.DateTimeField(null=True)
-    notices = models.JSONField(default=dict)
     created_at = models.DateTimeField()
 
     objects = ScopedQuerySet.as_manager()

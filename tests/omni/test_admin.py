@@ -72,6 +72,7 @@ def test_form_for_a_new_row_answers(world, name):
 
 
 @pytest.mark.parametrize("name", ["events_event", "events_rawpayload", "registry_run",
+                                  "registry_approval",
                                   "registry_routingdecision", "omni_auditentry",
                                   "registry_workflowversion"])
 def test_archive_offers_neither_add_nor_delete(world, name):

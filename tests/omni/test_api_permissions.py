@@ -12,7 +12,7 @@ from actions.models import Agent, ContactList, Task
 from connections.access import ApiKey
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
 from registry import store
-from registry.models import Run
+from registry.models import Approval, Run, Wait
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key, make_workflow
 
@@ -85,6 +85,8 @@ EXPECTED = {
     "run-rerun post": (403, 404), "run-cancel post": (403, 404),
     "task-list get": (200, 200), "task-detail get": (200, 404),
     "task-close post": (403, 404), "task-cancel post": (403, 404),
+    "approval-list get": (200, 200), "approval-detail get": (200, 404),
+    "approval-answer post": (403, 404),
     "catalog-actions get": (200, 200), "catalog-action get": (200, 200),
     "catalog-providers get": (200, 200), "catalog-provider get": (200, 200),
 }
@@ -128,7 +130,12 @@ def rows():
                           contact=person).instances.add(shop)
     make_key(["read"], [shop], name="of shop")
     Agent.objects.create(slug="helper", name="Helper")
+    wait = Wait.objects.create(run=run, instance=shop, path="steps[0]", kind="approval",
+                               created_at=now)
+    question = Approval.objects.create(run=run, wait=wait, instance=shop, event=event,
+                                       ask="Send it to Ana?", of=["user:ana"], created_at=now)
     return {
+        "approval": {"pk": question.pk},
         "instance": {"slug": "shop"}, "workflow": {"slug": "greet"}, "agent": {"slug": "helper"},
         "api-key": {"pk": ApiKey.objects.get(name="of shop").pk},
         "event": {"pk": event.pk}, "event-action": {"pk": outcome.pk},

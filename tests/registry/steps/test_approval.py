@@ -7,8 +7,10 @@ from connections.access import Principal
 from events.models import Event
 from omni.errors import InvalidInput
 from registry import approvals
-from registry.models import Approval
-from tests.registry.runs import Crash, advance, crash, output_of
+from registry.models import Approval, RoutingDecision
+from tests.factories import switch_on
+from tests.omni.documents import ROOT
+from tests.registry.runs import Crash, advance, crash, output_of, work
 
 pytestmark = pytest.mark.django_db
 ASK = """
@@ -108,3 +110,18 @@ def test_only_those_who_were_asked_may_answer(asked, name, group, may):
     who = Principal(kind="user", name=f"user:{name}", scopes=frozenset(), instance_ids=None)
 
     assert approvals.for_person(Approval.objects.all(), who, user=user).exists() is may
+
+
+@pytest.mark.parametrize(("via", "result"), [("[slack]", "matched"), ("[chat]", "condition")])
+def test_recipe_of_the_page_is_woken_by_questions_for_its_way(start, via, result):
+    page = (ROOT / "docs/workflows.md").read_text()
+    [recipe] = [block.split("```")[0] for block in page.split("```yaml\n")
+                if block.startswith("omni: 1\nid: ask-the-team")]
+    switch_on(recipe)
+    advance(start(ASK.replace("    timeout", f"    via: {via}\n    timeout") % "reject"))
+
+    work()
+
+    [verdict] = RoutingDecision.objects.get(
+        event__event_type="system.approval.requested").considered
+    assert (verdict["workflow"], verdict["result"]) == ("ask-the-team", result)
