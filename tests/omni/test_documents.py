@@ -12,7 +12,6 @@ from connections.envelope import KINDS
 from connections.library import adapters
 from events.models import Event
 from registry import grammar, steps, store
-from registry.functions import FUNCTIONS
 from registry.models import Binding, Workflow
 from registry.seed import PLAYBOOKS, load_playbooks
 from tests.omni import documents
@@ -85,12 +84,6 @@ def test_the_page_of_actions_lists_the_parameters(action):
 
     assert documents.rows_of(text) == documents.parameter_rows(action)
     assert {name for name in action.secret if f"`{name}`" not in text} == set()
-
-
-def test_the_page_of_the_language_lists_the_functions():
-    text = documents.section((DOCS / "workflows.md").read_text(), "Functions")
-
-    assert documents.rows_of(text) == [documents.function_row(one) for one in FUNCTIONS.values()]
 
 
 def test_every_kind_stands_in_the_event_model():
