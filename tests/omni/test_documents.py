@@ -161,6 +161,13 @@ def test_the_example_of_the_language_has_no_errors():
             if problem.severity == "error"] == []
 
 
+def test_the_readme_leads_to_every_page():
+    text = documents.section((ROOT / "README.md").read_text(), "Read on")
+
+    links = set(_LINK.findall(text))
+    assert {str(page.relative_to(ROOT)) for page in DOCS.rglob("*.md")} - links == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_a_page_lead_somewhere(page):
     text = _FENCED.sub("", page.read_text())
