@@ -39,7 +39,8 @@ def load_playbooks() -> list[str]:
     for path in sorted(PLAYBOOKS.glob("*.yaml")):
         if Workflow.objects.filter(slug=path.stem).exists():
             continue
-        workflow = store.import_text(path.read_text(), actor=ACTOR, skip_tests=True)[0]
+        workflow = store.publish_text(path.read_text(), actor=ACTOR, note="came with Omni",
+                                      skip_tests=True).workflow
         if path.stem in _ON_FROM_THE_START:
             store.bind(workflow, scope="global", actor=ACTOR)
         made.append(path.stem)
