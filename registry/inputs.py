@@ -35,7 +35,7 @@ def check(declared: Mapping[str, Input], given: Mapping[str, Any], *, complete: 
     for name, one in declared.items() if complete else ():
         value = given[name] if name in given else others.get(name, one.default)
         if one.required and value is None:
-            wrong[f"inputs.{name}"] = f"is required; give {_WANTED[one.type]}"
+            wrong[f"inputs.{name}"] = f"is required; give {WANTED[one.type]}"
     return wrong
 
 
@@ -48,7 +48,7 @@ def _unknown(name: str, declared: Mapping[str, Input]) -> str:
 def wrong_value(declared: Input, value: Any) -> str:
     """Why a value does not fit an input ("must be …"), "" when it does."""
     if not _FITS[declared.type](value):
-        return f"must be {_WANTED[declared.type]}"
+        return f"must be {WANTED[declared.type]}"
     if declared.choices and not any(_same(value, choice) for choice in declared.choices):
         listed = ", ".join(map(str, declared.choices))
         near = nearest(str(value), map(str, declared.choices))
@@ -129,4 +129,4 @@ _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "url": (_is_url, "an address that begins with http:// or https://"),
 }
 _FITS = {name: fits for name, (fits, _) in _TYPES.items()}
-_WANTED = {name: wanted for name, (_, wanted) in _TYPES.items()}
+WANTED = {name: wanted for name, (_, wanted) in _TYPES.items()}

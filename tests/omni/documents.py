@@ -6,7 +6,6 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 
 from actions.base import Action
-from registry.functions import Function
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,10 +23,6 @@ def _default(field) -> str:
     if field.default is PydanticUndefined:
         return "needed"
     return f"`{json.dumps(field.default)}`"
-
-
-def function_row(function: Function) -> str:
-    return f"| `{function.signature}` | {function.about} |"
 
 
 def section(text: str, title: str) -> str:

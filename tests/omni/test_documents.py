@@ -12,7 +12,6 @@ from connections.envelope import KINDS
 from connections.library import adapters
 from events.models import Event
 from registry import grammar, steps, store
-from registry.functions import FUNCTIONS
 from registry.models import Binding, Workflow
 from registry.seed import PLAYBOOKS, load_playbooks
 from tests.omni import documents
@@ -87,12 +86,6 @@ def test_the_page_of_actions_lists_the_parameters(action):
     assert {name for name in action.secret if f"`{name}`" not in text} == set()
 
 
-def test_the_page_of_the_language_lists_the_functions():
-    text = documents.section((DOCS / "workflows.md").read_text(), "Functions")
-
-    assert documents.rows_of(text) == [documents.function_row(one) for one in FUNCTIONS.values()]
-
-
 def test_every_kind_stands_in_the_event_model():
     text = documents.section((DOCS / "event-model.md").read_text(), "Kinds")
 
@@ -149,12 +142,16 @@ def test_a_playbook_stands_on_its_page(path):
 
 
 @pytest.mark.django_db
-def test_every_playbook_is_published_and_switched_on():
+def test_the_page_of_playbooks_tells_which_are_switched_on():
     load_playbooks()
 
+    page = (DOCS / "playbooks.md").read_text()
     names = {path.stem for path in PLAYBOOK_FILES}
     assert {row.slug for row in Workflow.objects.all() if row.latest()} == names
-    assert {row.workflow.slug for row in Binding.objects.filter(scope="global")} == names
+    on = set(Binding.objects.filter(scope="global").values_list("workflow__slug", flat=True))
+    for title, listed in (("Switched on", on), ("To be switched on", names - on)):
+        rows = documents.rows_of(documents.section(page, title))
+        assert sorted(row.split("`")[1] for row in rows) == sorted(listed)
 
 
 def test_the_example_of_the_language_has_no_errors():
@@ -162,6 +159,13 @@ def test_the_example_of_the_language_has_no_errors():
 
     assert [str(problem) for problem in store.problems(text)
             if problem.severity == "error"] == []
+
+
+def test_the_readme_leads_to_every_page():
+    text = documents.section((ROOT / "README.md").read_text(), "Read on")
+
+    links = set(_LINK.findall(text))
+    assert {str(page.relative_to(ROOT)) for page in DOCS.rglob("*.md")} - links == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
