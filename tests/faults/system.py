@@ -70,7 +70,10 @@ class System:
             **kept, "DATABASE_URL": url, "OMNI_DATA_DIR": str(self.folder),
             "DJANGO_SETTINGS_MODULE": "omni.settings", "OMNI_TEST_MODE": "1",
             "OMNI_LEASE_SECONDS": "4", "OMNI_ALLOW_PRIVATE_ADDRESSES": "1",
-            "OMNI_GROUP_COMMIT": "1", "OMNI_LOG_LEVEL": "WARNING"}
+            "OMNI_GROUP_COMMIT": "1", "OMNI_LOG_LEVEL": "WARNING",
+            # the few people of the tests hear more in a minute than people should
+            "OMNI_REPLIES_PER_MINUTE": "0", "OMNI_SENDS_PER_MINUTE": "0",
+            "OMNI_SENDS_PER_PERSON": "0"}
         self._run("manage.py", "migrate", "-v", "0")
         self._run("-c", _SET_UP.format(peer=self.peer.url, slug=SLUG, secret=SECRET))
         self.start_web()
