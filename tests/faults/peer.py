@@ -77,6 +77,11 @@ class Peer:
         with self._lock:
             return Counter(body["text"].rpartition(": ")[2] for body in self.sent)
 
+    def texts(self, tag: str) -> list[str]:
+        """Every text that was sent and holds the tag, in alphabetical order."""
+        with self._lock:
+            return sorted(body["text"] for body in self.sent if tag in body["text"])
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
