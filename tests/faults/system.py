@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import psycopg
+from psycopg import sql
 
 from omni.embedded import EmbeddedPostgres
 from omni.processes import die_with_parent, end_group
@@ -135,6 +136,12 @@ class System:
         """The rows of one query, read past everything the system's processes remember."""
         with psycopg.connect(self._dsn(), autocommit=True) as connection:
             return connection.execute(statement, values).fetchall()
+
+    def move_clock(self, *, days: int) -> None:
+        """Put the database's clock ahead by `days`, for every session that begins from now on."""
+        with psycopg.connect(self._dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("ALTER DATABASE {} SET omni.clock_offset = {}").format(
+                sql.Identifier(connection.info.dbname), sql.Literal(f"{days} days")))
 
     def post(self, message_id: str, *, person: int = 0) -> int:
         """Post one Evolution text that says its own id; the status, 0 when nobody answered."""
