@@ -25,7 +25,11 @@ class Peer:
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
-                data = self.rfile.read(int(self.headers["content-length"]))
+                length = int(self.headers["content-length"])
+                data = self.rfile.read(length)
+                if len(data) < length:  # its caller was killed before the body was out
+                    self.close_connection = True
+                    return
                 body = json.loads(data) if data.startswith((b"{", b"[")) else {}
                 status, answer = peer.answer(self.path, body)
                 threading.Event().wait(seconds)  # so that a kill falls into a call
@@ -72,6 +76,11 @@ class Peer:
         """How often each text was sent; an echo repeats "[name]: text" of its question."""
         with self._lock:
             return Counter(body["text"].rpartition(": ")[2] for body in self.sent)
+
+    def texts(self, tag: str) -> list[str]:
+        """Every text that was sent and holds the tag, in alphabetical order."""
+        with self._lock:
+            return sorted(body["text"] for body in self.sent if tag in body["text"])
 
     def close(self) -> None:
         self._server.shutdown()

@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import psycopg
+from psycopg import sql
 
 from omni.embedded import EmbeddedPostgres
 from omni.processes import die_with_parent, end_group
@@ -27,6 +28,7 @@ from tests.faults.peer import Peer
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "shop"
+KEY = "omni_f0f0f0f0_key-of-the-fault-tests"
 START_SECONDS = 60.0
 _SET_UP = """
 import django; django.setup()
@@ -70,7 +72,10 @@ class System:
             **kept, "DATABASE_URL": url, "OMNI_DATA_DIR": str(self.folder),
             "DJANGO_SETTINGS_MODULE": "omni.settings", "OMNI_TEST_MODE": "1",
             "OMNI_LEASE_SECONDS": "4", "OMNI_ALLOW_PRIVATE_ADDRESSES": "1",
-            "OMNI_GROUP_COMMIT": "1", "OMNI_LOG_LEVEL": "WARNING"}
+            "OMNI_GROUP_COMMIT": "1", "OMNI_LOG_LEVEL": "WARNING", "OMNI_BOOTSTRAP_API_KEY": KEY,
+            # the few people of the tests hear more in a minute than people should
+            "OMNI_REPLIES_PER_MINUTE": "0", "OMNI_SENDS_PER_MINUTE": "0",
+            "OMNI_SENDS_PER_PERSON": "0"}
         self._run("manage.py", "migrate", "-v", "0")
         self._run("-c", _SET_UP.format(peer=self.peer.url, slug=SLUG, secret=SECRET))
         self.start_web()
@@ -132,16 +137,40 @@ class System:
         with psycopg.connect(self._dsn(), autocommit=True) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def move_clock(self, *, days: int) -> None:
+        """Put the database's clock ahead by `days`, for every session that begins from now on."""
+        with psycopg.connect(self._dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("ALTER DATABASE {} SET omni.clock_offset = {}").format(
+                sql.Identifier(connection.info.dbname), sql.Literal(f"{days} days")))
+
     def post(self, message_id: str, *, person: int = 0) -> int:
         """Post one Evolution text that says its own id; the status, 0 when nobody answered."""
         body = evolution_text(message_id, message_id, chat=f"55119{person:08d}@s.whatsapp.net")
+        return self._ask("POST", f"/webhooks/whatsapp_evolution/{SLUG}/", body,
+                         {"x-omni-secret": SECRET})[0]
+
+    def api(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer of the REST API. AssertionError when it refused, or nobody answered."""
+        status, answer = self._ask(method, f"/api/v1/{path}", body, {"x-api-key": KEY})
+        assert status in (200, 201), f"{method} {path}: {status} {answer.decode()}"
+        return json.loads(answer)
+
+    def switch_on(self, slug: str, text: str) -> None:
+        """Publish a workflow and bind it to the account."""
+        self.api("POST", "workflows/import/", {"text": text})
+        self.api("PUT", "bindings/", {"workflow": slug, "scope": {"instance": SLUG}})
+
+    def _ask(self, method: str, path: str, body: dict[str, Any],
+             headers: dict[str, str]) -> tuple[int, bytes]:
+        """Status and body of what web answers; 0 and nothing when nobody did."""
         connection = http.client.HTTPConnection("127.0.0.1", self.web_port, timeout=30)
         try:
-            connection.request("POST", f"/webhooks/whatsapp_evolution/{SLUG}/", json.dumps(body),
-                               {"content-type": "application/json", "x-omni-secret": SECRET})
-            return connection.getresponse().status
+            connection.request(method, path, json.dumps(body),
+                               {"content-type": "application/json", **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
-            return 0
+            return 0, b""
         finally:
             connection.close()
 

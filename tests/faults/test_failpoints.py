@@ -116,14 +116,15 @@ def test_delivery_whose_answer_a_death_swallowed_is_one_event_when_sent_again(
     assert sends(healthy, message_id)[message_id] == 1
 
 
-def test_run_that_kills_its_workers_is_dead_and_others_go_on(healthy: System):
-    deadly, other = unique("F"), unique("F")
+def test_run_that_kills_its_workers_is_dead_and_the_next_of_its_conversation_goes_on(
+        healthy: System):
+    deadly, following = unique("F"), unique("F")
     post_and_await_death(healthy, deadly, failpoint="step.start")
+    assert healthy.post(following) == 202  # waits its turn behind the deadly one
 
     await_end(healthy, deadly)
     restart_workers(healthy)
-    healthy.post(other, person=1)
-    entry = await_end(healthy, other)
+    entry = await_end(healthy, following)
 
     run_id, state, deaths, code, reason = healthy.rows(_RUN, deadly)[0]
     assert (state, deaths, code) == ("dead", 3, "worker_died")
@@ -131,3 +132,4 @@ def test_run_that_kills_its_workers_is_dead_and_others_go_on(healthy: System):
     assert healthy.rows(_DEAD_ALERTS, run_id) == [(reason,)]
     assert sends(healthy, deadly) == {}
     assert entry == Entry(events=1, runs=["done"], outbox=["succeeded"])
+    assert sends(healthy, following)[following] == 1

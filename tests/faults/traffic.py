@@ -15,11 +15,11 @@ PACE_SECONDS = 0.03  # between two deliveries of one sender, so that a kill fall
 
 
 class Traffic:
-    """Distinct texts of some people, each delivered twice, in any order."""
+    """Distinct texts of some people, each delivered twice, in any order. tag: how they begin."""
 
-    def __init__(self, system: System, *, messages: int = 120) -> None:
+    def __init__(self, system: System, *, messages: int = 120, tag: str = "") -> None:
         self.system = system
-        self.tag = unique("T")
+        self.tag = tag or unique("T")
         self.ids = [f"{self.tag}-{number}" for number in range(messages)]
         self.acknowledged: set[str] = set()
         self._waiting: SimpleQueue[tuple[int, str]] = SimpleQueue()
