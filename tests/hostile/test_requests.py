@@ -96,7 +96,8 @@ def test_zip_bomb_is_refused_without_being_opened(client, shop, settings):
 
 
 @pytest.mark.parametrize(("encoding", "body"), [
-    ("gzip", b"no gzip"), ("gzip", gzip.compress(b"{}")[:-4]), ("br", b"{}"), ("zstd", b"{}")])
+    ("gzip", b"no gzip"), ("gzip", gzip.compress(b"{}", mtime=0)[:-4]), ("br", b"{}"),
+    ("zstd", b"{}")])
 def test_encoding_that_cannot_be_read_is_415(client, shop, encoding, body):
     assert post(client, body, **{"content-encoding": encoding}).status_code == 415
 
