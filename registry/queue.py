@@ -148,13 +148,13 @@ class Todo(NamedTuple):
     next_due: float | None
 
 
+_READY = """EXISTS (SELECT 1 FROM omni_runs q WHERE q.state = 'queued'
+    AND q.available_at <= omni_now() AND q.deaths {deaths} AND NOT EXISTS (
+        SELECT 1 FROM omni_workflows w WHERE w.id = q.workflow_id AND w.mode = 'paused'))"""
 _TODO = f"""
 SELECT EXISTS (SELECT 1 FROM omni_events WHERE routed_at IS NULL),
-    EXISTS (SELECT 1 FROM omni_runs WHERE state = 'queued' AND available_at <= omni_now()
-            AND deaths < {ALONE_AFTER}),
-    coalesce(w.seconds <= 0, false),
-    EXISTS (SELECT 1 FROM omni_runs WHERE state = 'queued' AND available_at <= omni_now()
-            AND deaths >= {ALONE_AFTER}),
+    {_READY.format(deaths=f'< {ALONE_AFTER}')}, coalesce(w.seconds <= 0, false),
+    {_READY.format(deaths=f'>= {ALONE_AFTER}')},
     w.seconds
 FROM (SELECT extract(epoch FROM min(available_at) - omni_now())::float AS seconds
       FROM omni_runs WHERE state = 'waiting') w

@@ -35,7 +35,7 @@ def experiment(event: Event, params: ExperimentParams, context: Context) -> Outc
         f"conversation:{event.instance_id}:{event.conversation_ref}")
     digest = hashlib.sha256(f"{params.name}\0{key}".encode("utf-8", "replace")).digest()
     ticket = int.from_bytes(digest[:8], "big") % sum(params.variants.values())
-    for name, weight in params.variants.items():
+    for name, weight in sorted(params.variants.items()):  # however they are written
         if ticket < weight:
             return done(variant=name, key=key)
         ticket -= weight

@@ -16,7 +16,8 @@ from registry.values import to_time
 
 class ScheduleParams(Params):
     workflow: str = Field(min_length=2, max_length=64, description="Id of the other workflow.")
-    at: str | None = Field(None, description="When, an ISO time; without a zone UTC.")
+    at: str | datetime | None = Field(None, description="When: a time, or an ISO text; without a "
+                                      "zone UTC.")
     after: str | None = Field(None, description="How long from now, like 2h.")
     inputs: dict[str, Any] = Field({}, description="Its inputs.")
 
@@ -44,7 +45,8 @@ def schedule(event: Event, params: ScheduleParams, context: Context) -> Outcome:
     due = _due(params)
     path = context.effect_key.removeprefix(f"omni:{run.pk}:")
     made = calls.detached(run, f"{path}:schedule", "", params.workflow, params.inputs, due=due)
-    return done(run=made, at=due.isoformat())
+    first = Run.objects.values_list("available_at", flat=True).get(pk=made)
+    return done(run=made, at=first.isoformat())  # a step that is repeated finds the run it made
 
 
 def _due(params: ScheduleParams) -> datetime:

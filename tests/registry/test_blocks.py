@@ -107,6 +107,23 @@ def test_another_workflow_starts_later_and_once(start, probe, clock):
 
 
 @pytest.mark.django_db
+def test_time_may_come_from_an_expression(start, probe):
+    make_workflow(LATER)
+
+    run = advance(start("- {uses: workflow.schedule, with: {workflow: later, "
+                        "at: '${{ add_hours(now, 2) }}'}}"))
+
+    assert (run.state, run.reason) == ("done", "")
+    assert Run.objects.get(parent=run).state == "waiting"
+
+
+def test_order_of_variants_moves_nobody():
+    turned = {"c": 0, "b": 20, "a": 80}
+
+    assert all(variant(f"{n}") == variant(f"{n}", variants=turned) for n in range(100))
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(("given", "said"), [
     ("{workflow: nobody, after: 2h}", "there is no workflow 'nobody'"),
     ("{workflow: probed, at: tomorrow}", "'tomorrow' is not a time"),

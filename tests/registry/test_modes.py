@@ -5,7 +5,7 @@ import pytest
 from events.models import Event
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
-from registry import modes, routing
+from registry import modes, queue, routing
 from registry.models import RoutingDecision, Run
 from tests.api_client import client_of, post_json
 from tests.factories import make_event, make_instance, switch_on
@@ -42,6 +42,18 @@ def test_paused_workflow_opens_runs_and_begins_none(slow):
     work()
 
     assert states() == ["queued"]
+
+
+@pytest.mark.parametrize("deaths", [0, 2])
+def test_paused_run_is_nothing_to_do(slow, deaths):
+    modes.set_mode(slow, "paused", actor="user:ana")
+    come()
+    routing.route()
+    Run.objects.update(deaths=deaths)
+
+    todo = queue.todo()
+
+    assert (todo.due, todo.suspects) == (False, False)
 
 
 def test_resumed_workflow_goes_on_with_what_queued_up(slow):
