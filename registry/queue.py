@@ -151,7 +151,7 @@ class Todo(NamedTuple):
 _READY = """EXISTS (SELECT 1 FROM omni_runs q WHERE q.state = 'queued'
     AND q.available_at <= omni_now() AND q.deaths {deaths} AND NOT EXISTS (
         SELECT 1 FROM omni_workflows w WHERE w.id = q.workflow_id AND w.mode = 'paused'))"""
-_TODO = f"""
+_LOOK = f"""
 SELECT EXISTS (SELECT 1 FROM omni_events WHERE routed_at IS NULL),
     {_READY.format(deaths=f'< {ALONE_AFTER}')}, coalesce(w.seconds <= 0, false),
     {_READY.format(deaths=f'>= {ALONE_AFTER}')},
@@ -164,7 +164,7 @@ FROM (SELECT extract(epoch FROM min(available_at) - omni_now())::float AS second
 def todo() -> Todo:
     """One cheap look at everything a worker may do next, so that it asks for no more than that."""
     with connection.cursor() as cursor:
-        cursor.execute(_TODO)
+        cursor.execute(_LOOK)
         return Todo(*cursor.fetchone())
 
 
