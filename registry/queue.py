@@ -44,7 +44,7 @@ _CLAIM = """
 UPDATE omni_runs r SET state = 'running', token = token + 1, lease_owner = %(owner)s,
     lease_until = omni_now() + %(lease)s * interval '1 second',
     started_at = coalesce(started_at, omni_now())
-WHERE r.id IN (
+WHERE r.id = ANY(ARRAY(  -- computed once: a subquery of IN may be run again and pass the limit
     SELECT q.id FROM omni_runs q
     WHERE q.state = 'queued' AND q.available_at <= omni_now() AND {deaths}
       AND NOT EXISTS (SELECT 1 FROM omni_workflows w
@@ -52,7 +52,7 @@ WHERE r.id IN (
       AND CASE WHEN q.slot_key IS NULL THEN true
                WHEN q.slot_limit = 1 THEN NOT EXISTS (SELECT 1 FROM omni_runs p WHERE {before})
                ELSE (SELECT count(*) FROM omni_runs p WHERE {before}) < q.slot_limit END
-    ORDER BY q.available_at LIMIT %(limit)s FOR UPDATE OF q SKIP LOCKED)
+    ORDER BY q.available_at LIMIT %(limit)s FOR UPDATE OF q SKIP LOCKED))
 RETURNING r.id, r.token, r.deaths, omni_now()
 """
 _BEFORE = ("p.slot_key = q.slot_key AND p.id <> q.id AND (p.state = 'running' "
@@ -178,8 +178,8 @@ UPDATE omni_runs r SET token = token + 1, deaths = deaths + 1, lease_until = NUL
         'the worker died ' || (deaths + 1) || ' times in a row at ' ||
         coalesce(nullif(step_path, ''), 'the first step') || ' (last: ' || lease_owner || ')'
         ELSE reason END
-WHERE r.id IN (SELECT id FROM omni_runs WHERE state = 'running'
-               AND lease_until < omni_now() ORDER BY id FOR UPDATE SKIP LOCKED)
+WHERE r.id = ANY(ARRAY(SELECT id FROM omni_runs WHERE state = 'running'
+                       AND lease_until < omni_now() ORDER BY id FOR UPDATE SKIP LOCKED))
 RETURNING r.id, r.state
 """
 

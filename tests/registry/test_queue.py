@@ -74,6 +74,17 @@ def test_no_more_than_the_limit_is_claimed(shop):
     assert len(claimed(limit=2)) == 2
 
 
+def test_limit_holds_whatever_the_planner_does(shop):
+    """It may run a subquery once per row: each time other rows are free to lock."""
+    runs(shop, *[None] * 6)
+    with connection.cursor() as cursor:
+        for name in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexscan",
+                     "bitmapscan"):
+            cursor.execute(f"SET LOCAL enable_{name} = off")
+
+    assert len(claimed(limit=1)) == 1
+
+
 def test_run_that_is_not_due_is_left(shop):
     runs(shop, None, available_at=timezone.now() + timedelta(hours=1))
 
