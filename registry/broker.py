@@ -22,8 +22,8 @@ HAND_SECONDS = 2.0  # time a handed drain has to take its slot
 _DRAIN_ACK = "drain:"
 _CLAIM = """
 UPDATE django_q_ormq SET lock = clock_timestamp() + %s * interval '1 second'
-WHERE id IN (SELECT id FROM django_q_ormq WHERE key = %s AND lock < clock_timestamp()
-             ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+WHERE id = ANY(ARRAY(SELECT id FROM django_q_ormq WHERE key = %s AND lock < clock_timestamp()
+                     ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
 RETURNING id, payload
 """
 _HELD = """
