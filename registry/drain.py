@@ -124,10 +124,7 @@ class Drain:
 
     def _look_again(self) -> None:
         """Waits whose worker died before it searched the store for events that came first."""
-        forgotten = waits.unlooked(seconds=FORGOTTEN_SECONDS)
-        if forgotten:
-            endings.cancel(waits.look_and_apply(forgotten),
-                           reason="an event of cancel_on came", code="cancel_on")
+        endings.look(waits.unlooked(seconds=FORGOTTEN_SECONDS))
 
     def _claim(self, *, alone: bool) -> int:
         """Take due runs for the free threads.

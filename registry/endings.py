@@ -107,6 +107,17 @@ def _tell(run_ids: Sequence[int]) -> None:
     notify.notifier.send(notify.WORK)
 
 
+def cancel_by_event(run_ids: Sequence[int]) -> None:
+    """End runs whose `cancel_on` was met."""
+    cancel(run_ids, reason="an event of cancel_on came", code="cancel_on")
+
+
+def look(wait_ids: Sequence[int]) -> None:
+    """Search the store for events that came before these waits could be seen, and do what follows.
+    """
+    cancel_by_event(waits.look_and_apply(wait_ids))
+
+
 def cancel_by(actor: str, run: Run) -> None:
     """A person ends a run. Raises InvalidInput when it has ended already."""
     if not cancel([run.pk], reason=f"canceled by {actor}"):

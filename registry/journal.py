@@ -62,10 +62,8 @@ def suspend(claim: queue.Claim, run: Run, execution: Execution, verdict: Suspend
         failpoints.hit("suspend.precommit")
     execution.pending.clear()
     failpoints.hit("suspend.committed")
-    endings.cancel(waits.look_and_apply(
-        [id for (_, path, turn), id in stored.items()
-         if execution.waits[(path, turn)].kind == "event"]),
-        reason="an event of cancel_on came", code="cancel_on")
+    endings.look([id for (_, path, turn), id in stored.items()
+                  if execution.waits[(path, turn)].kind == "event"])
     notify.notifier.send(notify.RUNS, str(run.pk))
     notify.notifier.send(notify.WORK)
 

@@ -65,7 +65,7 @@ def _route(limit: int, *, careful: bool) -> int:
         queue.lock_slots([*(key for passage in passages for key in passage.keys),
                           *(hit.wait.slot_key for hit in hits)])
         now = queue.now()
-        endings.cancel(waits.apply(hits), reason="an event of cancel_on came", code="cancel_on")
+        endings.cancel_by_event(waits.apply(hits))
         for event, decision in decisions:
             if decision.loops and event.event_type != limits.LOOP_STOPPED:
                 alerts.loop_stopped(event, decision.reason)
@@ -86,9 +86,7 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     runs = [passage.run_id for passage in passages if passage.run_id is not None]
     if runs:
         notify.notifier.send(notify.RUNS, ",".join(map(str, dict.fromkeys(runs))))
-    if passed.watches:
-        endings.cancel(waits.look_and_apply(passed.watches),
-                       reason="an event of cancel_on came", code="cancel_on")
+    endings.look(passed.watches)
 
 
 def _take(limit: int) -> list[Event]:

@@ -4,6 +4,7 @@ import pytest
 
 from actions.base import Outcome, failed
 from events.models import EventAction
+from registry import journal
 from tests.registry.runs import Crash, advance, crash, output_of
 
 pytestmark = pytest.mark.django_db
@@ -146,7 +147,7 @@ def test_pause_inside_gives_the_worker_back_and_goes_on_where_it_was(start, prob
     assert run.state == "done" and probe.calls == [1, 2, 3]
 
 
-def test_turns_that_are_left_behind_are_not_read_again(start, probe, django_assert_num_queries):
+def test_turns_that_are_left_behind_are_not_read_again(start, probe):
     run = start("""
 - set: {sum: 0}
 - for_each:
@@ -157,7 +158,6 @@ def test_turns_that_are_left_behind_are_not_read_again(start, probe, django_asse
     for _ in range(6):
         advance(run)
 
-    from registry import journal
     turns = {iteration for _, iteration, _ in journal.recorded(run)} - {""}
     advance(run)
 

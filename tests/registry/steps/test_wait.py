@@ -154,7 +154,7 @@ def test_wait_whose_worker_died_before_it_looked_is_looked_for_later(start, plac
     come(place, routed_at=timezone.now())
     clock.forward(seconds=10)
 
-    endings.cancel(waits.look_and_apply(waits.unlooked(seconds=5)), reason="")
+    endings.look(waits.unlooked(seconds=5))
     run.refresh_from_db()
 
     assert run.state == "queued" and waits.unlooked(seconds=0) == []
