@@ -13,7 +13,7 @@ from actions import tasks
 from actions.models import Memory, Task
 from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
 from connections.authentication import principal
-from events.models import Event
+from events.admin_events import event_link
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, verb
 from omni.audit import note
 from omni.errors import InvalidInput
@@ -27,7 +27,7 @@ class OriginMixin:
 
     @admin.display(description="event")
     def event_link(self, row: Any) -> str:
-        return link(Event(pk=row.event_id), f"event {row.event_id}") if row.event_id else "-"
+        return event_link(row.event_id)
 
     @admin.display(description="conversation")
     def conversation_link(self, row: Any) -> str:

@@ -17,6 +17,7 @@ WHERE l.enabled AND (l.instance_id = %s OR l.instance_id IS NULL) AND l.purpose 
 """
 _MERGES = 8  # merges followed; two contacts merged into each other must not turn for ever
 
+
 def person_of(event: Event) -> Contact | None:
     """The person on the other side; of a merged contact, the one that was kept."""
     contact = event.contact

@@ -187,11 +187,11 @@ class EventAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
 
     @admin.display(description="about event")
     def target_link(self, event: Event) -> str:
-        return _event_link(event.target_event_id)
+        return event_link(event.target_event_id)
 
     @admin.display(description="caused by")
     def caused_by_link(self, event: Event) -> str:
-        return _event_link(event.caused_by_id)
+        return event_link(event.caused_by_id)
 
     @admin.display(description="raw payload")
     def raw_link(self, event: Event) -> str:
@@ -210,5 +210,6 @@ class EventAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
         return pretty(event.provider_metadata)
 
 
-def _event_link(number: int | None) -> str:
+def event_link(number: int | None) -> str:
+    """A link to the page of an event, by its number; "-" for None."""
     return link(Event(pk=number), f"event {number}") if number else "-"

@@ -9,8 +9,9 @@ from unfold.decorators import display
 
 from connections.admin_scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
+from events.admin_events import event_link
 from events.deliver import resolve, send_again
-from events.models import Event, OutboxMessage
+from events.models import OutboxMessage
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 
 COLORS = {"pending": "info", "sending": "info", "succeeded": "success", "rejected": "danger",
@@ -74,11 +75,11 @@ class OutboxAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
 
     @admin.display(description="caused by")
     def caused_by_link(self, row: OutboxMessage) -> str:
-        return _event_link(row.caused_by_id)
+        return event_link(row.caused_by_id)
 
     @admin.display(description="became event")
     def event_link(self, row: OutboxMessage) -> str:
-        return _event_link(row.event_id)
+        return event_link(row.event_id)
 
     @verb("Send again", icon="send", may="send", is_danger=True,
           when=lambda row: row.state in ("unknown", "rejected", "not_sent"),
@@ -102,7 +103,3 @@ class OutboxAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
     def mark_not_sent(self, request: HttpRequest, row: OutboxMessage) -> None:
         resolve(row, "person_not_sent", actor=principal(request).name)
         messages.success(request, "Marked as not sent.")
-
-
-def _event_link(number: int | None) -> str:
-    return link(Event(pk=number), f"event {number}") if number else "-"

@@ -204,7 +204,7 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
         who = principal(request).name
         rows = formset.save(commit=False)
         for gone in formset.deleted_objects:
-            self._unbind(gone, who)
+            store.unbind(gone, actor=who)
         for row in rows:
             try:
                 saved = store.bind(row.workflow, scope=row.scope, instance=row.instance,
@@ -216,10 +216,7 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
                 messages.error(request, f"Binding on {row.scope}: {'; '.join(exc.messages)}")
             else:
                 if row.pk and saved.pk != row.pk:
-                    self._unbind(Binding.objects.get(pk=row.pk), who)
-
-    def _unbind(self, binding: Binding, actor: str) -> None:
-        store.unbind(binding, actor=actor)
+                    store.unbind(Binding.objects.get(pk=row.pk), actor=who)
 
     def response_add(self, request: HttpRequest, obj: Workflow, *args: Any) -> HttpResponse:
         return self._after_saving(request, obj) or super().response_add(request, obj, *args)

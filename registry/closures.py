@@ -214,7 +214,7 @@ class Compiler:
 
     def _know(self, read: Read) -> bool:
         """Note an unknown root or field."""
-        root, dotted = read.path[0], ".".join(read.path)
+        root = read.path[0]
         if root not in self.roots:
             self._unknown_root(root, read.offsets[0])
             return False

@@ -36,6 +36,8 @@ from registry.waiting import Wait
 logger = logging.getLogger("omni.registry")
 LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
 STEP_SECONDS = 60.0  # most a step without a timeout of its own may take
+
+
 @dataclass(slots=True)
 class Execution:
     """One walk. step_deadline: monotonic seconds; past it the lease is renewed no more.

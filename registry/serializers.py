@@ -84,6 +84,8 @@ class StartSerializer(StrictFieldsMixin, serializers.Serializer):
 class StartedSerializer(serializers.Serializer):
     event = serializers.IntegerField(help_text="The event that wakes the workflow; its trace "
                                      "tells what came of it.")
+
+
 class PublishSerializer(NoteSerializer):
     """text: stored as the draft first; nothing is stored when it cannot be published."""
 

@@ -238,8 +238,7 @@ def diff(workflow: Workflow, before: int, after: int | None = None) -> str:
 
 def pin(binding: Binding, version: WorkflowVersion | None, *, actor: str) -> None:
     """Let a binding run this version; None follows the newest."""
-    if version is not None and version.workflow_id != binding.workflow_id:
-        raise InvalidInput(f"version {version.number} is of another workflow")
+    _need_own(version, binding.workflow_id)
     before = binding.version
     with transaction.atomic():
         binding.version = version
@@ -277,15 +276,12 @@ def bind(workflow: Workflow, *, scope: str, actor: str, instance: Instance | Non
     Raises InvalidInput for inputs the version does not take, and for required ones that neither
     this binding nor a wider one gives.
     """
-    if version is not None and version.workflow_id != workflow.pk:
-        raise InvalidInput(f"version {version.number} is of another workflow")
+    _need_own(version, workflow.pk)
     with transaction.atomic():
         _check_inputs(version or workflow.latest(), inputs or {}, complete=enabled,
                       others=_wider_inputs(workflow, scope, instance))
-        binding = Binding.objects.select_for_update().filter(
-            workflow=workflow, scope=scope, instance=instance, provider=provider).first()
-        binding = binding or Binding(workflow=workflow, scope=scope, instance=instance,
-                                     provider=provider)
+        place: dict[str, Any] = {"scope": scope, "instance": instance, "provider": provider}
+        binding = lock_binding(workflow, **place) or Binding(workflow=workflow, **place)
         binding.enabled, binding.inputs = enabled, inputs or {}
         binding.priority, binding.version = priority, version
         binding.full_clean(exclude=["revision"])
@@ -293,6 +289,11 @@ def bind(workflow: Workflow, *, scope: str, actor: str, instance: Instance | Non
         audit.note(actor, "binding.saved", workflow.slug, scope=scope, enabled=enabled,
                    instance=instance.slug if instance else "", provider=provider)
     return binding
+
+
+def _need_own(version: WorkflowVersion | None, workflow_id: int) -> None:
+    if version is not None and version.workflow_id != workflow_id:
+        raise InvalidInput(f"version {version.number} is of another workflow")
 
 
 def _wider_inputs(workflow: Workflow, scope: str, instance: Instance | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from registry.values import (
 
 _GLOB_INPUT = 10_000
 
+
 @function("lower(text)", least=1)
 def _lower(text: Any) -> str | None:
     """The text in small letters."""

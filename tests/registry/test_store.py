@@ -343,6 +343,8 @@ def test_saving_the_same_text_takes_an_archived_workflow_back():
     store.archive(workflow, actor="t")
 
     assert store.save_draft(TEXT, actor="t").archived_at is None
+
+
 def test_pinned_binding_runs_its_version_and_the_change_is_noted():
     make_workflow(TEXT)
     workflow = make_workflow(newer("B"))
