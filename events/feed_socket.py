@@ -46,7 +46,8 @@ class FeedSocket(Socket):
                 batch = await asyncio.wait_for(self.followed.next(), BEAT_SECONDS)
             except TimeoutError:
                 await self.say({"type": "beat"})
-            else:
+                continue
+            if self.followed.takes(batch):
                 await self.on_batch(batch)
 
     async def leave(self) -> None:

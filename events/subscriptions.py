@@ -72,12 +72,14 @@ class Batch:
     """What a subscriber gets at once. after: every event up to this id was offered before.
 
     gap: batches were dropped since `after`; read the events after it by REST.
+    wanted: the filter its rows were chosen by; None for a gap.
     """
 
     after: int
     items: Sequence[Item] = ()
     signals: Sequence[Signal] = ()
     gap: bool = False
+    wanted: Filter | None = None
     _frame: str = field(default="", repr=False)
 
     @property
@@ -122,6 +124,15 @@ class Subscription:
         if self._lost and self._queue.empty():
             self._lost = False
             return Batch(after=self.after, gap=True)
-        batch = await self._queue.get()
+        return await self._queue.get()
+
+    def takes(self, batch: Batch) -> bool:
+        """Whether a batch of `next` may still be shown; it counts as delivered then.
+
+        One that was chosen by an earlier filter is not, and becomes part of a gap.
+        """
+        if batch.wanted is not None and batch.wanted != self.wanted:
+            self._lost = True
+            return False
         self.after = batch.after
-        return batch
+        return True

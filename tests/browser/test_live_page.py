@@ -25,6 +25,25 @@ steps:
   - stop: {status: ignored, reason: nothing to do}
 """
 
+# The page's socket is not opened before connect() is called.
+SLOW_SOCKET = """
+    const Real = WebSocket;
+    window.WebSocket = class {
+      static OPEN = 1;
+      constructor(url) {
+        window.connect = () => {
+          this.real = new Real(url);
+          for (const name of ["onopen", "onmessage", "onclose"]) {
+            this.real[name] = (event) => this[name](event);
+          }
+        };
+      }
+      get readyState() { return this.real ? this.real.readyState : 0; }
+      send(text) { this.real.send(text); }
+      close() { this.real.close(); }
+    };
+"""
+
 
 @pytest.fixture
 def shop(transactional_db):
@@ -116,6 +135,20 @@ def test_filter_by_instance_hides_the_others(live, shop):
     other = make_instance("other", name="Other")
     live.reload()
     live.get_by_label("Instance").select_option("other")
+
+    hidden, shown = add(shop), add(other)
+
+    expect(card(live, shown)).to_be_visible()
+    expect(card(live, hidden)).to_have_count(0)
+
+
+def test_filter_chosen_while_the_socket_still_opens_is_kept(live, shop):
+    other = make_instance("other", name="Other")
+    live.add_init_script(SLOW_SOCKET)
+    live.reload()
+    live.get_by_label("Instance").select_option("other")
+    live.evaluate("connect()")
+    expect(live.locator("#state")).to_have_text("Live")
 
     hidden, shown = add(shop), add(other)
 

@@ -14,6 +14,7 @@ from events import feedrows
 from events.consumers import EventsSocket
 from events.notify import EVENTS, send_now
 from events.sockets import Throttle, is_own_origin
+from events.subscriptions import Batch
 from tests.factories import make_event, make_instance, make_key
 from tests.sockets import Phone
 
@@ -214,6 +215,26 @@ async def test_subscribe_changes_the_filter(dial, shop):
 
     frame = await socket.heard("feed")
     assert [row["id"] for row in frame["events"]] == [sent.pk]
+
+
+async def test_rows_queued_for_the_filter_before_are_not_shown_after_it_changed(dial, shop):
+    socket = dial(headers=await key_header())
+    await socket.opened()
+    (subscription,) = feed_module.feed()._subscriptions
+    old = subscription.wanted
+
+    await socket.say(type="subscribe", direction="outbound")
+    await socket.heard("subscribed")
+    await add(shop)
+    items = await sync_to_async(feedrows.stored_events)(old, after=0)
+    subscription.offer(Batch(after=1, items=items, wanted=old))
+    sent = await add(shop, direction="outbound")
+
+    gap = await socket.heard("gap")  # what the old filter held back is to be read anew
+    await add(shop, direction="outbound")
+    frame = await socket.heard("feed")
+    assert {row["direction"] for row in frame["events"]} == {"outbound"}
+    assert gap["after"] < sent.pk
 
 
 async def test_bad_filter_leaves_the_old_one(dial, shop):

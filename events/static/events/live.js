@@ -14,6 +14,7 @@ let paused = false;
 let held = []; // frames that came while paused
 let heldCount = 0;
 let chosen = null;
+let asking = false; // for another filter; frames of the one before may still come
 let turn = 0; // grows when the filter changes; late answers of an older one are dropped
 
 const socket = openSocket({
@@ -29,17 +30,26 @@ const socket = openSocket({
 const frames = {
   hello(frame) {
     state("open", "Live");
-    if (cursor === null) start(frame.after);
+    if (asking) subscribe(); // the filter changed while the socket was opening
+    else if (cursor === null) start(frame.after);
     else askRuns();
   },
-  subscribed(frame) { start(frame.after); },
+  subscribed(frame) {
+    asking = false;
+    start(frame.after);
+  },
   feed(frame) {
+    if (asking) return;
     if (!paused) { take(frame); return; }
     if (held.length <= HELD_MAX) held.push(frame);
     heldCount += frame.events.filter((event) => !cards.has(event.id)).length;
     fresh();
   },
-  gap(frame) { note("Catching up…"); readAfter(frame.after, turn); },
+  gap(frame) {
+    if (asking) return;
+    note("Catching up…");
+    readAfter(frame.after, turn);
+  },
   error(frame) { note(frame.message); },
 };
 
@@ -253,7 +263,12 @@ function refilter() {
   closeDetail();
   fresh();
   cursor = null;
+  asking = true;
   history.replaceState(null, "", query() ? `?${query()}` : location.pathname);
+  subscribe();
+}
+
+function subscribe() {
   socket.send({ type: "subscribe", ...Object.fromEntries(new URLSearchParams(query())) });
 }
 
