@@ -37,6 +37,15 @@ def pytest_load_initial_conftests(early_config):
     return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config):
+    """All cores for the suite; files and tests that are named run in this process."""
+    named = config.invocation_params.args
+    if any(".py" in str(argument) for argument in named):
+        return 0
+    return None
+
+
 def pytest_unconfigure():
     _clean()
 
