@@ -163,7 +163,8 @@ class Feed:
             wanted = subscription.wanted
             if wanted not in batches:
                 batches[wanted] = Batch(
-                    after=self.floor, wanted=wanted, items=[item for item in items if wanted.wants(item)],
+                    after=self.floor, wanted=wanted,
+                    items=[item for item in items if wanted.wants(item)],
                     signals=[signal for signal in signals if wanted.wants_signal(signal)])
             batch = batches[wanted]
             if batch.items or batch.signals:
