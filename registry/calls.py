@@ -6,7 +6,7 @@ anywhere runs its newest version. The gates of a called workflow do not apply, b
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -15,7 +15,6 @@ from events import notify
 from events.storable import storable_json
 from omni.errors import InvalidInput
 from registry import gates, matching, queue
-from registry.definition import Definition
 from registry.models import Run, Workflow
 from registry.waiting import Wait
 
@@ -26,11 +25,12 @@ INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no
     step_path, deadline, parent_id, parent_path, parent_iteration, depth, progress, created_at)
 SELECT instance_id, event_id, workflow_id, version_id, 0, inputs,
     CASE WHEN due > omni_now() THEN 'waiting' ELSE 'queued' END, '', '', priority,
-    slot_key, slot_limit, '[]', coalesce(due, omni_now()), '', 0, 0, '', deadline, parent_id,
+    slot_key, slot_limit, '[]', coalesce(due, omni_now()), '', 0, 0, '',
+    least(latest, coalesce(due, omni_now()) + timeout * interval '1 second'), parent_id,
     parent_path, parent_iteration, depth, '{}', omni_now()
 FROM jsonb_to_recordset(%s::jsonb) AS r(instance_id bigint, event_id bigint, workflow_id bigint,
     version_id bigint, inputs jsonb, priority int, slot_key text, slot_limit int,
-    deadline timestamptz, due timestamptz, parent_id bigint, parent_path text,
+    timeout float, latest timestamptz, due timestamptz, parent_id bigint, parent_path text,
     parent_iteration text, depth int)
 ON CONFLICT (parent_id, parent_path, parent_iteration) WHERE parent_id IS NOT NULL DO NOTHING
 """
@@ -115,10 +115,5 @@ def _child(run: Run, path: str, iteration: str, slug: str, inputs: dict[str, Any
         "version_id": version_id, "inputs": given, "priority": priority,
         "slot_key": slot[0], "slot_limit": slot[1], "parent_id": run.pk, "parent_path": path,
         "parent_iteration": iteration, "depth": run.depth + 1,
-        "due": due, "deadline": _deadline(run, definition, due)})
-
-
-def _deadline(run: Run, definition: Definition, due: datetime | None) -> datetime:
-    """A called run ends with its caller at the latest; one that starts later has its own time."""
-    own = (due or run.started_at or run.created_at) + timedelta(seconds=definition.timeout)
-    return own if run.deadline is None or due is not None else min(own, run.deadline)
+        # It ends with its caller at the latest; one that starts later has its own time.
+        "due": due, "timeout": definition.timeout, "latest": None if due else run.deadline})

@@ -1,9 +1,11 @@
 """`call`: another workflow, waited for or not."""
 
+from datetime import timedelta
+
 import pytest
 
 from actions.base import failed
-from registry import endings
+from registry import endings, queue
 from registry.models import Run
 from tests.factories import make_workflow
 from tests.registry.runs import Crash, advance, crash, output_of, work
@@ -43,6 +45,27 @@ def test_detached_run_is_not_waited_for(start, probe):
     child = Run.objects.exclude(pk=run.pk).get()
     assert (run.state, child.state, probe.calls) == ("done", "queued", [None])
     assert output_of(run, "steps[0]") == {"run": child.pk}
+
+
+def test_called_run_has_its_whole_time_however_long_its_caller_waited(start, clock, probe):
+    make_workflow(OTHER.replace("id: other", "id: other\ntimeout: 5s"))
+    run = advance(start("- {wait: 8s}\n- {id: sub, call: {workflow: other}}"))
+    clock.set(9)
+    work()
+    run.refresh_from_db()
+
+    child = Run.objects.get(parent=run)
+    assert (run.state, child.state, child.reason) == ("done", "done", "")
+
+
+def test_called_run_ends_with_its_caller_at_the_latest(start, probe):
+    make_workflow(OTHER)
+    run = start(CALL)
+    Run.objects.filter(pk=run.pk).update(deadline=queue.now() + timedelta(seconds=60))
+    advance(run)
+
+    run.refresh_from_db()
+    assert Run.objects.get(parent=run).deadline == run.deadline
 
 
 def test_crash_starts_no_second_run(start, probe):
