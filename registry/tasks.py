@@ -4,13 +4,14 @@ import logging
 from datetime import timedelta
 
 from django.utils import timezone
-from django_q.models import Schedule
+from django_q.models import Failure, Schedule
 
 from events import partitions
 from registry.drain import Drain, drain
 
-__all__ = ["Drain", "drain", "keep_partitions", "schedule_all"]
+__all__ = ["Drain", "drain", "keep_partitions", "schedule_all", "trim_failures"]
 logger = logging.getLogger("omni.registry")
+FAILURES_KEPT = 1000  # django-q2 keeps them for ever, each with its traceback
 
 
 def keep_partitions() -> None:
@@ -20,10 +21,19 @@ def keep_partitions() -> None:
         logger.info("Partitions made.", extra={"names": ",".join(made)})
 
 
+def trim_failures() -> None:
+    """Keep the newest failures of background tasks and delete the others."""
+    newest = Failure.objects.order_by("-stopped", "-id").values_list("id", flat=True)
+    count, _ = Failure.objects.exclude(id__in=list(newest[:FAILURES_KEPT])).delete()
+    if count:
+        logger.info("Old failures of tasks deleted.", extra={"failures": count})
+
+
 def schedule_all() -> None:
     """Put our recurring jobs into django-q2's schedule; safe to call again."""
-    Schedule.objects.update_or_create(
-        name="omni: partitions of the raw archive", defaults={
-            "func": f"{keep_partitions.__module__}.{keep_partitions.__name__}",
-            "schedule_type": Schedule.DAILY, "repeats": -1,
-            "next_run": timezone.now() + timedelta(hours=1)})
+    for name, job, schedule_type in (
+            ("omni: partitions of the raw archive", keep_partitions, Schedule.DAILY),
+            ("omni: old failures of tasks", trim_failures, Schedule.HOURLY)):
+        Schedule.objects.update_or_create(name=name, defaults={
+            "func": f"{job.__module__}.{job.__name__}", "schedule_type": schedule_type,
+            "repeats": -1, "next_run": timezone.now() + timedelta(hours=1)})
