@@ -57,8 +57,9 @@ def test_nothing_follows_a_message_that_did_not_go_out(say, context, outbox, sig
 @pytest.mark.parametrize(("delivered", "code", "retry_after"), [
     (Delivered("rejected", 1, error="no such number", error_code="bad_number"), "bad_number", None),
     (Delivered("rejected", 1), "rejected", None),
-    (Delivered("not_sent", 1, error="slow down", error_code="http_429", retry_after=7.0),
+    (Delivered("not_sent", 1, error="slow down", error_code="rate_limited", retry_after=7.0),
      "rate_limited", 7.0),
+    (Delivered("not_sent", 1, error_code="rate_limited"), "rate_limited", None),
     (Delivered("not_sent", 1, error_code="connect"), "not_sent", None),
 ])
 def test_refusal_is_a_failure_with_its_code(say, context, outbox, signals, delivered, code,
