@@ -26,6 +26,7 @@ from omni.errors import (
     RateLimited,
     Unavailable,
 )
+from omni.slashes import lacks_slash
 
 logger = logging.getLogger("omni.api")
 PROBLEM = "application/problem+json"
@@ -221,6 +222,8 @@ def _number(request: Any, name: str, *, default: int | None = None) -> int | Non
 
 def not_found(request: Any, exception: Exception | None = None) -> JsonResponse:
     """Django's 404 for addresses no view serves."""
+    if lacks_slash(request):
+        return _plain(404, f"this address ends with a slash: {request.path}/", request.path)
     return _plain(404, "there is nothing at this address", request.path)
 
 
