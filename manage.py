@@ -2,9 +2,12 @@
 """Omni's command line: `python manage.py up` starts everything."""
 
 import os
+import select
 import sys
+from typing import TextIO
 
 MINIMUM = (3, 11)
+NOBODY_READS = 141  # what a shell says of a program that SIGPIPE ended
 
 
 def main() -> None:
@@ -16,7 +19,25 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ImportError as exc:
         sys.exit(f"{exc}. Install the requirements first: pip install -r requirements.txt")
-    execute_from_command_line(sys.argv)
+    try:
+        try:
+            execute_from_command_line(sys.argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        closed = [stream for stream in (sys.stdout, sys.stderr) if nobody_reads(stream)]
+        if not closed:
+            raise  # it was a peer that hung up
+        for stream in closed:  # what is left to write goes nowhere, without another word
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(NOBODY_READS)
+
+
+def nobody_reads(stream: TextIO) -> bool:
+    """Whether the other end of an output is closed, as `| head` does when it has seen enough."""
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def find(wanted: Media, *, instance: Instance) -> Attachment:
 def read(attachment: Attachment) -> File:
     """The bytes, fetched from the provider when they are not here yet.
 
-    Raises Rejected when the provider no longer has them, Unavailable when that may pass.
+    Raises Rejected when the provider no longer has them, Unavailable when that may pass, as
+    RateLimited when the provider asks us to wait.
     """
     fetched = media.fetch(attachment)
     if fetched.state == "expired":

@@ -11,12 +11,13 @@ def checked(response: Response, *, peer: str) -> Response:
     """The response itself when it is 2xx.
 
     peer: what the message calls the other side; its words are not repeated, they may hold secrets.
-    Raises RateLimited (429), Unavailable with code provider_5xx, Rejected for the rest.
+    Raises RateLimited (429, or 503 with a time to come again), Unavailable with code
+    provider_5xx, Rejected for the rest.
     """
     if 200 <= response.status < 300:
         return response
-    if response.status == 429:
-        raise RateLimited(f"{peer} is busy (429)", retry_after=response.retry_after)
+    if response.is_rate_limited:
+        raise RateLimited(f"{peer} is busy ({response.status})", retry_after=response.retry_after)
     if response.status >= 500:
         raise Unavailable(f"{peer} failed ({response.status})", code="provider_5xx")
     if response.status in (401, 403):

@@ -8,8 +8,6 @@ from pydantic import BaseModel, Field
 from actions.base import Outcome, Output, done, failed
 from events.deliver import Delivered
 
-_LIMITED = frozenset({"rate_limited", "http_429"})
-
 
 class Part(BaseModel):
     """One message that went out, or did not."""
@@ -39,7 +37,8 @@ def outcome_of(parts: Sequence[Delivered]) -> Outcome:
     reason = last.error or f"the message is {last.state}"
     if last.state == "unknown":
         return Outcome("unknown", output, reason, last.error_code or "unknown_outcome")
-    if last.retry_after is not None or last.error_code in _LIMITED:
+    if last.error_code == "rate_limited" or (last.state == "not_sent"
+                                             and last.retry_after is not None):
         return failed(reason, code="rate_limited", retry_after=last.retry_after, **output)
     if last.state == "not_sent":
         return failed(reason, code="not_sent", **output)

@@ -2,22 +2,33 @@
 
 import random
 import re
+from collections.abc import Iterable
 
 MAX_PARTS = 20
-_BLANK_LINES = re.compile(r"\n[ \t\r]*\n\s*")
+# A fence at the start of a line closed at the end of one, as Markdown has it; a pair within a
+# line, as WhatsApp has it; a fence that is never closed.
+_CODE = (r"^[ \t]{0,3}(?P<fence>`{3,})[^`\n]*\n(?s:.*?)(?<!`)(?P=fence)`*[ \t\r]*$"
+         r"|(?<!`)(?P<pair>`{3,})(?!`)(?s:.*?)(?<!`)(?P=pair)(?!`)"
+         r"|^[ \t]{0,3}`{3,}[^`\n]*\n(?s:.*)")
+_PIECE = re.compile(rf"(?:{_CODE})|(?P<blank>\n(?:[ \t\r]*\n)+)", re.MULTILINE)
 _MENTION = re.compile(r"(?<![\w@.])@(\d{7,15})\b")
 
 
 def split(text: str, *, enabled: bool = True) -> list[str]:
     """The messages of a text: cut at blank lines, empty ones left out.
 
-    What is beyond MAX_PARTS stays together in the last one.
+    Code between ``` is never cut, however long it is; what is beyond MAX_PARTS stays together in
+    the last message.
     """
     whole = text.strip()
     if not enabled:
         return [whole] if whole else []
-    parts = [part.strip() for part in _BLANK_LINES.split(whole)]
-    parts = [part for part in parts if part]
+    parts, start = [], 0
+    for piece in _PIECE.finditer(whole):
+        if piece["blank"]:
+            parts.append(whole[start:piece.start()].strip())
+            start = piece.end()
+    parts = [part for part in (*parts, whole[start:].strip()) if part]
     if len(parts) > MAX_PARTS:
         parts[MAX_PARTS - 1:] = ["\n\n".join(parts[MAX_PARTS - 1:])]
     return parts
@@ -26,6 +37,39 @@ def split(text: str, *, enabled: bool = True) -> list[str]:
 def mentions_in(text: str) -> list[str]:
     """Numbers written as @5511999990000, in order, each once."""
     return list(dict.fromkeys(_MENTION.findall(text)))
+
+
+def mentions_of(parts: list[str], given: Iterable[str], *, known: Iterable[str] = (),
+                written: bool = True) -> list[list[str]]:
+    """Whom each message of a split text mentions.
+
+    given: handles; each belongs to the messages that write it as @name, else to the first.
+    known: handles that are only mentioned where they are written. written: other numbers after an
+    @ are mentions too. A handle with a domain (`123@lid`) stands for its number, so that nobody is
+    mentioned twice and nobody else by the digits of a hidden id.
+    """
+    given = list(dict.fromkeys(handle for handle in given if handle))
+    by_name: dict[str, str] = {}
+    for handle in [*given, *known]:
+        by_name.setdefault(_name(handle), handle)
+    placed: list[list[str]] = []
+    for part in parts:
+        named = [by_name[name] for name in by_name if name and _writes(part, name)
+                 and (written or by_name[name] in given)]
+        numbers = mentions_in(part) if written else []
+        placed.append(named + [number for number in numbers if number not in by_name])
+    nowhere = [by_name[name] for name in dict.fromkeys(map(_name, given))
+               if not any(by_name[name] in found for found in placed)]
+    return [nowhere + found if index == 0 else found for index, found in enumerate(placed)]
+
+
+def _name(handle: str) -> str:
+    """What stands behind the @ of a text: the handle without domain, device and +."""
+    return handle.partition("@")[0].partition(":")[0].removeprefix("+")
+
+
+def _writes(part: str, name: str) -> bool:
+    return re.search(rf"(?<![\w@.])@\+?{re.escape(name)}(?!\w)", part) is not None
 
 
 def pause_before(key: str, *, least: float, most: float) -> float:

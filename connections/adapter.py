@@ -4,6 +4,7 @@ A folder `connections/providers/<name>/` holds `adapter.py` with one subclass of
 `mapping.py` (payload to drafts: pure, replayable) and, where it calls out, `client.py`.
 """
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -66,6 +67,13 @@ class Answer:
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> tuple[bytes, str]:
+        """Body and content type. JSON ends with a line end; text is exactly what it is."""
+        if isinstance(self.body, dict | list):
+            return json.dumps(self.body).encode() + b"\n", "application/json"
+        body = self.body or b""
+        return body.encode() if isinstance(body, str) else body, "text/plain; charset=utf-8"
 
 
 class Adapter:

@@ -222,3 +222,10 @@ class SendResult:
     retry_after: float | None = None
     retryable: bool = False
     answer: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def rate_limited(cls, error: str, *, retry_after: float | None,
+                     answer: dict[str, Any] | None = None) -> "SendResult":
+        """Refused for now: the same send may be made again after `retry_after` seconds."""
+        return cls("rejected", error=error, error_code="rate_limited", retry_after=retry_after,
+                   retryable=True, answer=answer or {})

@@ -16,6 +16,7 @@ import httpcore2
 import httpx2
 from django.conf import settings
 
+from connections import retry_after
 from connections.addresses import resolve
 from omni.errors import InvalidInput, NotSent, UnknownOutcome
 
@@ -25,7 +26,6 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BAD_REQUEST = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError,
                 UnicodeError)  # the last: a header beyond ASCII
 _HEADERS = {"user-agent": "omni", "accept": "*/*", "accept-encoding": "gzip, deflate"}
-LONGEST_WAIT = 86_400.0  # seconds; what others ask us to wait has no bounds
 
 
 class _CheckedBackend(httpcore2.NetworkBackend):
@@ -97,12 +97,17 @@ class Response:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds of a numeric Retry-After header, a day at most, else None.
+        """Seconds the other side asks us to wait, an hour at most; None when it does not say."""
+        return retry_after.seconds(self.headers.get("retry-after", ""))
 
-        Source: RFC 9110, 10.2.3.
+    @property
+    def is_rate_limited(self) -> bool:
+        """A no for now: nothing was done, and the same request may be made again later.
+
+        429, and a 503 that names a time (RFC 9110, 15.6.4); a 503 alone does not say how far the
+        request came.
         """
-        text = self.headers.get("retry-after", "")
-        return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else None
+        return self.status == 429 or (self.status == 503 and self.retry_after is not None)
 
 
 class Client:

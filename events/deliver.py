@@ -24,7 +24,7 @@ from events import ingest, limits, notify
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
 from omni import audit, failpoints
-from omni.errors import InvalidInput, NotSent, OmniError, UnknownOutcome
+from omni.errors import InvalidInput, NotSent, OmniError, RateLimited, UnknownOutcome
 
 logger = logging.getLogger("omni.events")
 ONE_PROCESS = uuid.uuid4().hex  # a `sending` row of another process was interrupted
@@ -193,6 +193,8 @@ def _called(call: Callable[[str], SendResult], effect_key: str) -> SendResult:
         return SendResult("not_sent", error=exc.message, error_code=exc.code, retryable=True)
     except UnknownOutcome as exc:
         return SendResult("unknown", error=exc.message, error_code=exc.code)
+    except RateLimited as exc:
+        return SendResult.rate_limited(exc.message, retry_after=exc.retry_after)
     except OmniError as exc:
         return SendResult("rejected", error=exc.message, error_code=exc.code)
     except Exception as exc:  # around a request: where it broke off, nobody can say

@@ -5,7 +5,6 @@ the rest in a few threads, so that nothing slow stands in the way of the next de
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -108,11 +107,9 @@ async def _read(receive_: Receive, headers: dict[str, str]) -> bytes | Answer | 
 
 
 async def _send(send: Send, answer: Answer) -> None:
-    is_json = isinstance(answer.body, dict | list)
-    body = json.dumps(answer.body).encode() if is_json else answer.body or b""
-    body = body.encode() if isinstance(body, str) else body
-    content_type = b"application/json" if is_json else b"text/plain; charset=utf-8"
-    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()),
+    body, content_type = answer.encoded()
+    headers = [(b"content-type", content_type.encode()),
+               (b"content-length", str(len(body)).encode()),
                (b"x-content-type-options", b"nosniff")]
     headers += [(name.lower().encode("latin-1"), value.encode("latin-1"))
                 for name, value in answer.headers.items()]

@@ -21,7 +21,7 @@ from connections import envelope
 from connections.payload import Unparsable
 from events import archive
 from events.models import Attachment, RawPayload
-from omni.errors import OmniError, Rejected
+from omni.errors import OmniError, RateLimited, Rejected
 
 _GONE = (403, 404, 410)  # what storages answer for a file they no longer give out
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
@@ -36,6 +36,7 @@ def fetch(attachment: Attachment) -> Attachment:
 
     stored: `path_of` has them. failed: the reason may pass, the next call tries again. expired:
     the provider no longer has them, which is final. Calling it again costs nothing.
+    Raises RateLimited, with the state failed, when the provider asks us to come again later.
     """
     if attachment.state == "expired" or (attachment.state == "stored"
                                          and path_of(attachment).is_file()):
@@ -45,6 +46,9 @@ def fetch(attachment: Attachment) -> Attachment:
         _check(attachment, data)
     except _Unusable as exc:
         return _settle(attachment, "failed", error=str(exc))
+    except RateLimited as exc:
+        _settle(attachment, "failed", error=exc.message)
+        raise
     except OmniError as exc:
         return _settle(attachment, "expired" if _is_gone(attachment, exc) else "failed",
                        error=exc.message)

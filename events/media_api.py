@@ -44,7 +44,9 @@ class AttachmentBytesView(VisibleRows, GenericAPIView):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, pk: str, position: int) -> HttpResponseBase:
-        """Fetched from the provider on first use. 410: it is gone there; 502: not to be had now."""
+        """Fetched from the provider on first use. 410: it is gone there; 502: not to be had now;
+        503: the provider asks to come again after `Retry-After` seconds.
+        """
         found = (self.get_queryset().filter(event_id=int(pk), position=position).first()
                  if pk.isdecimal() and len(pk) < 19 and position < 2 ** 15 else None)
         if found is None:

@@ -1,5 +1,6 @@
 """REST: sending one message, at most once per `Idempotency-Key`."""
 
+import math
 import re
 import uuid
 from datetime import timedelta
@@ -180,6 +181,6 @@ def answer(row: OutboxMessage, delivered: deliver.Delivered) -> Response:
         wait = delivered.retry_after or 5
         return problem(503, row.error or "nothing was sent; try again",
                        code=row.error_code or "not_sent",
-                       headers={**headers, "Retry-After": str(int(wait))})
+                       headers={**headers, "Retry-After": str(math.ceil(wait))})
     status = 202 if row.state == "unknown" else 201
     return Response(OutboxSerializer(row).data, status=status, headers=headers)

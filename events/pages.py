@@ -1,5 +1,7 @@
 """The two pages of this part: the built-in web chat, for anybody, and the live view, for staff."""
 
+import math
+
 from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,7 +18,7 @@ from connections.providers.webchat import visitors
 from events import chatlog, media
 from events.chat import PROVIDER, cookie_name
 from events.media_api import as_response
-from omni.errors import SignatureMismatch
+from omni.errors import RateLimited, SignatureMismatch
 
 COOKIE_SECONDS = 400 * 86_400  # the longest a browser keeps one
 
@@ -55,8 +57,13 @@ def chat_file(request: HttpRequest, slug: str, file_id: int) -> HttpResponseBase
     if not visitor:
         raise Http404("no such file")
     file = chatlog.file_of(file_id, instance_id=instance.pk, visitor=visitor)
-    if file is None or media.fetch(file).state != "stored":
-        raise Http404("no such file")
+    try:
+        if file is None or media.fetch(file).state != "stored":
+            raise Http404("no such file")
+    except RateLimited as exc:
+        return HttpResponse("the file cannot be had now; try again", status=503,
+                            content_type="text/plain; charset=utf-8",
+                            headers={"Retry-After": str(math.ceil(exc.retry_after or 5))})
     response = as_response(file)
     response["Cache-Control"] = "private, max-age=86400"
     return response

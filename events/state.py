@@ -104,15 +104,18 @@ def _fold(row: MessageState, events: list[Event]) -> None:
     row.introduced_by = row.text = row.edited_at = row.deleted_at = row.delivery_status = None
     row.error_code, row.edit_count, row.pinned, row.reactions, row.tally = None, 0, False, {}, {}
     row.updated_at = timezone.now()
+    shows_edit = False
     for event in events:
         kind = event.event_type
         if event.provider_message_id == row.provider_message_id and not _is_effect(kind):
             row.introduced_by_id = row.introduced_by_id or event.pk
-            if row.edited_at is None:
+            if not shows_edit:
                 row.text = event.text
             _status(row, event)
         elif kind == "message.edited":
-            row.text, row.edited_at = event.text, event.occurred_at
+            if not (event.content or {}).get("text_hidden"):
+                row.text, shows_edit = event.text, True
+            row.edited_at = event.occurred_at
             row.edit_count += 1
         elif kind == "message.deleted":
             row.deleted_at = row.deleted_at or event.occurred_at

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.http.request import UnreadablePostError
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
@@ -57,11 +57,8 @@ class WebhookView(APIView):
 
 def to_response(answer: Answer) -> HttpResponse:
     """An adapter's answer as Django's."""
-    if isinstance(answer.body, dict | list):
-        response: HttpResponse = JsonResponse(answer.body, status=answer.status, safe=False)
-    else:
-        response = HttpResponse(answer.body or b"", status=answer.status,
-                                content_type="text/plain; charset=utf-8")
+    body, content_type = answer.encoded()
+    response = HttpResponse(body, status=answer.status, content_type=content_type)
     response["X-Content-Type-Options"] = "nosniff"
     for name, value in answer.headers.items():
         response[name] = value

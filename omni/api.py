@@ -5,6 +5,7 @@ Source of the error shape: RFC 9457 (`type, title, status, detail, instance`), w
 """
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +18,15 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 from rest_framework.views import set_rollback
 
-from omni.errors import InvalidInput, InvalidWorkflow, NotConfigured, OmniError, Unavailable
+from omni.errors import (
+    InvalidInput,
+    InvalidWorkflow,
+    NotConfigured,
+    OmniError,
+    RateLimited,
+    Unavailable,
+)
+from omni.slashes import lacks_slash
 
 logger = logging.getLogger("omni.api")
 PROBLEM = "application/problem+json"
@@ -54,7 +63,9 @@ def _translate(exc: Exception, path: str) -> Response | None:
         return problem(400, "the workflow has problems", code=exc.code, path=path,
                        errors=[problem_of(item) for item in exc.problems])
     if isinstance(exc, OmniError):
+        wait = exc.retry_after if isinstance(exc, RateLimited) else None
         return problem(_status(exc), exc.message, code=exc.code, path=path,
+                       headers=None if wait is None else {"Retry-After": str(math.ceil(wait))},
                        errors=[{"pointer": _pointer(name), "detail": text}
                                for name, text in exc.details.items()])
     if isinstance(exc, ValidationError):
@@ -211,6 +222,8 @@ def _number(request: Any, name: str, *, default: int | None = None) -> int | Non
 
 def not_found(request: Any, exception: Exception | None = None) -> JsonResponse:
     """Django's 404 for addresses no view serves."""
+    if lacks_slash(request):
+        return _plain(404, f"this address ends with a slash: {request.path}/", request.path)
     return _plain(404, "there is nothing at this address", request.path)
 
 

@@ -1,17 +1,22 @@
 """Checks a workflow as a whole: references between its parts, what this version can run, and
 warnings about what is allowed but probably not meant."""
 
+import re
 from collections.abc import Mapping
 
 from actions.base import Action
+from connections.envelope import KINDS, MESSAGE_KINDS
 from omni.yamlmarks import Path
 from registry import grammar, names
 from registry.bodies import StepReader
 from registry.closures import Read
-from registry.definition import ApprovalBody, Definition, UsesBody
+from registry.definition import ApprovalBody, Definition, Trigger, UsesBody
 from registry.expression_reading import PlacedExpression
+from registry.plain_facts import facts
 
 AGENT_ACTIONS = "route.agent."
+ANSWERED = (*sorted(MESSAGE_KINDS), *(kind for kind in KINDS if kind.startswith("interaction.")))
+_ITS_TEXT = re.compile(r"\s*\$\{\{\s*steps\.[\w-]+\.output\.text\s*\}\}\s*")
 
 
 def check_references(reader: StepReader) -> None:
@@ -103,15 +108,38 @@ def check_executable(reader: StepReader, *, executable: frozenset[str] | None,
 def check_habits(reader: StepReader, definition: Definition,
                  actions: Mapping[Path, Action]) -> None:
     """Warnings: unchecked answers of agents, and answers that nobody else knows of."""
-    sends = any(action.effects == "send" for action in actions.values())
-    if sends and definition.claim is None and any(trigger.event for trigger in definition.triggers):
+    if definition.claim is None and answers(actions) and any(
+            map(_is_answered, definition.triggers)):
         reader.note_key(("trigger",), "no_claim", "this workflow sends without a claim: another "
                         "one may answer the same event; add 'claim: reply'", severity="warning")
     _check_agent_answers(reader, actions)
 
 
+def answers(actions: Mapping[Path, Action]) -> bool:
+    """Whether a step sends a message; a notification (meta.notify.*) is none."""
+    return any(_is_answer(action) for action in actions.values())
+
+
+def _is_answer(action: Action) -> bool:
+    return action.kind == "route" and action.effects == "send"
+
+
+def _is_answered(trigger: Trigger) -> bool:
+    """Whether it takes what several workflows may want to answer: what somebody else said.
+
+    Not our own messages, and not what only tells: votes, statuses, system.*, workflow.failed.
+    """
+    said = dict(facts(trigger.where.source)) if trigger.where else {}
+    is_own = said.get("event.direction", "inbound") != "inbound" or said.get(
+        "bool event.from_me") is True
+    return not is_own and any(map(trigger.matches_type, ANSWERED))
+
+
 def _check_agent_answers(reader: StepReader, actions: Mapping[Path, Action]) -> None:
-    """Warn of a send that passes on an agent's words unseen by a validator or a person."""
+    """Warn of a send that passes on an agent's words unseen by a validator or a person.
+
+    Not of the plain answer: a route.reply whose whole text is the agent's, to who asked it.
+    """
     agents: dict[str, int] = {}
     validated = -1
     for number, placed in enumerate(reader.steps):
@@ -124,7 +152,7 @@ def _check_agent_answers(reader: StepReader, actions: Mapping[Path, Action]) -> 
             continue
         if action.id.startswith(AGENT_ACTIONS) and placed.step.id:
             agents[placed.step.id] = number
-        if action.kind != "route" or action.effects != "send":
+        if not _is_answer(action) or _is_plain_answer(action, body):
             continue
         parts = [name.split(".") for name in sorted(body.params.names)]
         for id in dict.fromkeys(part[1] for part in parts
@@ -133,3 +161,9 @@ def _check_agent_answers(reader: StepReader, actions: Mapping[Path, Action]) -> 
                 reader.note((*placed.path, "uses"), "unvalidated",
                             f"sends what agent step '{id}' wrote with no validate.* step between",
                             severity="warning")
+
+
+def _is_plain_answer(action: Action, body: UsesBody) -> bool:
+    text = body.params.source.get("text")
+    return action.id == "route.reply" and isinstance(text, str) and bool(
+        _ITS_TEXT.fullmatch(text))

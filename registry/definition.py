@@ -231,7 +231,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A whole workflow. timeout: seconds a run may take. sends: a step sends something outward.
+    """A whole workflow. timeout: seconds a run may take. sends: a step sends something outward;
+    answers: a step of kind route does.
 
     data: the plain document it was made of.
     """
@@ -256,4 +257,5 @@ class Definition:
     on_error: tuple[Step, ...] = ()
     tests: tuple[Mapping[str, Any], ...] = ()
     sends: bool = False
+    answers: bool = False
     data: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

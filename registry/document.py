@@ -13,7 +13,7 @@ from omni.errors import InvalidWorkflow
 from omni.yamlio import Problem
 from omni.yamlmarks import in_order
 from registry import grammar
-from registry.check import check_executable, check_habits, check_references
+from registry.check import answers, check_executable, check_habits, check_references
 from registry.check_actions import Library, check_actions
 from registry.definition import Definition
 from registry.reading import TooManyProblemsError
@@ -68,7 +68,7 @@ def _check(reader: WorkflowReader, library: Library, executable: frozenset[str] 
     if definition is None:
         return None
     check_habits(reader, definition, actions)
-    return replace(definition, sends=any(
+    return replace(definition, answers=answers(actions), sends=any(
         action.effects == "send" for action in actions.values()))
 
 

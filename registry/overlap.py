@@ -4,7 +4,6 @@ Kinds, providers, instances and the bindings are compared exactly. Of two condit
 seen when they contradict each other in plain words (`x == 'a'` and `x == 'b'`, `x` and `not x`).
 """
 
-import ast
 from collections.abc import Iterator
 
 from connections.envelope import KINDS
@@ -13,6 +12,7 @@ from omni import yamlio
 from omni.errors import InvalidWorkflow
 from registry import document, matching
 from registry.definition import Definition, Trigger
+from registry.plain_facts import facts
 
 _NAMED = 3  # instances named in a warning
 
@@ -20,13 +20,14 @@ _NAMED = 3  # instances named in a warning
 def warnings(text: str) -> list[yamlio.Problem]:
     """One warning for each switched-on workflow that can answer what this document answers.
 
-    Empty when the document has errors, claims, sends nothing, or is not switched on itself.
+    Empty when the document has errors, claims, answers nobody (a notification to Slack is no
+    answer), or is not switched on itself.
     """
     try:
         definition = document.parse(text)
     except InvalidWorkflow:
         return []
-    if not definition.sends or definition.claim:
+    if not definition.answers or definition.claim:
         return []
     line, column = yamlio.load(text).key_mark(("trigger",))
     return [yamlio.Problem(line, column, "double_send", _said(definition, rival, shared),
@@ -52,7 +53,7 @@ def _rivals(definition: Definition) -> dict[str, tuple[str, list[str]]]:
             continue
         for effective in here:
             other = effective.definition
-            if effective.slug == definition.id or not other.sends or other.claim:
+            if effective.slug == definition.id or not other.answers or other.claim:
                 continue
             kind = next(_shared_kinds(definition, other, instance), None)
             if kind is not None:
@@ -83,27 +84,5 @@ def _kinds(left: Trigger, right: Trigger) -> Iterator[str]:
 def _contradict(left: Trigger, right: Trigger) -> bool:
     if left.where is None or right.where is None:
         return False
-    one, other = (dict(_facts(where.source)) for where in (left.where, right.where))
+    one, other = (dict(facts(where.source)) for where in (left.where, right.where))
     return any(name in other and other[name] != value for name, value in one.items())
-
-
-def _facts(source: str) -> Iterator[tuple[str, object]]:
-    """What an `and` chain says in plain words: name -> the value it must have.
-
-    Not of inputs: each workflow has its own.
-    """
-    try:
-        tree = ast.parse(source.strip(), mode="eval").body
-    except SyntaxError:
-        return
-    for part in tree.values if isinstance(tree, ast.BoolOp) and isinstance(
-            tree.op, ast.And) else [tree]:
-        if any(isinstance(node, ast.Name) and node.id == "inputs" for node in ast.walk(part)):
-            continue
-        if isinstance(part, ast.Compare) and len(part.ops) == 1 and isinstance(
-                part.ops[0], ast.Eq) and isinstance(part.comparators[0], ast.Constant):
-            yield ast.unparse(part.left), part.comparators[0].value
-        elif isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not):
-            yield f"bool {ast.unparse(part.operand)}", False
-        else:
-            yield f"bool {ast.unparse(part)}", True

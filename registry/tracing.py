@@ -74,7 +74,8 @@ def compile_traced(text: str, *, library: Library = found_on_disk) -> Traced:
     reader = _TracedReader(yamlio.load(text), library)
     definition = reader.workflow()
     assert definition is not None  # it was read before
-    return Traced(replace(definition, sends=checked.sends), reader.document,
+    return Traced(replace(definition, sends=checked.sends, answers=checked.answers),
+                  reader.document,
                   {placed.step.path: placed.step.id or "" for placed in reader.steps},
                   reader.tracer)
 

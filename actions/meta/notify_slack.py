@@ -90,7 +90,7 @@ def _of_webhook(response: Response) -> SendResult:
 
 
 def _by_status(response: Response, error: Any) -> SendResult:
-    if response.status == 429:
+    if response.is_rate_limited:
         return _refused("ratelimited", response)
     if 400 <= response.status < 500 and response.status not in (408, 409):
         return _refused(error or f"http_{response.status}", response)

@@ -91,7 +91,9 @@ def _result(response: Response) -> SendResult:
     status, answer = response.status, {"status": response.status}
     if 200 <= status < 300:
         return SendResult("succeeded", answer=answer)
+    error = f"the receiver answered {status}"
+    if response.is_rate_limited:
+        return SendResult.rate_limited(error, retry_after=response.retry_after, answer=answer)
     maybe = status >= 500 or status in _MAYBE_DONE
-    return SendResult("unknown" if maybe else "rejected", answer=answer,
-                      error=f"the receiver answered {status}", error_code=f"http_{status}",
-                      retry_after=response.retry_after, retryable=status == 429)
+    return SendResult("unknown" if maybe else "rejected", answer=answer, error=error,
+                      error_code=f"http_{status}")

@@ -11,6 +11,8 @@ from connections.envelope import OutboundMessage
 from events.deliver import Delivered
 from events.models import Event
 
+_HIDDEN = ("@lid", ".lid")  # WhatsApp's ids of people who keep their number to themselves
+
 
 class ReplyParams(Params):
     model_config = ConfigDict(coerce_numbers_to_str=True)
@@ -21,9 +23,10 @@ class ReplyParams(Params):
     pause_min: float = Field(0.3, ge=0, le=10, description="Least seconds between two messages.")
     pause_max: float = Field(1.0, ge=0, le=10, description="Most seconds between two messages.")
     quote: bool = Field(False, description="The first message quotes the one it answers.")
-    mentions: list[str] = Field([], description="Handles to mention in the first message.")
-    parse_mentions: bool = Field(True, description="Numbers written as @5511999990000 in the text "
-                                 "are mentions too.")
+    mentions: list[str] = Field([], description="Handles to mention: in the messages that write "
+                                "them as @5511999990000, else in the first.")
+    parse_mentions: bool = Field(True, description="Numbers written as @5511999990000 are "
+                                 "mentions too, in the message they stand in.")
     mention_everyone: bool = Field(False, description="The first message mentions everybody.")
     typing: bool = Field(True, description="Take back the typing mark afterwards.")
 
@@ -46,13 +49,19 @@ def reply(event: Event, params: ReplyParams, context: Context) -> Outcome:
 
 
 def _messages(text: str, event: Event, params: ReplyParams) -> list[OutboundMessage]:
-    """One message per part; quote and mentions belong to the first."""
+    """One message per part; a quote belongs to the first, a mention to where it is written.
+
+    The digits of a hidden id (`123@lid`) are no phone: who wrote the event and whom it mentions is
+    known by the whole id.
+    """
+    parts = splitting.split(text, enabled=params.split)
+    known = [event.provider_actor_ref, *(event.context or {}).get("mentions", [])]
+    mentions = splitting.mentions_of(parts, params.mentions, written=params.parse_mentions,
+                                     known=[one for one in known if str(one).endswith(_HIDDEN)])
     messages = [OutboundMessage(kind="text", to=event.conversation_ref, text=part,
-                                thread_ref=event.thread_ref)
-                for part in splitting.split(text, enabled=params.split)]
+                                thread_ref=event.thread_ref, mentions=whom)
+                for part, whom in zip(parts, mentions, strict=True)]
     first = messages[0]
-    written = splitting.mentions_in(text) if params.parse_mentions else []
-    first.mentions = list(dict.fromkeys([*params.mentions, *written]))
     first.mention_everyone = params.mention_everyone
     quoted = event.provider_message_id or event.target_message_id
     if params.quote and quoted:

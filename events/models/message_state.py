@@ -3,6 +3,7 @@
 from django.db import models
 
 from connections.access import ScopedQuerySet
+from events.models.event import Event
 
 
 class MessageState(models.Model):
@@ -30,6 +31,15 @@ class MessageState(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ScopedQuerySet.as_manager()
+
+    def is_text_hidden(self) -> bool:
+        """Whether `text` is older than the last edit, because that came encrypted. One query."""
+        if not self.edit_count:
+            return False
+        last = Event.objects.filter(
+            instance_id=self.instance_id, target_message_id=self.provider_message_id,
+            event_type="message.edited").order_by("-occurred_at", "-id").only("content").first()
+        return bool(last and (last.content or {}).get("text_hidden"))
 
     class Meta:
         db_table = "omni_message_state"

@@ -15,6 +15,24 @@ def test_blank_lines_begin_a_new_message(text, parts):
     assert splitting.split(text) == parts
 
 
+@pytest.mark.parametrize(("text", "parts"), [
+    ("see\n\n```\na\n\nb\n```\n\ndone", ["see", "```\na\n\nb\n```", "done"]),
+    ("  ```python\na\n\nb\n  ```\n\ndone", ["```python\na\n\nb\n  ```", "done"]),
+    ("say ```a\n\nb``` now\n\ndone", ["say ```a\n\nb``` now", "done"]),
+    ("```\nprint('```')\n\nb\n```\n\ndone\n\n```\nc\n\nd\n```",
+     ["```\nprint('```')\n\nb\n```", "done", "```\nc\n\nd\n```"]),
+    ("````\n```\na\n\nb\n```\n\nc\n````\n\ndone",
+     ["````\n```\na\n\nb\n```\n\nc\n````", "done"]),
+    ("```a```\n\none\n\n```b```", ["```a```", "one", "```b```"]),
+    ("see\n\n```\nnever\n\nclosed", ["see", "```\nnever\n\nclosed"]),
+    ("a ``` alone\n\ndone", ["a ``` alone", "done"]),
+    ("```\r\na\r\n\r\nb\r\n```\r\n\r\ndone", ["```\r\na\r\n\r\nb\r\n```", "done"]),
+    ("```\n" + "long\n\n" * 30_000 + "```\n\nend", ["```\n" + "long\n\n" * 30_000 + "```", "end"]),
+])
+def test_code_is_never_cut(text, parts):
+    assert splitting.split(text) == parts
+
+
 def test_text_stays_whole_when_splitting_is_off():
     assert splitting.split("one\n\ntwo", enabled=False) == ["one\n\ntwo"]
 
@@ -36,6 +54,35 @@ def test_what_is_beyond_the_last_message_stays_in_it():
 ])
 def test_numbers_after_an_at_sign_are_mentions(text, mentions):
     assert splitting.mentions_in(text) == mentions
+
+
+LID, PHONE = "200000000000003@lid", "351922000002@s.whatsapp.net"
+
+
+@pytest.mark.parametrize(("parts", "given", "mentions"), [
+    (["hello", "bye"], [LID], [[LID], []]),
+    (["hello", "bye @200000000000003"], [LID], [[], [LID]]),
+    (["@200000000000003 a", "@200000000000003 b"], [LID], [[LID], [LID]]),
+    (["hi @200000000000003 @200000000000003"], [LID, LID], [[LID]]),
+    (["hi", "@351922000002"], [PHONE, "+351922000002"], [[], [PHONE]]),
+    (["hi", "@447700900123"], [LID], [[LID], ["447700900123"]]),
+    (["mail x@200000000000003", "and @2000000000000031"], [LID], [[LID], []]),
+    (["hi @ana", "bye"], ["ana@example.org", "bo"], [["bo", "ana@example.org"], []]),
+    (["hi"], [""], [[]]),
+])
+def test_mention_belongs_to_the_message_that_writes_it(parts, given, mentions):
+    assert splitting.mentions_of(parts, given) == mentions
+
+
+def test_digits_of_a_known_hidden_id_are_no_phone():
+    assert splitting.mentions_of(["hi @200000000000003"], [], known=[LID]) == [[LID]]
+    assert splitting.mentions_of(["hi"], [], known=[LID]) == [[]]
+
+
+def test_only_given_handles_are_mentioned_when_numbers_are_not_read():
+    parts = ["hi @200000000000003", "@351922000002 @447700900123"]
+
+    assert splitting.mentions_of(parts, [PHONE], known=[LID], written=False) == [[], [PHONE]]
 
 
 def test_pause_is_the_same_again_for_the_same_key():

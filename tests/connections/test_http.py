@@ -3,6 +3,8 @@
 import socket
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from werkzeug import Response as Answer
@@ -202,13 +204,31 @@ def test_answer_that_cannot_be_unzipped_leaves_the_outcome_unknown(httpserver):
 
 
 @pytest.mark.parametrize(("text", "seconds"), [
-    ("7", 7.0), ("0", 0.0), ("", None), ("soon", None), ("-1", None), ("1.5", None),
-    ("\xb2", None), ("Wed, 21 Oct 2015 07:28:00 GMT", None), ("9" * 400, 86_400.0)])
+    ("7", 7.0), ("0", 0.0), ("", None), ("soon", None), ("-1", None), ("1.5", 1.5),
+    ("\xb2", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("9" * 400, 3600.0),
+    ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0)])
 def test_wait_that_was_asked_for_is_read_within_reason(peer, text, seconds):
     url = peer(f"HTTP/1.1 429 Slow\r\ncontent-length: 0\r\nretry-after: {text}\r\n\r\n"
                .encode("latin-1"))
 
     assert Client(url).request("GET").retry_after == seconds
+
+
+def test_wait_until_a_date_is_counted_from_now(httpserver):
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    httpserver.expect_request("/").respond_with_data("", 429, headers={"retry-after": until})
+
+    assert 50 < Client(httpserver.url_for("/")).request("GET").retry_after <= 60
+
+
+@pytest.mark.parametrize(("status", "header", "limited"), [
+    (429, {}, True), (429, {"retry-after": "soon"}, True), (503, {"retry-after": "1.5"}, True),
+    (503, {}, False), (503, {"retry-after": "soon"}, False), (500, {"retry-after": "7"}, False),
+    (403, {"retry-after": "7"}, False), (200, {"retry-after": "7"}, False)])
+def test_no_for_now_is_a_429_or_a_503_that_names_a_time(httpserver, status, header, limited):
+    httpserver.expect_request("/").respond_with_data("", status, headers=header)
+
+    assert Client(httpserver.url_for("/")).request("GET").is_rate_limited is limited
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])

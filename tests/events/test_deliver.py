@@ -98,7 +98,7 @@ def test_sent_message_is_an_outbound_event_linked_to_its_cause(shop, answers):
 
 
 @pytest.mark.parametrize(("status", "state", "code"), [
-    (400, "rejected", "http_400"), (404, "rejected", "http_404"), (429, "not_sent", "http_429"),
+    (400, "rejected", "http_400"), (404, "rejected", "http_404"), (429, "not_sent", "rate_limited"),
     (500, "unknown", "http_500"), (503, "unknown", "http_503"), (409, "unknown", "http_409")])
 def test_answer_of_the_other_side_is_the_state(shop, answers, status, state, code):
     answers(status=status)
@@ -134,7 +134,7 @@ def test_what_never_left_is_tried_again_under_the_same_key(shop, answers, httpse
 
 @pytest.mark.parametrize(("error", "state", "retryable"), [
     (NotSent("refused"), "not_sent", True), (UnknownOutcome("cut off"), "unknown", False),
-    (RateLimited("slower", retry_after=5), "rejected", False),
+    (RateLimited("slower", retry_after=5), "not_sent", True),
     (InvalidInput("wrong"), "rejected", False)])
 def test_error_of_the_call_is_an_outcome(shop, error, state, retryable):
     def call(key):

@@ -63,6 +63,24 @@ async def test_delivery_is_stored_before_it_is_acknowledged(shop):
     assert (bytes(raw.body), raw.query) == (b'{"a": 1}', "q=1")
 
 
+@pytest.mark.parametrize("path", ["/webhooks/webhook/shop/", "/webhooks/webhook/nobody/"])
+async def test_answer_ends_with_a_line_end(shop, path):
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    await lane.lane({"type": "http", "method": "POST", "path": path, "headers": [TOKEN]},
+                    receive, send)
+
+    start, content = sent
+    assert content["body"].endswith(b"}\n")
+    assert dict(start["headers"])[b"content-length"] == str(len(content["body"])).encode()
+
+
 async def test_body_in_pieces_is_one_body(shop):
     status, _, _ = await post(chunks=[b'{"a"', b": ", b"1}"])
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from events import media
 from events.models import Attachment, RawPayload
 from events.partitions import ensure
+from omni.errors import RateLimited
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance
 
@@ -39,9 +40,9 @@ def make_inline(value, *, path="files.0.base64", instance=None, **fields):
         "inline_path": path, **fields})
 
 
-def make_remote(httpserver, status=200, content=PICTURE, **fields):
+def make_remote(httpserver, status=200, content=PICTURE, headers=None, **fields):
     """An attachment whose bytes the storage of an Evolution server has."""
-    httpserver.expect_request("/file").respond_with_data(content, status=status)
+    httpserver.expect_request("/file").respond_with_data(content, status=status, headers=headers)
     httpserver.expect_request("/chat/getBase64FromMediaMessage/phone").respond_with_json(
         {"message": "no such message"}, status=status)
     instance = make_instance("phone", provider="whatsapp_evolution", credentials={"api_key": "k"},
@@ -124,6 +125,24 @@ def test_server_error_may_be_tried_again(httpserver):
 
     assert failed[0] == "failed" and "500" in failed[1]
     assert (attachment.state, attachment.error) == ("stored", "")
+
+
+def test_provider_that_is_busy_says_when_to_come_back(httpserver):
+    attachment = make_remote(httpserver, status=429, headers={"retry-after": "7"})
+
+    with pytest.raises(RateLimited) as caught:
+        media.fetch(attachment)
+
+    assert (caught.value.retry_after, attachment.state) == (7.0, "failed")
+
+
+def test_busy_provider_is_told_to_the_api_with_the_time(httpserver):
+    attachment = make_remote(httpserver, status=503, headers={"retry-after": "1.5"})
+
+    answer = client_of("read").get(address(attachment))
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.json()["code"] == "rate_limited"
 
 
 def test_file_the_provider_no_longer_has_is_expired_for_good(httpserver):

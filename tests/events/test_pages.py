@@ -137,3 +137,14 @@ def test_file_whose_bytes_are_no_base64_does_not_exist(client, desk):
     file = send_file(client, data="not base64!")
 
     assert client.get(f"/chat/desk/files/{file.pk}/").status_code == 404
+
+
+def test_file_whose_host_is_busy_is_to_be_asked_for_later(client, desk, httpserver):
+    httpserver.expect_request("/cat.png").respond_with_data(
+        b"", status=429, headers={"retry-after": "1.5"})
+    file = send_file(client)
+    Attachment.objects.update(inline_path=None, source_url=httpserver.url_for("/cat.png"))
+
+    answer = client.get(f"/chat/desk/files/{file.pk}/")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")

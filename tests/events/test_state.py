@@ -40,6 +40,10 @@ def edit(second, text, **fields):
                  text=text, **fields)
 
 
+def hidden_edit(second):
+    return edit(second, None, content={"text_hidden": True})
+
+
 def deletion(second):
     return event(second, "message.deleted", message=None, target="m1", relation="deletes")
 
@@ -197,3 +201,17 @@ def test_events_about_no_message_leave_no_state(shop):
     state.apply([make_event(shop, event_type="connection.opened")])
 
     assert not MessageState.objects.exists()
+
+
+@pytest.mark.parametrize(("events", "text", "count", "hidden"), [
+    ([original(), hidden_edit(1)], "one", 1, True),
+    ([hidden_edit(1), original()], "one", 1, True),
+    ([original(), edit(1, "two"), hidden_edit(2)], "two", 2, True),
+    ([original(), hidden_edit(1), edit(2, "three")], "three", 2, False),
+    ([hidden_edit(0), original(1)], "one", 1, True),
+    ([original()], "one", 0, False)])
+def test_edit_nobody_can_read_keeps_the_text_and_counts(shop, events, text, count, hidden):
+    row = arrive(shop, *events)
+
+    assert (row.text, row.edit_count, row.is_text_hidden()) == (text, count, hidden)
+    assert (row.edited_at is None) is (count == 0)

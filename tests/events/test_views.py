@@ -76,7 +76,7 @@ def test_answer_is_not_guessed_by_browsers(client):
 
 
 @pytest.mark.parametrize(("body", "content_type", "content"), [
-    ({"a": 1}, "application/json", b'{"a": 1}'), ([1], "application/json", b"[1]"),
+    ({"a": 1}, "application/json", b'{"a": 1}\n'), ([1], "application/json", b"[1]\n"),
     ("<b>", "text/plain; charset=utf-8", b"<b>"), (None, "text/plain; charset=utf-8", b"")])
 def test_answer_of_an_adapter_is_json_or_plain_text(body, content_type, content):
     response = to_response(Answer(201, body, {"X-Odd": "1"}))

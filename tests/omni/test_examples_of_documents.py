@@ -26,8 +26,13 @@ def test_recipes_and_tutorial_show_workflows():
 
 
 @pytest.mark.parametrize("text", BLOCKS)
-def test_workflow_of_a_page_has_no_errors(text):
-    assert [str(problem) for problem in store.problems(text) if problem.severity == "error"] == []
+def test_workflow_of_a_page_has_neither_errors_nor_warnings(text):
+    assert [str(problem) for problem in store.problems(text)] == []
+
+
+@pytest.mark.parametrize("path", sorted(PLAYBOOKS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_playbook_that_comes_along_has_neither_errors_nor_warnings(path):
+    assert [str(problem) for problem in store.problems(path.read_text())] == []
 
 
 @pytest.mark.django_db

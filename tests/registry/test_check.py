@@ -217,6 +217,11 @@ def test_what_this_version_cannot_execute_is_an_error_only_when_asked():
     (workflow("  - {id: bot, uses: route.agent.default, with: {prompt: a}}\n"
               "  - {id: ok, approval: {ask: a, of: b}}\n"
               "  - {uses: route.reply, with: {text: '${{ steps.bot.output.text }}'}}"), []),
+    (workflow("  - {id: bot, uses: route.agent.default, with: {prompt: a}}\n"
+              "  - {uses: route.reply, with: {text: '${{ steps.bot.output.text }}'}}"), []),
+    (workflow("  - {id: bot, uses: route.agent.default, with: {prompt: a}}\n"
+              "  - {uses: route.send, with: {to: a, text: '${{ steps.bot.output.text }}'}}"),
+     ["line 7, column 12: sends what agent step 'bot' wrote with no validate.* step between"]),
     (EXAMPLES["broadcast"], []),
 ])
 def test_habits_that_are_probably_not_meant_are_warnings(text, expected):
@@ -225,6 +230,32 @@ def test_habits_that_are_probably_not_meant_are_warnings(text, expected):
     assert [str(problem) for problem in found] == expected
     assert all(problem.severity == "warning" for problem in found)
     assert document.parse(text, library=LIBRARY)
+
+
+@pytest.mark.parametrize(("trigger", "step", "warned"), [
+    ("event: message.text", "route.reply", True),
+    ("event: message.*", "route.reply", True),
+    ("event: '*'", "route.reply", True),
+    ("event: interaction.button", "route.reply", True),
+    ("event: [system.task.created, message.image]", "route.reply", True),
+    ("event: message.text, where: event.direction == 'inbound'", "route.reply", True),
+    ("event: message.text, where: event.direction == 'outbound'", "route.reply", False),
+    ("event: message.text, where: event.from_me and event.text", "route.reply", False),
+    ("event: poll.vote", "route.reply", False),
+    ("event: message.status.*", "route.reply", False),
+    ("event: system.*", "route.reply", False),
+    ("event: workflow.failed", "route.reply", False),
+    ("event: message.text", "meta.notify.slack", False),
+    ("event: workflow.failed", "meta.notify.slack", False),
+])
+def test_claim_is_missed_only_where_others_may_answer_the_same(trigger, step, warned):
+    more = ", channel: a" if step.startswith("meta") else ""
+    text = (f"omni: 1\nid: tried\ntrigger: [{{{trigger}}}]\n"
+            f"steps: [{{uses: {step}, with: {{text: a{more}}}}}]\n")
+
+    found = document.problems(text)
+
+    assert [problem.code for problem in found] == (["no_claim"] if warned else [])
 
 
 def test_a_thousand_steps_are_checked_in_reasonable_time():

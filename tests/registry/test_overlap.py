@@ -95,3 +95,14 @@ def test_glob_and_custom_kinds_meet(shop):
     switch_on(sender("greet", event="custom.order"))
 
     assert "custom.order" in doubled(sender("greet", event="custom.order"))[0]
+
+
+def test_notifications_of_one_event_are_no_double_answer(shop):
+    def slack(name):
+        return sender(name).replace("route.reply", "meta.notify.slack").replace(
+            "text: hello", "text: hello, channel: '#a'")
+
+    switch_on(slack("other"))
+    switch_on(slack("greet"))
+
+    assert doubled(slack("greet")) == []

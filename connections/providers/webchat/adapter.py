@@ -13,7 +13,7 @@ from connections.envelope import Attachment, EventDraft, OutboundMessage, SendRe
 from connections.http import Client
 from connections.payload import Unparsable, parse_json
 from connections.providers.webchat import mapping, visitors
-from omni.errors import Rejected, SignatureMismatch
+from omni.errors import RateLimited, Rejected, SignatureMismatch
 
 MEDIA_SECONDS = 20.0
 
@@ -69,6 +69,8 @@ class WebchatAdapter(Adapter):
         if not attachment.source_url:
             return super().fetch_media(attachment, message_id, account)
         answer = Client(attachment.source_url, timeout=MEDIA_SECONDS).request("GET")
+        if answer.is_rate_limited:
+            raise RateLimited("the file's host is busy", retry_after=answer.retry_after)
         if answer.status != 200:
             raise Rejected(f"the file's host answered {answer.status}", status=answer.status)
         return answer.content

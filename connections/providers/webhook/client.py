@@ -68,9 +68,10 @@ def _outcome(response: Response, account: Account) -> SendResult:
         message_id = str(found)[:1000] if isinstance(found, str | int) and found != "" else None
         return SendResult(status="succeeded", provider_message_id=message_id, answer=answer)
     error = f"the target answered {status}"
+    if response.is_rate_limited:
+        return SendResult.rate_limited(error, retry_after=response.retry_after, answer=answer)
     if status >= 500 or status in MAYBE_DONE:
         return SendResult(status="unknown", error=error, error_code=f"http_{status}",
                           retry_after=response.retry_after, answer=answer,
                           retryable=account.settings.send_idempotent)
-    return SendResult(status="rejected", error=error, error_code=f"http_{status}",
-                      retry_after=response.retry_after, answer=answer, retryable=status == 429)
+    return SendResult(status="rejected", error=error, error_code=f"http_{status}", answer=answer)

@@ -25,7 +25,15 @@ from connections.providers.whatsapp_evolution.outbound import (
 )
 from connections.providers.whatsapp_evolution.proof import prove
 from connections.providers.whatsapp_evolution.scalars import as_dict, as_text, without_blanks
-from omni.errors import InvalidInput, NotConfigured, NotSent, Rejected, Unavailable, UnknownOutcome
+from omni.errors import (
+    InvalidInput,
+    NotConfigured,
+    NotSent,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    UnknownOutcome,
+)
 
 PRESENCE_WAIT_SECONDS = 3.0
 STATES = {"open": "connected", "close": "disconnected", "connecting": "connecting"}
@@ -80,6 +88,8 @@ class WhatsAppEvolution(Adapter):
         if attachment.source_url and not attachment.encryption:
             try:
                 return _download(attachment.source_url)
+            except RateLimited:
+                raise  # it is reached, and has the file later
             except Unavailable:
                 pass  # the storage may be on the server's own network
         answer = EvolutionClient(account).media(message_id)
@@ -149,9 +159,8 @@ def _judge(client: EvolutionClient, response: Response) -> SendResult:
         return SendResult(status="succeeded", answer=without_blanks(facts),
                           provider_message_id=as_text(key.get("id")) or None)
     error = f"Evolution answered {status}: {client.explain(response)}"
-    if status == 429:
-        return SendResult(status="rejected", error=error, error_code=code, retryable=True,
-                          retry_after=response.retry_after)
+    if response.is_rate_limited:
+        return SendResult.rate_limited(error, retry_after=response.retry_after)
     if status >= 500 or status in (408, 409):
         return SendResult(status="unknown", error=error, error_code=code)
     return SendResult(status="rejected", error=error, error_code=code)
@@ -160,6 +169,8 @@ def _judge(client: EvolutionClient, response: Response) -> SendResult:
 def _download(url: str) -> bytes:
     """A file from the server's storage; its address carries its own permission."""
     response = Client(url).request("GET", max_bytes=MAX_MEDIA_BYTES)
+    if response.is_rate_limited:
+        raise RateLimited("the file's storage is busy", retry_after=response.retry_after)
     if response.status != 200:
         raise Unavailable(f"the file's storage answered {response.status}")
     return response.content

@@ -75,10 +75,20 @@ def read_hidden(body: Body) -> dict[str, Any]:
 
 
 def read_ciphertext(body: Body) -> dict[str, Any]:
-    """An effect whose content is encrypted again: what it is about is known, its text is not."""
-    return {"event_type": "message.encrypted", "relation": CIPHERTEXTS[body.type],
+    """An effect whose content is encrypted again: what it is about is known, its text is not.
+
+    Whether a reaction was put or taken back is in its content, so it stays message.encrypted.
+    """
+    event_type, relation, flags = CIPHERTEXTS[body.type]
+    if event_type == "message.edited" and _secret(body) not in SECRET_EDITS:
+        event_type, flags = "message.encrypted", {}
+    return {"event_type": event_type, "relation": relation,
             "target_message_id": _target(body, "targetMessageKey", "eventCreationMessageKey"),
-            "content": {"unavailable": "encrypted", "native_type": body.type}}
+            "content": {"unavailable": "encrypted", "native_type": body.type, **flags}}
+
+
+def _secret(body: Body) -> str:
+    return as_text(body.fields.get("secretEncType")).upper()
 
 
 def read_notice(body: Body) -> dict[str, Any]:
@@ -91,8 +101,15 @@ def _target(body: Body, *names: str) -> str | None:
     return next((found for found in ids if found), None)
 
 
-CIPHERTEXTS = {"secretEncryptedMessage": "replaces", "encReactionMessage": "reacts_to",
-               "encCommentMessage": "replies_to", "encEventResponseMessage": "answers"}
+CIPHERTEXTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "secretEncryptedMessage": ("message.edited", "replaces",
+                               {"encrypted": True, "text_hidden": True}),
+    "encReactionMessage": ("message.encrypted", "reacts_to", {}),
+    "encCommentMessage": ("message.encrypted", "replies_to", {}),
+    "encEventResponseMessage": ("calendar.reply", "answers", {"encrypted": True}),
+}
+# secretEncType that changes its target: an event, a text, a poll; absent in the oldest bodies.
+SECRET_EDITS = frozenset({"", "1", "EVENT_EDIT", "2", "MESSAGE_EDIT", "4", "POLL_EDIT"})
 
 READERS: dict[str, Callable[[Body], dict[str, Any]]] = {
     "conversation": read_text,

@@ -1,6 +1,5 @@
 """Messages that carry structured data: people, places, polls, dates, orders, invitations."""
 
-import re
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +16,7 @@ from connections.providers.whatsapp_evolution.scalars import (
     as_text,
     without_blanks,
 )
-
-MAX_VCARD_LENGTH = 100_000
-_VCARD_LINE = re.compile(r"^(?:item\d+\.)?([A-Za-z]+)((?:;[^:\n]*)?):(.*)$")
-_WAID = re.compile(r"waid=(\d{5,15})", re.IGNORECASE)
+from connections.providers.whatsapp_evolution.vcard import read_vcard
 
 
 def read_contact(body: Body) -> dict[str, Any]:
@@ -37,28 +33,6 @@ def _person(card: dict[str, Any]) -> dict[str, Any]:
     person = read_vcard(as_text(card.get("vcard")))
     name = as_text(card.get("displayName")) or person.get("full_name", "")
     return without_blanks({**person, "full_name": name})
-
-
-def read_vcard(vcard: str) -> dict[str, Any]:
-    """The facts of a vCard. A phone with a WhatsApp id becomes that id, with +."""
-    person: dict[str, Any] = {"phones": [], "emails": []}
-    text = vcard[:MAX_VCARD_LENGTH].replace("\r\n", "\n").replace("\n ", "")
-    for line in text.split("\n"):
-        match = _VCARD_LINE.match(line)
-        if not match:
-            continue
-        name, parameters, value = match[1].upper(), match[2], match[3].strip()
-        if name == "TEL":
-            account = _WAID.search(parameters)
-            person["phones"].append(f"+{account[1]}" if account else value)
-        elif name == "EMAIL":
-            person["emails"].append(value)
-        elif name in _VCARD_FACTS:
-            person[_VCARD_FACTS[name]] = value.strip(";")
-    return without_blanks(person)
-
-
-_VCARD_FACTS = {"FN": "full_name", "ORG": "organization", "URL": "url"}
 
 
 def read_location(body: Body) -> dict[str, Any]:

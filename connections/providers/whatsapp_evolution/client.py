@@ -52,7 +52,7 @@ class EvolutionClient:
         if response.status in (200, 201):
             return response.json()
         message = f"Evolution answered {response.status}: {self.explain(response)}"
-        if response.status == 429:
+        if response.is_rate_limited:
             raise RateLimited(message, retry_after=response.retry_after)
         if response.status >= 500 or response.status == 408:
             raise UnknownOutcome(message)

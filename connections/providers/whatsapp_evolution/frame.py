@@ -90,6 +90,14 @@ class Frame:
             "contact_handle": first_phone(counterpart),
         }
 
+    def happening(self, place: Place) -> dict[str, Any]:
+        """As `people`, for what is told about a message and is nobody's own.
+
+        The key says who wrote that message (`fromMe`), not who counted, voted or changed it.
+        """
+        return self.people(place) | {"direction": "internal", "from_me": False,
+                                     "provider_actor_ref": "", "actor_handles": []}
+
     def person(self, jids: list[str], *, name: str = "") -> dict[str, Any]:
         """The contact fields of somebody an event is about."""
         return {

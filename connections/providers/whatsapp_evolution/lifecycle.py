@@ -40,6 +40,8 @@ PROTOCOL_TYPES = {
     "23": "REMINDER_MESSAGE",
 }
 
+UNREADABLE = frozenset({"message.edited", "message.encrypted", "message.unsupported"})
+
 
 def read_edited(item: Any, frame: Frame, path: str) -> list[EventDraft]:
     """One item of messages.edited or send.message.update."""
@@ -141,10 +143,15 @@ def protocol_drafts(node: Any, frame: Frame, *, place: Place, own_id: str = "", 
 def changed_message_drafts(message: Any, frame: Frame, *, place: Place, target: str,
                            own_id: str = "", name: str = "", at: datetime | None = None,
                            native: str = "", viewpoint: str = "") -> list[EventDraft]:
-    """An edit: the whole new body, in words of the kind it has."""
+    """An edit: the whole new body, in words of the kind it has.
+
+    content.text_hidden: there is an edit, and nobody but the phones can read it.
+    """
     body = open_body(message)
     read = read_body(body)
     content = {**read.get("content", {}), "kind": read["event_type"]}
+    if read["event_type"] in UNREADABLE:
+        content["text_hidden"] = True
     dedup_key = f"m:{own_id}" if own_id else (
         f"e:{target}:{digest(read.get('text'), content, frame.time_mark(at))}")
     return [frame.draft(

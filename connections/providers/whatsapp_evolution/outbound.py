@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connections.envelope import OutboundMessage
+from connections.providers.whatsapp_evolution.identity import address_kind, bare
 from omni.errors import InvalidInput
 
 MAX_PRESENCE_SECONDS = 20.0
@@ -60,8 +61,14 @@ def _common(message: OutboundMessage) -> dict[str, Any]:
     if message.mention_everyone:
         body["mentionsEveryOne"] = True
     if message.mentions:
-        body["mentioned"] = [number(one.partition("@")[0]) for one in message.mentions]
+        body["mentioned"] = list(dict.fromkeys(map(_mention, message.mentions)))
     return body
+
+
+def _mention(handle: str) -> str:
+    """A phone's digits; a hidden id keeps its domain, without which it would be a phone."""
+    address = bare(handle)
+    return address if address_kind(address) == "lid" else number(address.partition("@")[0])
 
 
 def _text(message: OutboundMessage) -> Call:

@@ -103,7 +103,7 @@ def _changed(change: dict[str, Any], frame: Frame, *, place: Place, target: str)
     return frame.draft(
         "message.updated", f"u:{target}:{digest(status, frame.time_mark())}", native=status,
         relation="revises", target_message_id=target,
-        content=without_blanks({"native_status": status}), **frame.people(place))
+        content=without_blanks({"native_status": status}), **frame.happening(place))
 
 
 def _tally(change: dict[str, Any], frame: Frame, *, place: Place, target: str) -> EventDraft:
@@ -112,4 +112,4 @@ def _tally(change: dict[str, Any], frame: Frame, *, place: Place, target: str) -
              for entry in map(as_dict, as_list(change["pollUpdates"]))]
     return frame.draft(
         "poll.updated", f"u:{target}:{digest(tally, frame.time_mark())}", relation="revises",
-        target_message_id=target, content={"tally": tally}, **frame.people(place))
+        target_message_id=target, content={"tally": tally}, **frame.happening(place))

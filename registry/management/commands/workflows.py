@@ -31,7 +31,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        _with_paths(verbs.add_parser("check", help="every problem of the documents, by line"))
+        checked = _with_paths(verbs.add_parser("check",
+                                               help="every problem of the documents, by line"))
+        checked.set_defaults(skip_checks=True)  # of the settings: it asks files only
         into = _with_paths(verbs.add_parser("import", help="store and publish the documents"))
         into.add_argument("--draft", action="store_true", help="store drafts, publish nothing")
         out = _with_json(verbs.add_parser("export", help="write each workflow to a file"))

@@ -114,15 +114,17 @@ def test_message_slack_had_no_time_for_may_be_tried_again(say, context, bot, rea
     assert (first.status, first.code, again.status) == ("failed", "not_sent", "done")
 
 
+@pytest.mark.parametrize(("status", "header", "wait"), [
+    (429, {"Retry-After": "30"}, 30.0), (429, {}, None), (503, {"Retry-After": "2"}, 2.0)])
 @pytest.mark.parametrize("peer", ["bot", "hook"])
-def test_busy_slack_says_when_to_come_back(say, context, request, peer):
+def test_busy_slack_says_when_to_come_back(say, context, request, peer, status, header, wait):
     server = request.getfixturevalue(peer)
     server.expect_request(POST if peer == "bot" else HOOK).respond_with_data(
-        "", status=429, headers={"Retry-After": "30"})
+        "", status=status, headers=header)
 
     outcome = notify(say, context)
 
-    assert (outcome.code, outcome.output["retry_after"]) == ("rate_limited", 30.0)
+    assert (outcome.code, outcome.output.get("retry_after")) == ("rate_limited", wait)
 
 
 @pytest.mark.parametrize(("status", "body", "outcome"), [

@@ -46,13 +46,16 @@ def test_status_decides_the_outcome(say, context, httpserver, status, outcome):
     assert notify(say, context, httpserver).status == outcome
 
 
-def test_busy_receiver_says_when_to_come_back(say, context, httpserver):
+@pytest.mark.parametrize(("status", "header", "wait"), [
+    (429, {"Retry-After": "7"}, 7.0), (429, {}, None), (503, {"Retry-After": "2"}, 2.0)])
+def test_busy_receiver_may_be_asked_again_when_it_says(say, context, httpserver, status, header,
+                                                       wait):
     httpserver.expect_request("/hook/path-secret").respond_with_data(
-        "", status=429, headers={"Retry-After": "7"})
+        "", status=status, headers=header)
 
     outcome = notify(say, context, httpserver)
 
-    assert (outcome.code, outcome.output["retry_after"]) == ("rate_limited", 7.0)
+    assert (outcome.code, outcome.output.get("retry_after")) == ("rate_limited", wait)
 
 
 def test_neither_secret_nor_path_is_kept_in_the_outbox(say, context, outbox, httpserver):

@@ -108,12 +108,14 @@ def test_failure_has_the_code_retries_go_by(say, context, program, status, code)
     assert (outcome.status, outcome.code) == ("failed", code)
 
 
-def test_busy_agent_says_when_to_come_back(say, context, program):
-    program(status=429, headers={"Retry-After": "9"})
+@pytest.mark.parametrize(("status", "header", "wait"), [
+    (429, {"Retry-After": "9"}, 9.0), (429, {}, None), (503, {"Retry-After": "1.5"}, 1.5)])
+def test_busy_agent_says_when_to_come_back(say, context, program, status, header, wait):
+    program(status=status, headers=header)
 
     outcome = run(say(), context)
 
-    assert (outcome.code, outcome.output["retry_after"]) == ("rate_limited", 9.0)
+    assert (outcome.code, outcome.output.get("retry_after")) == ("rate_limited", wait)
 
 
 def test_agent_that_is_away_is_a_network_failure(say, context, make_agent, unused_tcp_port):

@@ -57,8 +57,9 @@ def test_nothing_follows_a_message_that_did_not_go_out(say, context, outbox, sig
 @pytest.mark.parametrize(("delivered", "code", "retry_after"), [
     (Delivered("rejected", 1, error="no such number", error_code="bad_number"), "bad_number", None),
     (Delivered("rejected", 1), "rejected", None),
-    (Delivered("not_sent", 1, error="slow down", error_code="http_429", retry_after=7.0),
+    (Delivered("not_sent", 1, error="slow down", error_code="rate_limited", retry_after=7.0),
      "rate_limited", 7.0),
+    (Delivered("not_sent", 1, error_code="rate_limited"), "rate_limited", None),
     (Delivered("not_sent", 1, error_code="connect"), "not_sent", None),
 ])
 def test_refusal_is_a_failure_with_its_code(say, context, outbox, signals, delivered, code,
@@ -84,15 +85,16 @@ def test_text_stays_whole_without_split(say, context, outbox, signals):
     assert outbox.texts == ["one\n\ntwo"]
 
 
-def test_only_the_first_message_mentions_and_quotes(say, context, outbox, signals):
+def test_first_message_quotes_and_each_mentions_whom_it_writes(say, context, outbox, signals):
     event = say(provider_message_id="m1")
     answer(say, context, event=event, text="hi @447700900123\n\n@5511988887777", quote=True,
            mentions=["ana@lid"], mention_everyone=True)
 
     first, second = outbox.messages
-    assert first.mentions == ["ana@lid", "447700900123", "5511988887777"]
+    assert first.mentions == ["ana@lid", "447700900123"]
     assert (first.quote, first.target_message_id, first.mention_everyone) == (True, "m1", True)
-    assert (second.mentions, second.quote, second.mention_everyone) == ([], False, False)
+    assert (second.mentions, second.quote, second.mention_everyone) == (
+        ["5511988887777"], False, False)
 
 
 def test_event_about_a_message_is_answered_by_quoting_that(say, context, outbox, signals):

@@ -13,7 +13,7 @@ from connections.providers.webchat.adapter import (
     WebchatCredentials,
     WebchatSettings,
 )
-from omni.errors import Rejected, SignatureMismatch, Unavailable
+from omni.errors import RateLimited, Rejected, SignatureMismatch, Unavailable
 
 SECRET = "a long random text"
 NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
@@ -114,6 +114,15 @@ def test_file_sent_by_its_address_is_read_for_the_page(httpserver):
     httpserver.expect_request("/cat.png").respond_with_data(b"bytes")
 
     assert fetch(httpserver.url_for("/cat.png")) == b"bytes"
+
+
+def test_host_that_is_busy_may_be_asked_again(httpserver):
+    httpserver.expect_request("/cat.png").respond_with_data(
+        b"", status=429, headers={"retry-after": "7"})
+
+    with pytest.raises(RateLimited) as caught:
+        fetch(httpserver.url_for("/cat.png"))
+    assert caught.value.retry_after == 7.0
 
 
 def test_file_that_is_gone_says_so(httpserver):

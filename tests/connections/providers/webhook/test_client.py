@@ -60,7 +60,7 @@ def test_every_kind_of_message_is_posted(httpserver):
 
 @pytest.mark.parametrize(("status", "outcome", "retryable"), [
     (400, "rejected", False), (404, "rejected", False), (410, "rejected", False),
-    (301, "rejected", False), (429, "rejected", True), (408, "unknown", False),
+    (301, "rejected", False), (408, "unknown", False),
     (409, "unknown", False), (500, "unknown", False), (503, "unknown", False)])
 def test_statuses_become_outcomes(httpserver, status, outcome, retryable):
     httpserver.expect_request("/hook").respond_with_data("no", status=status)
@@ -71,11 +71,15 @@ def test_statuses_become_outcomes(httpserver, status, outcome, retryable):
     assert result.error_code == f"http_{status}"
 
 
-def test_a_target_that_is_busy_says_when_to_come_back(httpserver):
-    httpserver.expect_request("/hook").respond_with_data(
-        "", status=429, headers={"Retry-After": "7"})
+@pytest.mark.parametrize(("status", "header", "wait"), [
+    (429, {"Retry-After": "7"}, 7.0), (429, {}, None), (503, {"Retry-After": "1.5"}, 1.5)])
+def test_a_target_that_is_busy_may_be_asked_again_when_it_says(httpserver, status, header, wait):
+    httpserver.expect_request("/hook").respond_with_data("", status=status, headers=header)
 
-    assert send(httpserver.url_for("/hook")).retry_after == 7.0
+    result = send(httpserver.url_for("/hook"))
+
+    assert (result.status, result.error_code, result.retryable, result.retry_after) == (
+        "rejected", "rate_limited", True, wait)
 
 
 def test_a_target_that_honours_keys_may_be_asked_again(httpserver):

@@ -45,7 +45,7 @@ def test_receipt_of_a_send_is_kept_without_its_text(here, httpserver):
 
 @pytest.mark.parametrize(("status", "outcome", "retryable"), [
     (400, "rejected", False), (401, "rejected", False), (403, "rejected", False),
-    (404, "rejected", False), (302, "rejected", False), (429, "rejected", True),
+    (404, "rejected", False), (302, "rejected", False),
     (408, "unknown", False), (409, "unknown", False), (500, "unknown", False),
     (503, "unknown", False)])
 def test_status_tells_what_came_of_a_send(status, outcome, retryable, here, httpserver):
@@ -58,11 +58,17 @@ def test_status_tells_what_came_of_a_send(status, outcome, retryable, here, http
     assert len(httpserver.log) == 1
 
 
-def test_wait_the_server_asks_for_is_passed_on(here, httpserver):
+@pytest.mark.parametrize(("status", "header", "wait"), [
+    (429, {"retry-after": "7"}, 7.0), (429, {}, None), (503, {"retry-after": "1.5"}, 1.5),
+    (429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0)])
+def test_server_that_is_busy_may_be_asked_again(status, header, wait, here, httpserver):
     httpserver.expect_request("/message/sendText/sol").respond_with_data(
-        "slow down", 429, headers={"retry-after": "7"})
+        "slow down", status, headers=header)
 
-    assert ADAPTER.send(TEXT, here()).retry_after == 7.0
+    result = ADAPTER.send(TEXT, here())
+
+    assert (result.status, result.error_code, result.retryable, result.retry_after) == (
+        "rejected", "rate_limited", True, wait)
 
 
 def test_unknown_number_is_told_in_words(here, httpserver):

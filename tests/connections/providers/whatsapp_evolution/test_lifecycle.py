@@ -118,3 +118,20 @@ def test_cleared_chat_is_a_changed_conversation(load, read):
 
     assert (draft.event_type, draft.conversation_ref, draft.content) == (
         "conversation.updated", RITA, {"changes": {"cleared": True}})
+
+
+@pytest.mark.parametrize("body", [
+    {}, {"hologramMessage": {}}, {"secretEncryptedMessage": {"encPayload": "AQ=="}},
+    {"placeholderMessage": {"type": 0}}])
+def test_edit_whose_new_text_cannot_be_read_says_so(body, load, read):
+    payload = load("message.edited__own")
+    payload["data"]["editedMessage"] = body
+
+    draft = read(payload)[0]
+
+    assert (draft.event_type, draft.text) == ("message.edited", None)
+    assert draft.content["text_hidden"] is True
+
+
+def test_edit_that_can_be_read_hides_nothing(drafts):
+    assert "text_hidden" not in drafts("message.edited__own")[0].content

@@ -92,7 +92,10 @@ ROWS = {
     "message.encrypted__masked": {"text": None, "content": {
         "unavailable": "hidden from linked devices", "reason": "MASK_LINKED_DEVICES"}},
     "message.encrypted__undecrypted": {"content": {"unavailable": "not decrypted"}},
-    "message.encrypted__secret_edit": {"relation": "replaces", "target_message_id": "AC01"},
+    "message.edited__secret": {
+        "relation": "replaces", "target_message_id": "AC01", "text": None, "from_me": False,
+        "content": {"unavailable": "encrypted", "native_type": "secretEncryptedMessage",
+                    "encrypted": True, "text_hidden": True}},
     "message.unsupported__new_kind": {"content": {
         "unavailable": "unknown kind", "native_type": "hologramMessage"}},
     "message.unsupported__nothing": {"content": {"unavailable": "no content"}},
@@ -208,3 +211,28 @@ def test_wrappers_nested_beyond_measure_end_somewhere(load, read):
     body["data"]["message"] = message
 
     assert read(body)[0].event_type == "message.unsupported"
+
+
+@pytest.mark.parametrize(("number", "event_type"), [
+    (1, "message.edited"), ("MESSAGE_EDIT", "message.edited"), (4, "message.edited"),
+    (None, "message.edited"), (3, "message.encrypted"), (99, "message.encrypted")])
+def test_secret_is_an_edit_where_its_kind_changes_the_target(number, event_type, load, read):
+    body = load("message.edited__secret")
+    body["data"]["message"]["secretEncryptedMessage"]["secretEncType"] = number
+
+    draft = read(body)[0]
+
+    assert (draft.event_type, draft.target_message_id) == (event_type, "AC01")
+    assert draft.content.get("text_hidden", False) is (event_type == "message.edited")
+
+
+def test_encrypted_answer_to_a_calendar_event_is_an_answer(load, read):
+    body = load("message.edited__secret")
+    body["data"]["message"] = {"encEventResponseMessage": {
+        "eventCreationMessageKey": {"id": "AC50"}, "encPayload": "AQ=="}}
+
+    draft = read(body)[0]
+
+    assert (draft.event_type, draft.relation, draft.target_message_id) == (
+        "calendar.reply", "answers", "AC50")
+    assert draft.content["encrypted"] is True

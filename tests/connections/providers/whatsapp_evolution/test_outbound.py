@@ -14,10 +14,11 @@ ROWS = {
              {"number": RITA, "text": "Olá"}),
     "text with quote and mentions": (
         {"kind": "text", "text": "@351933000003 vê", "quote": True, "target_message_id": "AC01",
-         "mentions": ["+351933000003", "200000000000003@lid"], "mention_everyone": True},
+         "mentions": ["+351933000003", "200000000000003@lid", "351933000003@s.whatsapp.net",
+                      "200000000000003:4@lid"], "mention_everyone": True},
         "POST", "/message/sendText/sol",
         {"number": RITA, "text": "@351933000003 vê", "quoted": {"key": {"id": "AC01"}},
-         "mentioned": ["351933000003", "200000000000003"], "mentionsEveryOne": True}),
+         "mentioned": ["351933000003", "200000000000003@lid"], "mentionsEveryOne": True}),
     "image": ({"kind": "image", "text": "o bolo", "media": {
         "url": "https://files.example.org/b.jpg", "mime": "image/jpeg", "filename": "b.jpg"}},
         "POST", "/message/sendMedia/sol",

@@ -21,10 +21,12 @@ ROWS = {
     "message.status.sent__server_ack": {"provider_actor_ref": "", "contact_ref": RITA},
     "message.updated__deleted_after_edit": {
         "relation": "revises", "target_message_id": "AC01", "delivery_status": None,
+        "direction": "internal", "from_me": False, "provider_actor_ref": "",
         "content": {"native_status": "DELETED"}},
     "message.updated__without_status": {"relation": "revises", "content": {}},
     "poll.updated__tally": {
-        "target_message_id": "AC2E", "content": {"tally": [
+        "target_message_id": "AC2E", "direction": "internal", "from_me": False,
+        "provider_actor_ref": "", "actor_handles": [], "content": {"tally": [
             {"option": "Sexta", "voters": [RITA]}, {"option": "Sábado", "voters": []}]}},
 }
 
