@@ -37,6 +37,20 @@ steps:
 inputs:
   people: {type: list, required: true}
 """
+CALL = """\
+omni: 1
+id: call
+trigger: [{manual: true}]
+steps:
+  - id: people
+    uses: transform.audience.members
+    with: {audience: "label:vip"}
+  - for_each:
+      in: steps.people.output.items
+      do:
+        - uses: route.send
+          with: {to: "${{ item }}", text: Closed on Sunday}
+"""
 ANSWER = """\
 omni: 1
 id: answer
@@ -223,6 +237,19 @@ def test_broadcast_of_a_workflow_goes_into_the_conversations_of_its_people(clien
     sent = OutboxMessage.objects.order_by("id").values_list("conversation__ref", flat=True)
     assert list(sent) == [FULL, FULL, FULL, "351922000002@s.whatsapp.net"] == asked(server)
     assert Conversation.objects.count() == 2
+
+
+def test_member_of_an_audience_is_written_to_where_they_wrote(client, shop, server):
+    hear(client, shop, LID)
+    post_delivery(client, shop, {"event": "contacts.update", "instance": "shop", "data": {
+        "remoteJid": FULL, "lid": LID, "pushName": "Fia"}})
+    Contact.objects.update(labels=["vip"])
+
+    manual.start(switch_on(CALL), instance=shop, actor="user:ana")
+    work()
+
+    assert Contact.objects.get().handles.count() == 2 and asked(server) == [LID]
+    assert OutboxMessage.objects.get().conversation == Conversation.objects.get()
 
 
 def test_limit_of_a_person_counts_every_spelling(shop, settings):
