@@ -108,14 +108,15 @@ class RunHands:
             inputs=dict(execution.scope["inputs"]),
             deliver=lambda message, effect_key, **more: deliver.send(
                 message, effect_key=effect_key,
-                **{**sent, "conversation": answered(message, run.event, **more), **more}),
+                **{**sent, "conversation": place_of_answer(message, run.event, **more), **more}),
             perform=lambda effect_key, **more: deliver.perform(
                 effect_key=effect_key, **{**sent, **more}),
             run_id=run.pk, step_id=step.id or "", workflow=execution.definition.id,
             attempt=execution.attempt)
 
 
-def answered(message: OutboundMessage, event: Event, **more: Any) -> Conversation | None:
+def place_of_answer(message: OutboundMessage, event: Event,
+                    **more: Any) -> Conversation | None:
     """The event's conversation where the message goes into it; else its address says which."""
     goes_back = message.to == event.conversation_ref and more.get(
         "instance", event.instance) == event.instance
