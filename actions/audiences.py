@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import BigIntegerField, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from actions import access_rules, contact_lists, phones
 from actions.models import ContactList, ContactListEntry
+from actions.recipients import address_of
 from connections.models import Instance
 from events.models import Contact, Conversation, Event, Handle
 
-_KINDS = ("phone", "email", "jid", "username", "id", "lid", "uuid")  # the first one writes to
 _NO = ("withdrawn", "revoked", "denied", "opted_out", "opt_out")
 
 
@@ -84,11 +85,16 @@ def _labelled(instance: Instance, labels: Iterable[str]) -> list[str | Contact]:
 
 def _tagged(instance: Instance, tags: Iterable[str]) -> list[Contact]:
     """The other side of direct conversations with the tag; groups are nobody to write to here."""
-    places = Conversation.objects.filter(instance=instance, contact__isnull=False).exclude(
-        kind__in=("group", "channel", "thread", "list", "self")).select_related(
-        "contact__merged_into")
-    return [place.contact.merged_into or place.contact for tag in tags
-            for place in places.filter(tags__contains=[tag]).order_by("pk")]
+    of_place = Event.objects.filter(conversation=OuterRef("pk"), contact__isnull=False).order_by(
+        "-occurred_at", "-id")
+    places = Conversation.objects.filter(instance=instance).exclude(
+        kind__in=("group", "channel", "thread", "list", "self")).annotate(person=Coalesce(
+            "contact_id", Subquery(of_place.values("contact_id")[:1]),
+            output_field=BigIntegerField()))
+    found = [number for tag in tags for number in places.filter(
+        tags__contains=[tag], person__isnull=False).order_by("pk").values_list("person", flat=True)]
+    people = Contact.objects.select_related("merged_into").in_bulk(found)
+    return [people[number].merged_into or people[number] for number in found]
 
 
 def _met(instance: Instance) -> Any:
@@ -110,7 +116,7 @@ def _members(people: list[Any], instance: Instance, left_out: dict[str, int]) ->
         if key in seen:
             continue
         seen.add(key)
-        handle = one if isinstance(one, str) else _address(one, instance)
+        handle = one if isinstance(one, str) else address_of(one, instance)
         if not handle:
             left_out["unreachable"] = left_out.get("unreachable", 0) + 1
             continue
@@ -137,14 +143,6 @@ def _ways_to_write(handle: str) -> set[str]:
     if plain.isdigit():
         ways |= {f"+{plain}", f"{plain}@s.whatsapp.net"}
     return ways
-
-
-def _address(contact: Contact, instance: Instance) -> str:
-    """The handle a contact is written to at: a phone before a mail before a native id."""
-    rows = list(contact.handles.filter(provider=instance.provider, instances=instance
-                                       ).order_by("pk"))
-    rows.sort(key=lambda row: _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS))
-    return rows[0].value if rows else ""
 
 
 def _refusals(contacts: list[int], instance: Instance) -> dict[int, str]:

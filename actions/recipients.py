@@ -1,12 +1,33 @@
 """Where a message to somebody else than the event's own conversation goes."""
 
 from dataclasses import dataclass
+from typing import Self
+
+from django.db.models import Q
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connections.models import Instance
-from events.models import Conversation, ConversationAlias
+from events.models import Contact, Conversation, ConversationAlias, Event
 from omni.errors import InvalidParams
 
+_KINDS = ("phone", "email", "jid", "username", "id", "lid", "uuid")  # the first one is written to
 _ID_DIGITS = 9  # longer numbers are phones and ids of services, never rows of ours
+
+
+class Person(BaseModel):
+    """Somebody to write to, as `transform.audience.members` lists them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    handle: str = Field("", description="What to write to.")
+    name: str = Field("", description="The person's name; for readers only.")
+    contact_id: int | None = Field(None, description="The contact.")
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> Self:
+        if not self.handle.strip() and self.contact_id is None:
+            raise ValueError("give a handle or a contact_id")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +38,15 @@ class Recipient:
     conversation: Conversation | None = None
 
 
-def find(to: str | int, *, instance: Instance) -> Recipient:
-    """The recipient of a conversation's number, its ref, an earlier ref of it, or a handle.
+def find(to: str | int | Person, *, instance: Instance) -> Recipient:
+    """The recipient of a conversation's number, its ref, an earlier ref of it, a handle, or a
+    person, who is written to in the direct conversation they are in.
 
     A text of up to 9 digits that is no ref is tried as the number of a conversation. Raises
     InvalidParams for a number nothing has at this instance, and for an empty `to`.
     """
+    if isinstance(to, Person):
+        return _of_person(to, instance)
     text = str(to).strip()
     if not text:
         raise InvalidParams("`to` is empty: give a conversation or a handle",
@@ -34,6 +58,44 @@ def find(to: str | int, *, instance: Instance) -> Recipient:
             raise InvalidParams(f"instance '{instance.slug}' has no conversation {text}",
                                 details={"to": "unknown conversation"})
     return Recipient(place.ref, place) if place else Recipient(text)
+
+
+def _of_person(person: Person, instance: Instance) -> Recipient:
+    """By the handle where it names a known place, else where the contact was last, else by handle.
+
+    Raises InvalidParams for a contact who was never met at this instance.
+    """
+    handle = person.handle.strip()
+    place = _by_ref(instance.adapter.place_of(handle, instance.account()).ref, instance) \
+        if handle else None
+    if place is None and person.contact_id is not None:
+        contact = Contact.objects.select_related("merged_into").filter(
+            pk=person.contact_id).first()
+        kept = (contact.merged_into or contact) if contact else None
+        place = _last_place(kept, instance) if kept else None
+        handle = handle or (address_of(kept, instance) if kept else "")
+    if place is None and not handle:
+        raise InvalidParams(
+            f"contact {person.contact_id} was never met at instance '{instance.slug}'",
+            details={"to": "unknown contact"})
+    return Recipient(place.ref, place) if place else Recipient(handle)
+
+
+def _last_place(contact: Contact, instance: Instance) -> Conversation | None:
+    """The direct conversation a contact was last part of at an instance."""
+    newest = Event.objects.filter(
+        Q(contact=contact) | Q(contact__merged_into=contact), instance=instance,
+        conversation__kind="direct").order_by("-occurred_at", "-id").select_related(
+        "conversation").first()
+    return newest.conversation if newest else None
+
+
+def address_of(contact: Contact, instance: Instance) -> str:
+    """The handle a contact is written to at: a phone before a mail before a native id."""
+    rows = list(contact.handles.filter(provider=instance.provider, instances=instance
+                                       ).order_by("pk"))
+    rows.sort(key=lambda row: _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS))
+    return rows[0].value if rows else ""
 
 
 def instance_of(slug: str, *, default: Instance) -> Instance:

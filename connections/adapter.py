@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
+from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
 from connections.payload import Parsed, parse_json
 
 
@@ -79,7 +79,7 @@ class Answer:
 class Adapter:
     """Speaks one provider's language, both ways.
 
-    verify and normalize must not touch the network or the database.
+    verify, normalize and place_of must not touch the network or the database.
     """
 
     name: ClassVar[str]
@@ -123,6 +123,13 @@ class Adapter:
         Raises Unparsable: the delivery is kept as a dead letter.
         """
         return parse_json(delivery.body)
+
+    def place_of(self, to: str, account: Account) -> Place:
+        """What an address means, in one spelling for all the ways to write it. Pure.
+
+        Never raises: what is no address stays as it stands, and `send` refuses it.
+        """
+        return Place(to)
 
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         """Send one message; the outcome is a value, also when it is bad news."""

@@ -178,6 +178,19 @@ class EventDraft:
 DRAFT_FIELDS = tuple(f.name for f in fields(EventDraft))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message may go: what an address somebody wrote means at a provider.
+
+    ref: the one spelling of it, as the mapping would write it. kind: one of CONVERSATION_KINDS, ""
+    when the address does not say. aliases: other refs of the same place.
+    """
+
+    ref: str
+    kind: str = ""
+    aliases: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class OutboundMessage:
     """What an adapter is asked to send, in neutral words.
@@ -213,6 +226,8 @@ class SendResult:
 
     provider_message_id: instance-unique, as the mapping would write it. error: for people.
     retry_after: seconds. answer: native facts worth keeping, without secrets.
+    conversation_ref: the place as the provider names it in its answer, as the mapping would write
+    it; another name of where the message was sent to.
     """
 
     status: str
@@ -222,6 +237,7 @@ class SendResult:
     retry_after: float | None = None
     retryable: bool = False
     answer: dict[str, Any] = field(default_factory=dict)
+    conversation_ref: str = ""
 
     @classmethod
     def rate_limited(cls, error: str, *, retry_after: float | None,

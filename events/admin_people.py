@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
 from connections.authentication import principal
-from events.contacts import merge
+from events.contacts import forget, merge
 from events.models import Contact, Conversation, ConversationAlias, Event, Handle, Knock
 from omni.admin import ANSWER, KeysetMixin, ReadOnlyAdmin, VerbsMixin, link, pretty, verb
 from omni.audit import note
@@ -106,6 +106,12 @@ class ContactAdmin(LabelledAdmin):
         if obj is not None:
             obj.viewer = principal(request)
         return super().get_form(request, obj, change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if "name" in form.changed_data:
+            obj.name_by_hand = bool(obj.name.strip())
+        super().save_model(request, obj, form, change)
+        forget()  # who has no name, as far as it was seen
 
     @admin.display(description="labels")
     def labels_shown(self, contact: Contact) -> str:

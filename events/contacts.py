@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from connections.envelope import EventDraft, Handle
+from connections.names import best, is_real
 from events import together
 from events.models import Contact
 from events.models import Handle as HandleRow
@@ -21,7 +22,7 @@ Key = tuple[str, str, str, str]  # provider, scope, kind, value
 _MOST = 50_000
 
 _FIND = """
-SELECT h.provider, h.scope, h.kind, h.value, h.id, h.contact_id, c.name
+SELECT h.provider, h.scope, h.kind, h.value, h.id, h.contact_id, c.name, c.name_by_hand
 FROM jsonb_to_recordset(%s::jsonb) AS w(provider text, scope text, kind text, value text)
 JOIN omni_handles h ON h.provider = w.provider AND h.scope = w.scope AND h.kind = w.kind
                    AND h.value = w.value
@@ -52,13 +53,13 @@ ON CONFLICT DO NOTHING
 """
 _FILL_NAME = """
 UPDATE omni_contacts c SET name = w.name
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, name text)
-WHERE c.id = w.id AND c.name = ''
+FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, name text, was text)
+WHERE c.id = w.id AND c.name = w.was AND NOT c.name_by_hand
 """
 
 _known: dict[Key, tuple[int, int]] = {}  # key -> handle id, contact id
 _seen: set[tuple[int, int]] = set()  # handle id, instance id
-_nameless: set[int] = set()  # contacts whose name nobody has said yet, as far as seen
+_nameless: dict[int, str] = {}  # contacts without a real name, as far as seen -> what they have
 _lock = threading.Lock()
 
 
@@ -163,23 +164,30 @@ def _make_missing(people: list[Person], handles: dict[Key, tuple[int, int]]) -> 
 
 
 def _name_of(group: list[Key], people: list[Person]) -> str:
-    return next((person.name for person in people
-                 if person.name and not set(group).isdisjoint(person.keys())), "")
+    said = [person.name for person in people if not set(group).isdisjoint(person.keys())]
+    return best(said, handles=[key[3] for key in group])
 
 
 def _fill_names(people: list[Person], handles: dict[Key, tuple[int, int]]) -> None:
-    """Somebody first met without a name gets it from the first event that says it."""
+    """Somebody first met without a real name gets it from the first event that says it.
+
+    What stands there by then, from a person or another process, is left alone.
+    """
     if not _nameless:
         return
-    names = {handles[key][1]: person.name for person in people if person.name
-             for key in person.keys()[:1]}
-    names = {contact: name for contact, name in names.items() if contact in _nameless}
-    if names:
+    said: dict[int, str] = {}
+    for person in people:
+        for key in person.keys()[:1]:
+            if handles[key][1] in _nameless and is_real(person.name):
+                said.setdefault(handles[key][1], person.name)
+    if said:
         with connection.cursor() as cursor:
             cursor.execute(_FILL_NAME, [storable_json(
-                [{"id": contact, "name": name} for contact, name in sorted(names.items())])])
+                [{"id": contact, "name": name, "was": _nameless.get(contact, "")}
+                 for contact, name in sorted(said.items())])])
         with _lock:
-            _nameless.difference_update(names)
+            for contact in said:
+                _nameless.pop(contact, None)
 
 
 def _row(key: Key, contact: int) -> dict:
@@ -194,7 +202,8 @@ def _find(keys: set[Key]) -> dict[Key, tuple[int, int]]:
         cursor.execute(_FIND, [text])
         rows = cursor.fetchall()
     with _lock:
-        _nameless.update(row[5] for row in rows if not row[6])
+        _nameless.update((row[5], row[6]) for row in rows
+                         if not row[7] and not is_real(row[6]))
     return {tuple(row[:4]): (row[4], row[5]) for row in rows}
 
 

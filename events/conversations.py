@@ -7,11 +7,14 @@ commit only, so that nothing of a rolled back transaction is kept.
 import threading
 from collections.abc import Iterable
 
-from django.db import connection
+from django.db import connection, transaction
 
-from connections.envelope import EventDraft
-from events import together
+from connections.envelope import EventDraft, Place
+from connections.models import Instance
+from events import columns, together
+from events.models import Conversation
 from events.storable import storable_json
+from omni.errors import InvalidInput
 
 Key = tuple[int, str]  # instance id, ref
 _MOST = 50_000
@@ -69,6 +72,45 @@ def resolve(drafts: Iterable[tuple[int, EventDraft]]) -> dict[Key, int]:
         _resolve_unknown(together.groups(names), placed, found)
     _keep_titles(placed, found)
     _fill_kinds(placed, found)
+    return found
+
+
+def of_place(instance: Instance, place: Place) -> Conversation:
+    """The conversation of a send: found by any of the place's names, else made.
+
+    Two at once make one. Raises InvalidInput when the place has no name.
+    """
+    draft = _names([place.ref, *place.aliases])
+    draft.conversation_kind = place.kind
+    for _ in range(2):
+        number = _settled(instance.pk, draft).get((instance.pk, draft.conversation_ref))
+        found = Conversation.objects.filter(pk=number).first()
+        if found is not None:
+            found.instance = instance
+            return found
+        forget()  # memory named a row that is gone
+    raise InvalidInput(f"'{place.ref}' names no place to send to", code="bad_recipient")
+
+
+def join(instance_id: int, refs: list[str]) -> None:
+    """Say that these refs name one place: a known one leads the new ones to its conversation.
+
+    Two that are known as different conversations stay two.
+    """
+    _settled(instance_id, _names(refs))
+
+
+def _names(refs: list[str]) -> EventDraft:
+    """Refs as what `resolve` reads: names that arrived together."""
+    draft = EventDraft(event_type="", dedup_key="", conversation_ref=refs[0],
+                       conversation_aliases=refs[1:])
+    columns.fit(draft)
+    return draft
+
+
+def _settled(instance_id: int, draft: EventDraft) -> dict[Key, int]:
+    found = resolve([(instance_id, draft)])
+    transaction.on_commit(lambda: remember(found))
     return found
 
 

@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
 from connections.models import Instance
-from events import ingest, limits, notify
+from events import columns, conversations, ingest, limits, notify
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
 from omni import audit, failpoints
@@ -55,26 +55,40 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
          run_id: int | None = None) -> Delivered:
     """Send one message through the instance's adapter, once per effect key.
 
-    A sent message becomes an outbound event of source `api` with the effect key as client_ref, so
-    that the provider's echo finds it. Raises InvalidParams when the instance is not set up, and
+    Without a conversation it goes to the one of its address, which is found or made. A sent message
+    becomes an outbound event of source `api` with the effect key as client_ref, so that the
+    provider's echo finds it. Raises InvalidParams when the instance is not set up, and
     what `limits.check` raises for a run.
     """
     for name in _WORDS:
         setattr(message, name, storable(getattr(message, name)))
     message.client_ref = effect_key
-    if run_id is not None:
-        limits.check(instance_id=instance.pk, recipient=message.to, run_id=run_id,
-                     effect_key=effect_key)
     account = instance.account()
     adapter = instance.adapter
     request = request_of(message)
+    if conversation is None:
+        message, conversation = _addressed(message, instance)
+    recipient = conversation.ref  # the same for every spelling of an address
+    if run_id is not None:
+        limits.check(instance_id=instance.pk, recipient=recipient, run_id=run_id,
+                     effect_key=effect_key)
 
     def call(_: str) -> SendResult:
         return adapter.send(message, account)
 
     return _once(call, instance=instance, effect_key=effect_key, kind=message.kind,
-                 recipient=message.to, request=request, conversation=conversation,
+                 recipient=recipient, request=request, conversation=conversation,
                  caused_by=caused_by, run_id=run_id, message=message)
+
+
+def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMessage,
+                                                                      Conversation]:
+    """The message with the address to send it to, and the conversation that is part of."""
+    place = instance.adapter.place_of(message.to, instance.account())
+    conversation = conversations.of_place(instance, place)
+    is_its_name = columns.ref(place.ref) == conversation.ref
+    to = place.ref if is_its_name else conversation.ref
+    return replace(message, to=to), conversation
 
 
 def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,
@@ -145,7 +159,7 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
            request: dict[str, Any], conversation: Conversation | None, caused_by: Event | None,
            run_id: int | None) -> tuple[OutboxMessage, Delivered | None]:
     """Commit the attempt; or say what became of an earlier one."""
-    hashed = request_hash(kind, recipient, request)
+    hashed = request_hash(kind, request.get("to", recipient), request)  # as it was asked for
     now = timezone.now()
     # Alone, one INSERT is a transaction of its own: no BEGIN and COMMIT around it.
     apart = transaction.atomic() if connection.in_atomic_block else nullcontext()
@@ -171,7 +185,9 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             return row, _delivered(row, duplicate=True)
         row.state, row.token, row.started_at = "sending", ONE_PROCESS, now
         row.attempts += 1
-        row.save(update_fields=["state", "token", "started_at", "attempts"])
+        row.conversation, row.recipient = row.conversation or conversation, recipient
+        row.save(update_fields=["state", "token", "started_at", "attempts", "conversation",
+                                "recipient"])
     return row, None
 
 
@@ -219,6 +235,8 @@ def _record_event(row: OutboxMessage, message: OutboundMessage, result: SendResu
     is_message = message.kind in _MESSAGE_KINDS
     message_id = result.provider_message_id if is_message else None
     ref = row.conversation.ref if row.conversation else message.to
+    if result.conversation_ref not in ("", ref):
+        conversations.join(row.instance_id, [ref, result.conversation_ref])
     draft = EventDraft(
         event_type=_MESSAGE_KINDS.get(message.kind) or _EFFECT_KINDS[message.kind],
         dedup_key=f"m:{message_id}" if message_id else f"o:{row.effect_key}",

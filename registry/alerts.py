@@ -35,7 +35,7 @@ def loop_stopped(event: Event, reason: str) -> None:
     While it is young, the conversation gets no automatic messages (`events.limits`).
     """
     minute = timezone.now().strftime("%Y%m%d%H%M")
-    _store(event, LOOP_STOPPED, f"loop:{event.conversation_ref}:{minute}", reason,
+    _store(event, LOOP_STOPPED, f"loop:{event.place}:{minute}", reason,
            {"event": event.pk})
 
 
@@ -43,7 +43,7 @@ def _store(event: Event, kind: str, key: str, text: str, content: dict[str, Any]
     now = timezone.now()
     draft = EventDraft(
         event_type=kind, dedup_key=key, provider_event_type=kind, direction="internal",
-        source="live", text=text, occurred_at=now, conversation_ref=event.conversation_ref,
+        source="live", text=text, occurred_at=now, conversation_ref=event.place,
         auto_generated=True, content=content, normalizer="omni.alerts@1")
     ingest.persist([ingest.Unit(
         instance_id=event.instance_id, provider=event.provider, drafts=[draft],

@@ -197,11 +197,11 @@ def _stop_loops(passages: Sequence[Passage]) -> None:
     sending = [passage for passage in passages if passage.said is None
                and passage.effective.definition.sends and passage.event.direction == "inbound"
                and passage.event.conversation_ref]
-    loops = limits.looping((passage.event.instance_id, passage.event.conversation_ref)
-                             for passage in sending)
+    loops = limits.looping((passage.event.instance_id, passage.event.place)
+                           for passage in sending)
     for passage in sending:
         event = passage.event
-        loop = loops.get((event.instance_id, event.conversation_ref))
+        loop = loops.get((event.instance_id, event.place))
         if loop:
             passage.said = Said("refuse", result="loop_guard", clause=loop.reason)
             if not loop.known:

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from actions import decisions, library
 from actions.base import Action, Context, Outcome, done, failed
+from connections.envelope import OutboundMessage
 from events import deliver
-from events.models import Event
+from events.models import Conversation, Event
 from omni import failpoints
 from registry import approvals, calls, journal, queue
 from registry.definition import DecideBody, Step
@@ -107,11 +108,19 @@ class RunHands:
             inputs=dict(execution.scope["inputs"]),
             deliver=lambda message, effect_key, **more: deliver.send(
                 message, effect_key=effect_key,
-                **{**sent, "conversation": run.event.conversation, **more}),
+                **{**sent, "conversation": place_of_answer(message, run.event, **more), **more}),
             perform=lambda effect_key, **more: deliver.perform(
                 effect_key=effect_key, **{**sent, **more}),
             run_id=run.pk, step_id=step.id or "", workflow=execution.definition.id,
             attempt=execution.attempt)
+
+
+def place_of_answer(message: OutboundMessage, event: Event,
+                    **more: Any) -> Conversation | None:
+    """The event's conversation where the message goes into it; else its address says which."""
+    goes_back = message.to == event.conversation_ref and more.get(
+        "instance", event.instance) == event.instance
+    return event.conversation if goes_back else None
 
 
 def effect_key(run_id: int, step: Step, execution: Execution) -> str:

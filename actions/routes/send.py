@@ -13,8 +13,9 @@ from events.models import Event
 class SendParams(Message):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    to: int | str = Field(description="Whom: a conversation (its number or the service's id), or "
-                          "a handle: phone, mail, user id.")
+    to: int | str | recipients.Person = Field(
+        description="Whom: a conversation (its number or the service's id), a handle (phone, mail, "
+        "user id), or a person: {handle, contact_id}, one of them is enough.")
     instance: str = Field("", description="Slug of the instance to send from; empty: the one the "
                           "event came through.")
     mentions: list[str] = Field([], description="Handles to mention.")

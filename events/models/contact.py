@@ -17,9 +17,13 @@ class ContactQuerySet(models.QuerySet):
 
 
 class Contact(models.Model):
-    """A person. labels: words guards and workflows ask for (vip, partner)."""
+    """A person. labels: words guards and workflows ask for (vip, partner).
+
+    name_by_hand: a person typed the name; no event replaces it.
+    """
 
     name = models.TextField(default="", blank=True)
+    name_by_hand = models.BooleanField(default=False, db_default=False, editable=False)
     labels = models.JSONField(default=list, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL,

@@ -123,3 +123,8 @@ class Event(models.Model):
     def sent_by_omni(self) -> bool:
         """Whether one of our own sends became this event."""
         return bool(self.client_ref)
+
+    @property
+    def place(self) -> str:
+        """The ref of its conversation; the event may have come by another name of it."""
+        return self.conversation.ref if self.conversation else self.conversation_ref

@@ -1,7 +1,8 @@
 import pytest
 
 from actions import recipients
-from events.models import Conversation, ConversationAlias
+from actions.recipients import Person
+from events.models import Contact, Conversation, ConversationAlias
 from omni.errors import InvalidParams
 from tests.factories import make_instance
 
@@ -54,3 +55,50 @@ def test_instance_must_exist_and_be_enabled(instance, fields):
 
     with pytest.raises(InvalidParams, match="'other'"):
         recipients.instance_of("other", default=instance)
+
+
+@pytest.mark.parametrize("given", [{}, {"handle": "+5511988887777"}])
+def test_person_is_written_to_where_they_are(instance, ana, chat, say, given):
+    say("hi")
+
+    found = recipients.find(Person(contact_id=ana.pk, name="Ana", **given), instance=instance)
+
+    assert (found.address, found.conversation) == (chat.ref, chat)
+
+
+def test_handle_of_a_person_that_names_a_known_place_wins(instance, ana, chat, say):
+    say("hi")
+    other = Conversation.objects.create(instance=instance, ref="ana@example.org")
+
+    found = recipients.find(Person(contact_id=ana.pk, handle=other.ref), instance=instance)
+
+    assert found.conversation == other
+
+
+def test_person_without_a_conversation_is_written_to_at_their_handle(instance, ana):
+    ana.handles.get().instances.add(instance)
+
+    found = recipients.find(Person(contact_id=ana.pk), instance=instance)
+
+    assert (found.address, found.conversation) == ("+5511988887777", None)
+
+
+def test_merged_person_is_the_one_that_was_kept(instance, ana, chat, say):
+    say("hi")
+    before = Contact.objects.create(name="Ana", merged_into=ana)
+
+    assert recipients.find(Person(contact_id=before.pk), instance=instance).conversation == chat
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_contact_never_met_at_the_instance_is_nobody(ana, chat, say, unknown):
+    say("hi")
+    other, number = make_instance("other"), 4_000_000_000 if unknown else ana.pk
+
+    with pytest.raises(InvalidParams, match="never met at instance 'other'"):
+        recipients.find(Person(contact_id=number), instance=other)
+
+
+def test_person_needs_a_handle_or_a_number():
+    with pytest.raises(ValueError, match="handle or a contact_id"):
+        Person(name="Ana")

@@ -194,6 +194,18 @@ def test_merging_moves_the_handles():
     assert other.handles.count() == 2
 
 
+@pytest.mark.parametrize(("typed", "by_hand"), [("007", True), ("", False), (None, False)])
+def test_name_somebody_typed_is_remembered_as_typed(typed, by_hand):
+    contact = make_world().contact
+    client = sign_in()
+
+    client.post(page(contact), contact_form(
+        contact, **({} if typed is None else {"name": typed})))
+
+    contact.refresh_from_db()
+    assert contact.name_by_hand is by_hand
+
+
 def contact_form(contact, **fields):
     return {"name": contact.name, "labels": "[]", "attributes": "{}", "handles-TOTAL_FORMS": "0",
             "handles-INITIAL_FORMS": "0", **fields}

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from actions.base import Outcome, failed, stop, unavailable
-from events.models import Event, EventAction
+from actions.base import Outcome, done, failed, stop, unavailable
+from connections.envelope import OutboundMessage
+from events.models import Event, EventAction, OutboxMessage
 from omni.errors import InvalidParams, NotConfigured, NotSent, RateLimited, UnknownOutcome
 from registry import endings, runner
 from registry.models import Run
-from tests.factories import make_event, make_instance, make_workflow
+from tests.factories import ANA, make_conversation, make_event, make_instance, make_workflow
 from tests.registry.runs import Crash, advance, crash, outcomes
 
 pytestmark = pytest.mark.django_db
@@ -220,6 +221,25 @@ def test_step_keeps_its_effect_key_over_a_crash(start, probe):
 
     keys = [context.effect(0) for context in probe.contexts]
     assert keys == [f"omni:{run.pk}:steps[0]:0"] * 2
+
+
+@pytest.mark.parametrize(("to", "elsewhere"), [(ANA, False), ("bea", False), (ANA, True)])
+def test_send_is_filed_under_the_conversation_it_goes_to(start, probe, to, elsewhere):
+    shop, desk = make_instance(), make_instance("desk")
+    place = make_conversation(shop)
+
+    def send(event, context):
+        context.deliver(OutboundMessage(kind="text", to=to, text="hi"), context.effect(0),
+                        **({"instance": desk} if elsewhere else {}))
+        return done()
+
+    probe.answers = [send]
+    advance(start("- uses: custom.send", event=make_event(
+        shop, conversation=place, conversation_ref=ANA)))
+
+    found = OutboxMessage.objects.get().conversation
+    assert (found.ref, found.instance) == (to, desk if elsewhere else shop)
+    assert (found == place) is (to == ANA and not elsewhere)
 
 
 def test_branch_keeps_its_arm_over_a_crash(start, probe):

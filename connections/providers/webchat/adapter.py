@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from connections.adapter import Account, Adapter, Config, Delivery
-from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
+from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
 from connections.http import Client
 from connections.payload import Unparsable, parse_json
 from connections.providers.webchat import mapping, visitors
@@ -54,6 +54,10 @@ class WebchatAdapter(Adapter):
 
     def normalize(self, payload: Any, delivery: Delivery, account: Account) -> list[EventDraft]:
         return mapping.drafts(payload)
+
+    def place_of(self, to: str, account: Account) -> Place:
+        visitor = to.strip()
+        return Place(visitor, "direct") if visitors.is_visitor(visitor) else Place(to)
 
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         if not visitors.is_visitor(message.to):

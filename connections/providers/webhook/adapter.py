@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from connections import standard_webhooks
 from connections.adapter import Account, Adapter, Answer, Delivery
-from connections.envelope import EventDraft, OutboundMessage, SendResult
+from connections.envelope import EventDraft, OutboundMessage, Place, SendResult
 from connections.payload import Parsed
 from connections.providers.webhook import bodies, client, cloudevents, mapping
 from connections.providers.webhook.config import Credentials, Settings
@@ -49,6 +49,9 @@ class WebhookAdapter(Adapter):
         for draft in drafts:
             draft.normalizer = self.normalizer
         return drafts
+
+    def place_of(self, to: str, account: Account) -> Place:
+        return mapping.place_of(to, account.settings)
 
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         return client.send(message, account)

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from connections.adapter import Delivery
-from connections.envelope import KIND_MAX_LENGTH, MESSAGE_KINDS, EventDraft, Handle, is_kind
+from connections.envelope import KIND_MAX_LENGTH, MESSAGE_KINDS, EventDraft, Handle, Place, is_kind
 from connections.providers.webhook import bodies, cloudevents, content, identity, times
 from connections.providers.webhook.config import Rules, Settings
 from connections.providers.webhook.paths import read
@@ -27,6 +27,7 @@ OUTGOING = frozenset(("out", "outbound", "outgoing", "sent", "from_me", "true", 
 INTERNAL = "internal"
 _TYPE_HEADERS = ("x-event-type", "x-github-event", "x-gitlab-event", "x-event-key")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_WRITTEN_PHONE = re.compile(r"\+[\d\s().-]+", re.ASCII)
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -122,6 +123,20 @@ def _person(draft: EventDraft, ref: str, name: str) -> None:
         draft.contact_handle = ref
     if not draft.conversation_ref and draft.event_type.startswith("message."):
         draft.conversation_ref, draft.conversation_kind = ref, "direct"
+
+
+def place_of(to: str, settings: Settings) -> Place:
+    """A person's address is a direct chat, unless the rules read the place from elsewhere.
+
+    A phone with its + is written without blanks and brackets; anything else is the target's own.
+    """
+    ref = to.strip()
+    if _WRITTEN_PHONE.fullmatch(ref):
+        digits = f"+{re.sub(r'[^0-9]', '', ref)}"
+        ref = digits if _PHONE.fullmatch(digits) else ref
+    is_person = _PHONE.fullmatch(ref) is not None or "@" in ref
+    elsewhere = settings.mapping is None or settings.mapping.conversation
+    return Place(ref, "direct" if is_person and not elsewhere else "")
 
 
 def _direct(draft: EventDraft, word: str) -> None:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from connections.adapter import Account, Adapter, Delivery
-from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
+from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
 from connections.http import Client, Response
+from connections.providers.whatsapp_evolution import places
 from connections.providers.whatsapp_evolution.client import (
     MAX_MEDIA_BYTES,
     SUBSCRIPTIONS,
@@ -71,6 +72,10 @@ class WhatsAppEvolution(Adapter):
             draft.normalizer = self.normalizer
         return drafts
 
+    def place_of(self, to: str, account: Account) -> Place:
+        settings = account.settings
+        return places.place_of(to, own=frozenset({settings.owner_jid, settings.own_lid} - {""}))
+
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         try:
             call = build(message)
@@ -81,6 +86,7 @@ class WhatsAppEvolution(Adapter):
                   if message.kind == "presence" else _send(client, call))
         if result.status == "unknown" and message.kind in HARMLESS:
             return SendResult(status="rejected", error_code="harmless", error=result.error)
+        result.conversation_ref = places.same_place(message.to, result.answer.get("remote_jid", ""))
         return result
 
     def fetch_media(self, attachment: Attachment, message_id: str, account: Account) -> bytes:

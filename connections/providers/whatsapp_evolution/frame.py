@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from connections.envelope import EventDraft
+from connections.names import is_oneself
 from connections.providers.whatsapp_evolution.identity import Place, first_phone, handles
 from connections.providers.whatsapp_evolution.scalars import without_blanks
 
@@ -71,8 +72,11 @@ class Frame:
     def people(self, place: Place, *, name: str = "") -> dict[str, Any]:
         """The draft fields that say where it happened and who did it.
 
-        name: the name shown with the message, always its author's.
+        name: the name shown with the message, always its author's. On the account's own messages
+        the server puts a word for oneself where it knows none ("Você"), which is no name.
         """
+        if place.from_me and is_oneself(name):
+            name = ""
         counterpart = place.peer or place.author
         is_other = place.from_me and bool(place.peer)
         actor = [self.owner, *sorted(self.own)] if place.from_me else place.author

@@ -33,10 +33,14 @@ def number(to: str) -> str:
     """
     if "@" in to:
         return to
-    digits = "".join(character for character in to if character in "0123456789")
-    if not digits:
+    digits = _digits(to)
+    if not digits or any(character.isalpha() for character in to):
         raise InvalidInput(f"'{to}' is neither a JID nor a phone number", code="bad_recipient")
     return digits
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character in "0123456789")
 
 
 def jid(to: str) -> str:
@@ -125,7 +129,9 @@ def _contact(message: OutboundMessage) -> Call:
 
 
 def _card(person: dict[str, Any]) -> dict[str, Any]:
-    digits = number(str(person.get("phone") or ""))
+    digits = _digits(str(person.get("phone") or ""))
+    if not digits:
+        raise InvalidInput("a contact card needs a phone number", code="bad_recipient")
     facts = {name: person[name] for name in ("organization", "email", "url") if person.get(name)}
     return {"fullName": person.get("full_name") or f"+{digits}", "wuid": digits,
             "phoneNumber": f"+{digits}", **facts}

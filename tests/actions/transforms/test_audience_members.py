@@ -68,6 +68,14 @@ def test_label_gives_contacts_and_lists_that_carry_it(meet, make_list, context):
     assert handles(context, "label:vip") == ["ana@x.example", "+5511900000002", "+5511900000004"]
 
 
+def test_tag_gives_who_wrote_last_in_a_direct_conversation(meet, instance, context):
+    ana = meet("Ana", ("phone", "+5511900000001"))
+    place = Conversation.objects.create(instance=instance, ref="a", kind="direct", tags=["lead"])
+    make_event(instance, conversation=place, contact=ana)
+
+    assert handles(context, "tag:lead") == ["+5511900000001"]
+
+
 def test_tag_gives_the_other_side_of_direct_conversations(meet, instance, context):
     ana, bo = meet("Ana", ("phone", "+5511900000001")), meet("Bo", ("phone", "+5511900000002"))
     for ref, kind, contact, tags in (("a", "direct", ana, ["lead"]), ("b", "group", bo, ["lead"]),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from connections.adapter import Account, Delivery
-from connections.envelope import Attachment, OutboundMessage
+from connections.envelope import Attachment, OutboundMessage, Place
 from connections.providers.webchat import visitors
 from connections.providers.webchat.adapter import (
     WebchatAdapter,
@@ -136,3 +136,10 @@ def test_file_that_is_gone_says_so(httpserver):
 def test_file_without_an_address_cannot_be_had():
     with pytest.raises(Unavailable):
         fetch(None)
+
+
+def test_visitor_is_a_direct_chat_and_anything_else_is_no_place(token):
+    name = token.partition(".")[0]
+
+    assert WebchatAdapter().place_of(f" {name} ", account()) == Place(name, "direct")
+    assert WebchatAdapter().place_of("somebody", account()) == Place("somebody")

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from connections import library
 from connections.adapter import Account, Delivery
+from connections.envelope import Place
 from connections.payload import Unparsable
 from connections.providers.webhook.config import Credentials, Settings
 from omni.errors import SignatureMismatch
@@ -147,3 +148,19 @@ def test_nothing_at_all_is_empty():
         parse(b" ", "application/json")
 
     assert caught.value.code == "empty"
+
+
+@pytest.mark.parametrize(("to", "place"), [
+    ("+55 (11) 94444-3333", Place("+5511944443333", "direct")),
+    (" +5511944443333 ", Place("+5511944443333", "direct")),
+    ("ana@example.org", Place("ana@example.org", "direct")),
+    ("5511944443333", Place("5511944443333")), ("#ops", Place("#ops")), ("+1", Place("+1"))])
+def test_address_of_a_person_is_a_direct_chat(to, place):
+    owner = account({"mapping": {"sender": "from"}})
+
+    assert library.get("webhook").place_of(to, owner) == place
+
+
+@pytest.mark.parametrize("settings", [{}, {"mapping": {"conversation": "chat.id"}}])
+def test_kind_of_a_place_is_open_where_places_come_from_elsewhere(settings):
+    assert library.get("webhook").place_of("+5511944443333", account(settings)).kind == ""

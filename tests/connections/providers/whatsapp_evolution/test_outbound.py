@@ -125,6 +125,8 @@ def test_jid_is_kept_and_a_phone_becomes_its_digits(to, number, send, httpserver
     ({"kind": "poll", "content": {"options": ["a"]}}, "bad_poll"),
     ({"kind": "presence", "content": {"state": "dancing"}}, "bad_state"),
     ({"kind": "text", "text": "Olá", "to": "nobody"}, "bad_recipient"),
+    ({"kind": "text", "text": "Olá", "to": "Rita 351922000002"}, "bad_recipient"),
+    ({"kind": "contact", "content": {"contacts": [{"full_name": "Rita"}]}}, "bad_recipient"),
     ({"kind": "hologram"}, "unsupported")])
 def test_what_cannot_be_said_is_rejected_unsent(message, code, send, httpserver):
     result = send(message)

@@ -1,0 +1,84 @@
+"""Addresses people write and addresses the server answers, as the JIDs of the mapping. Pure."""
+
+import re
+
+from connections.envelope import Place
+from connections.providers.whatsapp_evolution.identity import (
+    DOMAINS,
+    address_kind,
+    bare,
+    chat_kind,
+    phone_of,
+)
+
+PHONE_HOST, GROUP_HOST = "@s.whatsapp.net", "@g.us"
+LONGEST_PHONE = 15  # digits, E.164; longer numbers are groups, as the server takes them
+_SCHEMES = ("whatsapp:", "tel:", "sms:")
+_OLD_GROUP = re.compile(r"\d{5,15}-\d{10}", re.ASCII)  # creator's phone, time of creation
+# Country -> place and value of a digit some of its numbers have and WhatsApp's may lack.
+# Source: formatBRNumber and formatMXOrARNumber of Evolution API 2.3.6.
+_EXTRA_DIGIT = {"55": (4, "9"), "52": (2, "1"), "54": (2, "9")}
+
+
+def place_of(to: str, *, own: frozenset[str] = frozenset()) -> Place:
+    """A phone however it is written, a number of a group, or a full JID; else as it stands.
+
+    own: the account's own addresses.
+    """
+    text = to.strip()
+    written = next((text.removeprefix(scheme) for scheme in _SCHEMES if text.startswith(scheme)),
+                   text)
+    jid = _full(text) if "@" in text else _from_number(written)
+    if not jid:
+        return Place(to)
+    return Place(jid, chat_kind(jid, own=own), (text,) if text.endswith("@c.us") else ())
+
+
+def _full(text: str) -> str:
+    """A JID without its device; of a phone only the digits, at the one host the server knows."""
+    jid = bare(text)
+    user, _, domain = jid.partition("@")
+    if domain in ("s.whatsapp.net", "c.us"):
+        user = _digits(user)
+        return f"{user}{PHONE_HOST}" if user else ""
+    return jid if domain in DOMAINS else ""
+
+
+def _from_number(text: str) -> str:
+    """The JID of a number without a host, "" when there are letters in it or no digits."""
+    if _OLD_GROUP.fullmatch(text):
+        return f"{text}{GROUP_HOST}"
+    digits = _digits(text)
+    if not digits or any(character.isalpha() for character in text):
+        return ""
+    return digits + (PHONE_HOST if len(digits) <= LONGEST_PHONE else GROUP_HOST)
+
+
+def _digits(text: str) -> str:
+    """ASCII digits; copied numbers may hold marks of writing direction and odd blanks."""
+    return "".join(str(int(character)) for character in text if character.isdecimal())
+
+
+def same_place(asked: str, answered: str) -> str:
+    """`answered`, where it can be another name of the place that was `asked`; else "".
+
+    The server names the number it found for a phone: with or without an extra digit, or hidden.
+    Anything else is not believed: a WHATSAPP-BUSINESS instance fills in the chat it dealt with
+    last, which may be somebody else's.
+    """
+    ref, found = place_of(asked).ref, bare(answered)
+    if ref == found:
+        return found
+    kinds = {address_kind(ref), address_kind(found)}
+    if kinds == {"phone", "lid"}:
+        return found
+    phones = phone_of(ref)[1:], phone_of(found)[1:]
+    return found if all(phones) and _short(phones[0]) == _short(phones[1]) else ""
+
+
+def _short(digits: str) -> str:
+    """A phone without the digit that may be missing."""
+    index, extra = _EXTRA_DIGIT.get(digits[:2], (0, ""))
+    if len(digits) == 13 and extra and digits[index] == extra:
+        return digits[:index] + digits[index + 1:]
+    return digits
