@@ -281,7 +281,8 @@ def confirm_from_echo(event: Event) -> int:
     if row is None and event.text:
         since = event.occurred_at - ECHO_WINDOW
         row = open_rows.filter(
-            conversation_id=event.conversation_id, request__text=event.text,
+            conversation_id__in=Conversation.objects.group_ids([event.conversation_id or 0]),
+            request__text=event.text,
             started_at__range=(since, event.occurred_at + ECHO_WINDOW)).order_by("id").first()
     if row is None:
         return 0
