@@ -7,7 +7,7 @@ from django.db import connection
 from actions import access_rules
 from actions.access_rules import Rule
 from actions.models import ContactList, ContactListEntry
-from events.models import Contact, Event
+from events.models import Contact, ConversationAlias, Event
 from omni.errors import InvalidParams
 
 _ENTRIES = """
@@ -31,9 +31,14 @@ def person_of(event: Event) -> Contact | None:
 def names_of(event: Event) -> frozenset[str]:
     """Every spelling of who this event is with: sender, counterpart and the place itself.
 
-    The place counts because a group is allowed or blocked by its id.
+    The place counts because a group is allowed or blocked by its id; a chat with one person counts
+    under every name it has.
     """
     handles = [event.contact_handle, event.provider_actor_ref, event.conversation_ref]
+    place = event.conversation
+    if place is not None and place.kind == "direct":
+        handles += [place.ref, *ConversationAlias.objects.filter(
+            conversation=place.kept_id).values_list("ref", flat=True)]
     person = person_of(event)
     if person is not None:
         handles += person.handles.values_list("value", flat=True)

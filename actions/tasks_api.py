@@ -13,7 +13,7 @@ from actions import tasks
 from actions.models import Task
 from connections.authentication import principal
 from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
-from events.filters import IdFilter
+from events.filters import IdFilter, PersonFilter, PlaceFilter
 from events.serializers import InstanceSlugField
 from omni.api import StrictFiltersMixin
 
@@ -38,8 +38,8 @@ class TaskFilter(filters.FilterSet):
     priority = filters.ChoiceFilter(choices=Task.PRIORITIES)
     queue = filters.CharFilter()
     kind = filters.CharFilter()
-    conversation = IdFilter(field_name="conversation_id")
-    contact = IdFilter(field_name="contact_id")
+    conversation = PlaceFilter(field_name="conversation_id")
+    contact = PersonFilter(field_name="contact_id")
     event = IdFilter(field_name="event_id")
     run = IdFilter(field_name="run_id")
     assignee = filters.CharFilter(field_name="assignee__username", help_text="User name.")

@@ -49,6 +49,9 @@ DIRECTIONS = ("inbound", "outbound", "internal")
 SOURCES = ("live", "history", "api", "echo", "replay", "import")
 RELATIONS = ("replies_to", "replaces", "deletes", "reacts_to", "votes_on", "answers", "status_of",
              "pins", "derived_from", "revises")
+# An event with one of these belongs where the message it names is, whatever address it came under.
+# A reply, an answer and what was derived are messages of their own: they may stand elsewhere.
+EFFECT_RELATIONS = ("replaces", "deletes", "reacts_to", "votes_on", "status_of", "pins", "revises")
 TIME_SOURCES = ("provider", "derived", "received")
 CONVERSATION_KINDS = ("direct", "group", "channel", "thread", "list", "ticket", "self")
 DELIVERY_STATUSES = ("accepted", "queued", "sent", "delivered", "read", "played", "failed",
@@ -115,6 +118,8 @@ class EventDraft:
     provider_message_id: names the message this event introduces, instance-unique.
     target_message_id: the message this event is about, by `relation`.
     conversation_*: where it happened; conversation_aliases are other refs of the same place.
+    places_together: refs of other direct conversations, each list being one place.
+    people_together: handles of other people, each list being one person (members of a group).
     provider_actor_ref, actor_handles: who did it. contact_ref, contact_handles: the person on the
     other side, when that is somebody else than the actor (own messages in a direct chat).
     occurred_at: aware, UTC; None means "when it was received".
@@ -132,6 +137,8 @@ class EventDraft:
     conversation_kind: str = ""
     conversation_title: str | None = None
     conversation_aliases: list[str] = field(default_factory=list)
+    places_together: list[list[str]] = field(default_factory=list)
+    people_together: list[list[Handle]] = field(default_factory=list)
     thread_ref: str = ""
     provider_actor_ref: str = ""
     sender_name: str = ""

@@ -12,8 +12,10 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
 from connections.authentication import principal
-from events.contacts import forget, merge
+from events.contacts import forget
+from events.merging import split
 from events.models import Contact, Conversation, ConversationAlias, Event, Handle, Knock
+from events.same_person import merge
 from omni.admin import ANSWER, KeysetMixin, ReadOnlyAdmin, VerbsMixin, link, pretty, verb
 from omni.audit import note
 
@@ -67,6 +69,7 @@ class LabelledAdmin(KeysetMixin, EditableScopedAdmin, VerbsMixin, ModelAdmin):
 
 class HandleInline(TabularInline):
     model = Handle
+    fk_name = "contact"
     extra = 0
     can_delete = False
     fields = readonly_fields = ["provider", "kind", "value", "scope", "confidence", "linked_by",
@@ -121,7 +124,7 @@ class ContactAdmin(LabelledAdmin):
     def newest(self, contact: Contact) -> str:
         if not hasattr(contact, "viewer"):
             return "-"
-        return newest_events(Event.objects.visible_to(contact.viewer).filter(contact=contact))
+        return newest_events(Event.objects.visible_to(contact.viewer).of_contact(contact.pk))
 
     @verb("Merge into another", icon="merge", ask="Number of the contact to keep",
           when=lambda contact: contact.merged_into_id is None,
@@ -140,6 +143,7 @@ class ContactAdmin(LabelledAdmin):
 
 class AliasInline(TabularInline):
     model = ConversationAlias
+    fk_name = "conversation"
     extra = 0
     can_delete = False
     fields = readonly_fields = ["ref"]
@@ -151,21 +155,30 @@ class AliasInline(TabularInline):
 
 @admin.register(Conversation)
 class ConversationAdmin(LabelledAdmin):
-    list_display = ["__str__", "instance", "kind", "contact", "created_at"]
+    list_display = ["__str__", "instance", "kind", "contact", "merged_into", "created_at"]
     list_filter = [InstanceFilter, "kind"]
     search_fields = ["title", "=ref"]
     fields = [("instance", "kind", "ref"), "title", "tags", ("contact", "parent", "created_at"),
-              "newest"]
-    readonly_fields = ["instance", "kind", "ref", "contact", "parent", "created_at", "newest"]
+              "merged_into", "newest"]
+    readonly_fields = ["instance", "kind", "ref", "contact", "parent", "created_at",
+                       "merged_into", "newest"]
     inlines = [AliasInline]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("instance", "contact").defer(
-            "instance__credentials")
+        return super().get_queryset(request).select_related(
+            "instance", "contact", "merged_into").defer("instance__credentials")
 
     @admin.display(description="newest events")
     def newest(self, conversation: Conversation) -> str:
-        return newest_events(Event.objects.filter(conversation=conversation))
+        return newest_events(Event.objects.of_conversation(conversation.pk))
+
+    @verb("Split again", icon="call_split", when=lambda place: place.merged_into_id is not None,
+          confirm="These are two conversations and two people after all. Events that name both "
+                  "addresses leave them apart from then on.")
+    def split(self, request: HttpRequest, conversation: Conversation) -> HttpResponse | None:
+        kept = split(conversation, actor=principal(request).name)
+        messages.success(request, f"No longer part of {kept}.")
+        return None
 
 
 @admin.register(Knock)

@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connections.authentication import principal
-from connections.rest import INSTANCE_UNREAD, VisibleRows
-from events import archive
+from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
+from events import archive, merging
 from events.filters import (
     ActionFilter,
     ContactFilter,
@@ -115,6 +115,23 @@ class ConversationViewSet(StoreViewSet):
     serializer_class = ConversationSerializer
     filterset_class = ConversationFilter
 
+    def get_queryset(self) -> QuerySet[Conversation]:
+        """Lists hold each place once; a row that was merged is read by its number."""
+        rows = super().get_queryset()
+        return rows.kept() if self.action == "list" else rows
+
+    @extend_schema(request=None, responses=ConversationSerializer)
+    @action(detail=True, methods=["post"], write_scope="send")
+    def split(self, request: Request, pk: str) -> Response:
+        """Undo the merge of a conversation and of its contact; 409 when it is not merged.
+
+        Events that name both addresses leave the two apart from then on.
+        """
+        conversation = self.get_object()
+        with conflict_when("not_merged"):
+            merging.split(conversation, actor=principal(request).name)
+        return Response(self.get_serializer(self.get_object()).data)
+
 
 class ContactViewSet(StoreViewSet):
     """People, with their handles."""
@@ -124,11 +141,12 @@ class ContactViewSet(StoreViewSet):
     filterset_class = ContactFilter
 
     def get_queryset(self) -> QuerySet[Contact]:
-        handles = Handle.objects.order_by("pk")
+        rows, handles = super().get_queryset(), Handle.objects.order_by("pk")
         seen = principal(self.request).instance_ids
         if seen is not None:
             handles = handles.filter(instances__in=seen).distinct()
-        return super().get_queryset().prefetch_related(Prefetch("handles", handles))
+        return (rows.kept() if self.action == "list" else rows).prefetch_related(
+            Prefetch("handles", handles))
 
 
 class OutboxViewSet(StoreViewSet):

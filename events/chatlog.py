@@ -6,10 +6,9 @@ Private notes (direction internal) and sends that failed are never among them.
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import QuerySet
-
 from connections.envelope import MESSAGE_KINDS
 from events.models import Attachment, Conversation, Event, MessageState
+from events.models.event import EventQuerySet
 
 HISTORY = 50
 CONTENT_SHOWN = ("poll", "location", "contact")
@@ -20,7 +19,7 @@ def history(*, instance_id: int, slug: str, visitor: str, before: int | None = N
     place = Conversation.objects.filter(instance_id=instance_id, ref=visitor).first()
     if place is None:
         return []
-    rows = _shown(instance_id).filter(conversation=place)
+    rows = _shown(instance_id).of_conversation(place.pk)
     if before is not None:
         rows = rows.filter(pk__lt=before)
     newest = list(rows.order_by("-occurred_at", "-id")[:HISTORY])
@@ -40,7 +39,7 @@ def file_of(attachment_id: int, *, instance_id: int, visitor: str) -> Attachment
         event__direction__in=("inbound", "outbound")).select_related("event__instance").first()
 
 
-def _shown(instance_id: int) -> QuerySet[Event]:
+def _shown(instance_id: int) -> EventQuerySet:
     return (Event.objects.filter(instance_id=instance_id, event_type__in=MESSAGE_KINDS,
                                  direction__in=("inbound", "outbound"))
             .exclude(delivery_status="failed").prefetch_related("attachments"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from connections.envelope import Attachment, EventDraft
+from connections.envelope import EFFECT_RELATIONS, Attachment, EventDraft, Handle
 from connections.payload import sanitize_text
 
 if TYPE_CHECKING:
@@ -32,7 +32,28 @@ _OWN = {
     "state": "text", "hop": "int", "routed_at": "timestamptz"}
 _TYPES = {**_OWN, **_COPIED}
 NAMES = tuple(_TYPES)
-TYPED = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
+TYPED = ", ".join(f"{name} {kind}" for name, kind in {**_TYPES, "contact_via": "bigint"}.items())
+
+# What is read at the moment of storing, because another process may have changed it since it was
+# looked up: where a named message is, which row stands for a merged conversation, whose a handle is
+# (contact_via: the handle of the person on the other side), and that person's phone.
+_WHOSE = "coalesce((SELECT h.contact_id FROM omni_handles h WHERE h.id = d.contact_via), " \
+    "d.contact_id)"
+_AT_STORING = {
+    "conversation_id": f"""(
+        SELECT coalesce(c.merged_into_id, c.id) FROM omni_conversations c WHERE c.id = coalesce(
+            CASE WHEN d.relation IN ({", ".join(f"'{name}'" for name in EFFECT_RELATIONS)}) THEN (
+                SELECT t.conversation_id FROM omni_events t WHERE t.instance_id = d.instance_id
+                AND t.provider_message_id = d.target_message_id AND t.event_type LIKE 'message.%%'
+                AND t.conversation_id IS NOT NULL ORDER BY t.id LIMIT 1) END,
+            d.conversation_id))""",
+    "contact_id": _WHOSE,
+    "contact_handle": f"""CASE WHEN d.contact_handle <> '' THEN d.contact_handle ELSE coalesce((
+        SELECT h.value FROM omni_handles h JOIN omni_handle_instances s ON s.handle_id = h.id
+            AND s.instance_id = d.instance_id
+        WHERE h.contact_id = {_WHOSE} AND h.kind = 'phone' AND h.provider = d.provider
+        ORDER BY h.id LIMIT 1), '') END"""}
+STORED_AS = ", ".join(_AT_STORING.get(name, f"d.{name}") for name in NAMES)
 
 _CUT = {"provider_event_type": 128, "error_code": 64, "client_ref": 255, "normalizer": 64,
         "media_kind": 16, "delivery_status": 16, "relation": 16}
@@ -55,10 +76,14 @@ def fit(draft: EventDraft) -> None:
         if value:
             setattr(draft, name, ref(value))
     draft.conversation_aliases = [ref(alias) for alias in draft.conversation_aliases]
-    draft.actor_handles = [replace(handle, value=ref(handle.value))
-                           for handle in draft.actor_handles]
-    draft.contact_handles = [replace(handle, value=ref(handle.value))
-                             for handle in draft.contact_handles]
+    draft.places_together = [[ref(name) for name in names] for names in draft.places_together]
+    draft.actor_handles = _fit_handles(draft.actor_handles)
+    draft.contact_handles = _fit_handles(draft.contact_handles)
+    draft.people_together = [_fit_handles(handles) for handles in draft.people_together]
+
+
+def _fit_handles(handles: list[Handle]) -> list[Handle]:
+    return [replace(handle, value=ref(handle.value)) for handle in handles]
 
 
 def ref(text: str) -> str:
@@ -73,8 +98,8 @@ def ref(text: str) -> str:
 
 
 def of(draft: EventDraft, *, unit: "Unit", key: str, fingerprint: str,
-       conversation_id: int | None, actor_id: int | None,
-       contact_id: int | None) -> dict[str, Any]:
+       conversation_id: int | None, actor_id: int | None, contact_id: int | None,
+       contact_via: int | None = None) -> dict[str, Any]:
     """The row of one draft, JSON-ready. A time no clock can have becomes the time of receipt."""
     row: dict[str, Any] = {name: getattr(draft, name) for name in _COPIED}
     for name in _EMPTY_TEXT:
@@ -96,6 +121,7 @@ def of(draft: EventDraft, *, unit: "Unit", key: str, fingerprint: str,
         instance_id=unit.instance_id, provider=unit.provider, dedup_key=key,
         fingerprint=fingerprint, raw_id=unit.raw.id if unit.raw else None,
         conversation_id=conversation_id, actor_id=actor_id, contact_id=contact_id,
+        contact_via=contact_via,
         caused_by_id=unit.caused_by_id, trace_id=str(unit.trace_id), hop=unit.hop,
         occurred_at=occurred.isoformat(), occurred_at_source=source,
         received_at=unit.received_at.isoformat(),

@@ -1,22 +1,22 @@
 """People behind events: handles are found or made, and those of one sender share a contact.
 
-Handles that arrive together in one authenticated event belong to one person inside its provider;
-across providers nothing is joined here. Known ids are kept in memory, after the commit only.
+Handles that arrive together in one authenticated event belong to one person inside its provider,
+also when two contacts had them; across providers nothing is joined here. Known ids are kept in
+memory, after the commit only. A handle's contact is read again when an event is stored
+(`columns.STORED_AS`), so that a merge or a separation of another process counts at once.
 """
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from django.db import connection, transaction
+from django.db import connection
 
 from connections.envelope import EventDraft, Handle
 from connections.names import best, is_real
-from events import together
-from events.models import Contact
-from events.models import Handle as HandleRow
+from events import same_person, together
+from events.same_person import PeopleJoin
 from events.storable import storable_json
-from omni import audit
 
 Key = tuple[str, str, str, str]  # provider, scope, kind, value
 _MOST = 50_000
@@ -60,17 +60,19 @@ WHERE c.id = w.id AND c.name = w.was AND NOT c.name_by_hand
 _known: dict[Key, tuple[int, int]] = {}  # key -> handle id, contact id
 _seen: set[tuple[int, int]] = set()  # handle id, instance id
 _nameless: dict[int, str] = {}  # contacts without a real name, as far as seen -> what they have
+_settled: set[frozenset[int]] = set()  # contacts that were joined, or said to be several people
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Everything one event says about one person."""
+    """Everything one event (said_in) says about one person."""
 
     provider: str
     instance_id: int
     name: str
     handles: tuple[Handle, ...]
+    said_in: EventDraft = field(compare=False, repr=False)
 
     def keys(self) -> list[Key]:
         return [(self.provider, handle.scope, handle.kind, handle.value)
@@ -82,7 +84,7 @@ def actor_of(draft: EventDraft, *, provider: str, instance_id: int) -> Person | 
     handles = draft.actor_handles or (
         [Handle("id", draft.provider_actor_ref, str(instance_id))]
         if draft.provider_actor_ref else [])
-    return _person(handles, draft.sender_name, provider, instance_id)
+    return _person(handles, draft.sender_name, provider, instance_id, draft)
 
 
 def counterpart_of(draft: EventDraft, *, provider: str, instance_id: int) -> Person | None:
@@ -90,24 +92,37 @@ def counterpart_of(draft: EventDraft, *, provider: str, instance_id: int) -> Per
     handles = draft.contact_handles or (
         [Handle("id", draft.contact_ref, str(instance_id))] if draft.contact_ref else [])
     if handles:
-        return _person(handles, draft.contact_name, provider, instance_id)
+        return _person(handles, draft.contact_name, provider, instance_id, draft)
     if draft.direction == "inbound" and not draft.from_me:
         return actor_of(draft, provider=provider, instance_id=instance_id)
     return None
 
 
-def _person(handles: list[Handle], name: str, provider: str, instance_id: int) -> Person | None:
+def _person(handles: list[Handle], name: str, provider: str, instance_id: int,
+            draft: EventDraft) -> Person | None:
     if not handles:
         return None
-    return Person(provider, instance_id, name or "", tuple(handles))
+    return Person(provider, instance_id, name or "", tuple(handles), draft)
+
+
+def beside(draft: EventDraft, *, provider: str, instance_id: int) -> list[Person]:
+    """Other people an event names by more than one handle: members of a group."""
+    found = (_person(handles, "", provider, instance_id, draft)
+             for handles in draft.people_together)
+    return [person for person in found if person is not None]
 
 
 @dataclass(slots=True)
 class Resolved:
-    """Ids of this batch, to be remembered after the commit."""
+    """Ids of this batch, to be remembered after the commit.
+
+    joins: contacts that became one, with the draft that said so.
+    """
 
     handles: dict[Key, tuple[int, int]]
     seen: set[tuple[int, int]]
+    joins: list[tuple[PeopleJoin, EventDraft]]
+    settled: set[frozenset[int]]
 
     def of(self, person: Person | None) -> tuple[int | None, int | None]:
         """(handle id, contact id) of a person's first handle; Nones for nobody."""
@@ -126,6 +141,7 @@ def resolve(people: Iterable[Person]) -> Resolved:
     if unknown:
         handles.update(_find(unknown))
         _make_missing(people, handles)
+    joins, settled = _join(people, handles)
     _fill_names(people, handles)
     seen = {(handles[key][0], person.instance_id) for person in people for key in person.keys()}
     new = sorted(seen - _seen)
@@ -133,7 +149,24 @@ def resolve(people: Iterable[Person]) -> Resolved:
         with connection.cursor() as cursor:
             cursor.execute(_SEEN_AT, [storable_json(
                 [{"handle_id": handle, "instance_id": instance} for handle, instance in new])])
-    return Resolved(handles, set(new))
+    return Resolved(handles, set(new), joins, settled)
+
+
+def _join(people: list[Person], handles: dict[Key, tuple[int, int]]
+          ) -> tuple[list[tuple[PeopleJoin, EventDraft]], set[frozenset[int]]]:
+    """Merge the contacts of handles that arrived together: (joins, sets of contacts looked at)."""
+    joins: list[tuple[PeopleJoin, EventDraft]] = []
+    settled: set[frozenset[int]] = set()
+    for person in people:
+        keys = person.keys()
+        ids = frozenset(handles[key][1] for key in keys)
+        if len(ids) < 2 or ids in _settled or ids in settled:
+            continue
+        joined = same_person.join(ids, instance_id=person.instance_id)
+        joins += [(one, person.said_in) for one in joined]
+        settled.add(ids)
+        handles.update(_find(set(keys)))
+    return joins, settled
 
 
 def _make_missing(people: list[Person], handles: dict[Key, tuple[int, int]]) -> None:
@@ -213,8 +246,10 @@ def remember(resolved: Resolved) -> None:
         if len(_known) > _MOST:
             _known.clear()
             _seen.clear()
+            _settled.clear()
         _known.update(resolved.handles)
         _seen.update(resolved.seen)
+        _settled.update(resolved.settled)
 
 
 def forget() -> None:
@@ -223,27 +258,5 @@ def forget() -> None:
         _known.clear()
         _seen.clear()
         _nameless.clear()
+        _settled.clear()
 
-
-def merge(contact: Contact, into: Contact, *, actor: str) -> None:
-    """Say that two contacts are one person; `separate` undoes it.
-
-    Handles move; events keep the contact they were stored with and are found through both.
-    """
-    if contact.pk == into.pk:
-        return
-    with transaction.atomic():
-        moved = list(HandleRow.objects.filter(contact=contact).values_list("pk", flat=True))
-        HandleRow.objects.filter(pk__in=moved).update(contact=into, linked_by="merge")
-        Contact.objects.filter(pk=contact.pk).update(merged_into=into)
-        audit.note(actor, "contact.merged", f"contact:{contact.pk}", into=into.pk, handles=moved)
-    forget()
-
-
-def separate(contact: Contact, *, handles: list[int], actor: str) -> None:
-    """Undo a merge: give the listed handles back to `contact`."""
-    with transaction.atomic():
-        HandleRow.objects.filter(pk__in=handles).update(contact=contact, linked_by="person")
-        Contact.objects.filter(pk=contact.pk).update(merged_into=None)
-        audit.note(actor, "contact.separated", f"contact:{contact.pk}", handles=handles)
-    forget()

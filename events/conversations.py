@@ -1,194 +1,240 @@
 """Finds or makes the conversation of a draft, by any ref it has had.
 
-Known ids are kept in memory: a conversation's number never changes. `remember` is called after the
-commit only, so that nothing of a rolled back transaction is kept.
+Known ids are kept in memory: the row a ref belongs to never changes. Whether that row was merged
+into another is read when the event is stored (`columns.STORED_AS`), so that a merge or a split of
+another process counts at once. `remember` is called after the commit only, so that nothing of a
+rolled back transaction is kept.
 """
 
 import threading
+import time
 from collections.abc import Iterable
 
-from django.db import connection, transaction
+from connections.envelope import EFFECT_RELATIONS, EventDraft
+from events import conversation_rows, same_place, together
+from events.conversation_rows import Key, Target
+from events.same_place import PlaceJoin
 
-from connections.envelope import EventDraft, Place
-from connections.models import Instance
-from events import columns, together
-from events.models import Conversation
-from events.storable import storable_json
-from omni.errors import InvalidInput
-
-Key = tuple[int, str]  # instance id, ref
+Placed = tuple[int, EventDraft]  # instance id, draft
+Bunch = tuple[list[Key], EventDraft]  # names that arrived together, and with what
 _MOST = 50_000
-
-_FIND = """
-SELECT w.instance_id, w.ref, c.id, c.kind
-FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text)
-JOIN omni_conversations c ON c.instance_id = w.instance_id AND c.ref = w.ref
-UNION ALL
-SELECT w.instance_id, w.ref, c.id, c.kind
-FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text)
-JOIN omni_conversation_aliases a ON a.instance_id = w.instance_id AND a.ref = w.ref
-JOIN omni_conversations c ON c.id = a.conversation_id
-"""
-_MAKE = """
-INSERT INTO omni_conversations (instance_id, ref, kind, title, tags, created_at)
-SELECT instance_id, ref, kind, title, '[]', now()
-FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text, kind text, title text)
-ORDER BY instance_id, ref
-ON CONFLICT (instance_id, ref) DO NOTHING
-"""
-_ALIAS = """
-INSERT INTO omni_conversation_aliases (instance_id, ref, conversation_id)
-SELECT instance_id, ref, conversation_id
-FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text, conversation_id bigint)
-ORDER BY instance_id, ref
-ON CONFLICT (instance_id, ref) DO NOTHING
-"""
-_RETITLE = """
-UPDATE omni_conversations c SET title = w.title
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, title text)
-WHERE c.id = w.id AND c.title <> w.title
-"""
-_FILL_KIND = """
-UPDATE omni_conversations c SET kind = w.kind
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, kind text)
-WHERE c.id = w.id AND c.kind = ''
-"""
+NOWHERE_SECONDS = 60.0  # a conversation another process made may be overlooked for so long
 
 _known: dict[Key, int] = {}
 _kindless: set[int] = set()  # conversations whose kind nobody has said yet, as far as seen
+_nobodys: set[int] = set()  # and those whose person nobody has named yet
+_settled: set[frozenset[int]] = set()  # rows that are one place by now, or were said not to be
+_nowhere: dict[Key, float] = {}  # names that had no conversation, and until when that counts
 _lock = threading.Lock()
 
 
-def resolve(drafts: Iterable[tuple[int, EventDraft]]) -> dict[Key, int]:
+class Found(dict[Key, int]):
+    """The conversation row of every name of a batch.
+
+    borrowed: names without a row, of events that belong where the message they name is.
+    joins: what became one place, with the draft that said so.
+    settled, named: for `remember`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.borrowed: set[Key] = set()
+        self.joins: list[tuple[PlaceJoin, EventDraft]] = []
+        self.settled: set[frozenset[int]] = set()
+        self.named: set[int] = set()
+
+
+def resolve(drafts: Iterable[Placed]) -> Found:
     """Conversation ids of every name of the drafts' places. drafts: (instance id, draft) pairs.
 
-    Names that arrived together are one place: a known one leads the others to its conversation.
+    Names that arrived together are one place: a known one leads the others to its conversation,
+    and of two known conversations the younger is merged into the older.
     """
+    drafts = list(drafts)
     placed = [(instance_id, draft) for instance_id, draft in drafts if draft.conversation_ref]
-    names = [[(instance_id, ref) for ref in (draft.conversation_ref, *draft.conversation_aliases)
-              if ref] for instance_id, draft in placed]
-    found = {name: _known[name] for bunch in names for name in bunch if name in _known}
-    if any(name not in found for bunch in names for name in bunch):
-        _resolve_unknown(together.groups(names), placed, found)
+    bunches = [(_names(instance_id, (draft.conversation_ref, *draft.conversation_aliases)),
+                draft) for instance_id, draft in placed]
+    bunches += [(names, draft) for instance_id, draft in drafts
+                for refs in draft.places_together
+                if not _is_nowhere(names := _names(instance_id, refs))]
+    found = Found()
+    found.update({name: _known[name] for bunch, _ in bunches for name in bunch if name in _known})
+    if any(_is_open(bunch, found) for bunch, _ in bunches):
+        _resolve_unknown(bunches, placed, found)
     _keep_titles(placed, found)
     _fill_kinds(placed, found)
     return found
 
 
-def of_place(instance: Instance, place: Place) -> Conversation:
-    """The conversation of a send: found by any of the place's names, else made.
-
-    Two at once make one. Raises InvalidInput when the place has no name.
-    """
-    draft = _names([place.ref, *place.aliases])
-    draft.conversation_kind = place.kind
-    for _ in range(2):
-        number = _settled(instance.pk, draft).get((instance.pk, draft.conversation_ref))
-        found = Conversation.objects.filter(pk=number).first()
-        if found is not None:
-            found.instance = instance
-            return found
-        forget()  # memory named a row that is gone
-    raise InvalidInput(f"'{place.ref}' names no place to send to", code="bad_recipient")
+def _names(instance_id: int, refs: Iterable[str]) -> list[Key]:
+    return [(instance_id, ref) for ref in refs if ref]
 
 
-def join(instance_id: int, refs: list[str]) -> None:
-    """Say that these refs name one place: a known one leads the new ones to its conversation.
-
-    Two that are known as different conversations stay two.
-    """
-    _settled(instance_id, _names(refs))
+def _is_nowhere(names: list[Key]) -> bool:
+    """Whether a moment ago nobody had written under any of these."""
+    now = time.monotonic()
+    return all(name not in _known and _nowhere.get(name, 0.0) > now for name in names)
 
 
-def _names(refs: list[str]) -> EventDraft:
-    """Refs as what `resolve` reads: names that arrived together."""
-    draft = EventDraft(event_type="", dedup_key="", conversation_ref=refs[0],
-                       conversation_aliases=refs[1:])
-    columns.fit(draft)
-    return draft
+def _is_open(bunch: list[Key], found: Found) -> bool:
+    """Whether something is to be found out about names that arrived together."""
+    if any(name not in found for name in bunch):
+        return True
+    ids = frozenset(found[name] for name in bunch) if len(bunch) > 1 else frozenset()
+    return len(ids) > 1 and ids not in _settled
 
 
-def _settled(instance_id: int, draft: EventDraft) -> dict[Key, int]:
-    found = resolve([(instance_id, draft)])
-    transaction.on_commit(lambda: remember(found))
-    return found
-
-
-def _resolve_unknown(places: list[list[Key]], placed: list[tuple[int, EventDraft]],
-                     found: dict[Key, int]) -> None:
-    """Find or make the conversation of each place, and keep its new names as aliases."""
-    found.update(_find({name for place in places for name in place if name not in found}))
-    missing = [place[0] for place in places if not any(name in found for name in place)]
-    if missing:
-        with connection.cursor() as cursor:
-            cursor.execute(_MAKE, [storable_json(
-                [{"instance_id": key[0], "ref": key[1], **_facts(key, placed)}
-                 for key in missing])])
-        found.update(_find(set(missing)))
-    aliases = []
+def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -> None:
+    """Find, join or make the conversation of each place, and keep its new names as aliases."""
+    _look_up({name for bunch, _ in bunches for name in bunch if name not in found}, found)
+    places = together.groups(bunch for bunch, _ in bunches)
+    _join(places, bunches, found)
+    drafts: dict[Key, list[EventDraft]] = {}
+    for instance_id, draft in placed:
+        drafts.setdefault((instance_id, draft.conversation_ref), []).append(draft)
+    missing = [place for place in places if not any(name in found for name in place)
+               and any(name in drafts for name in place)]
+    about = {place[0]: [draft for name in place for draft in drafts.get(name, ())]
+             for place in missing}
+    effects = {key: said for key, said in about.items() if all(map(_is_effect, said))}
+    _make({key: said for key, said in about.items() if key not in effects}, found)
+    aliases = _borrow(effects, placed, found) if effects else []
+    _make({key: said for key, said in effects.items() if key not in found}, found)
     for place in places:
-        number = next(found[name] for name in place if name in found)
+        number = next((found[name] for name in place if name in found), None)
+        if number is None:  # another conversation of somebody, where nobody has written yet
+            _nowhere.update(dict.fromkeys(place, time.monotonic() + NOWHERE_SECONDS))
+            continue
         new = [name for name in place if name not in found]
         found.update(dict.fromkeys(new, number))
-        aliases += [{"instance_id": name[0], "ref": name[1], "conversation_id": number}
-                    for name in new]
+        if found.borrowed.isdisjoint(place):
+            aliases += [(name, number) for name in new]
+        else:
+            found.borrowed.update(new)
     if aliases:
-        with connection.cursor() as cursor:
-            cursor.execute(_ALIAS, [storable_json(aliases)])
+        conversation_rows.add_aliases(aliases)
 
 
-def _facts(key: Key, placed: list[tuple[int, EventDraft]]) -> dict[str, str]:
+def _look_up(keys: set[Key], found: Found) -> None:
+    rows = conversation_rows.find(keys) if keys else {}
+    with _lock:
+        _kindless.update(row.id for row in rows.values() if not row.kind)
+        _nobodys.update(row.id for row in rows.values() if row.is_nobodys)
+    found.update({key: row.id for key, row in rows.items()})
+
+
+def _make(about: dict[Key, list[EventDraft]], found: Found) -> None:
+    if about:
+        conversation_rows.make({key: _facts(drafts) for key, drafts in about.items()})
+        _look_up(set(about), found)
+
+
+def _facts(drafts: list[EventDraft]) -> dict[str, str]:
     """What the drafts say about a new conversation; the first word counts."""
-    drafts = [draft for instance_id, draft in placed
-              if (instance_id, draft.conversation_ref) == key]
     kinds = [draft.conversation_kind for draft in drafts if draft.conversation_kind]
     titles = [draft.conversation_title for draft in drafts if draft.conversation_title]
     return {"kind": kinds[0] if kinds else "", "title": titles[0] if titles else ""}
 
 
-def _find(keys: set[Key]) -> dict[Key, int]:
-    text = storable_json([{"instance_id": instance_id, "ref": ref}
-                          for instance_id, ref in sorted(keys)])
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND, [text, text])
-        rows = cursor.fetchall()
-    with _lock:
-        _kindless.update(row[2] for row in rows if not row[3])
-    return {(row[0], row[1]): row[2] for row in rows}
+def _join(places: list[list[Key]], bunches: list[Bunch], found: Found) -> None:
+    """Merge conversations that turned out to be one place."""
+    several = [(ids, place) for place in places
+               if len(ids := frozenset(found[name] for name in place if name in found)) > 1
+               and ids not in _settled]
+    if not several:
+        return
+    same_place.hold(place[0][0] for _, place in several)
+    for ids, place in several:
+        found.settled.add(ids)
+        said = next(draft for bunch, draft in bunches if len(set(place).intersection(bunch)) > 1)
+        found.joins += [(joined, said) for joined in same_place.join(ids)]
 
 
-def _keep_titles(placed: list[tuple[int, EventDraft]], found: dict[Key, int]) -> None:
+def _borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
+            found: Found) -> list[tuple[Key, int]]:
+    """Let events about known messages stand where the message is; no row is made for their names.
+
+    A receipt for our own message in a direct chat names its reader: that name is an alias of the
+    chat, which is returned. Other events may come under any address, so nothing is kept of theirs.
+    """
+    met = conversation_rows.targets((key[0], draft.target_message_id or "")
+                                    for key, drafts in effects.items() for draft in drafts)
+    for instance_id, draft in placed:
+        number = found.get((instance_id, draft.conversation_ref))
+        if number is not None and draft.provider_message_id and not _is_effect(draft):
+            met.setdefault((instance_id, draft.provider_message_id), Target(
+                number, draft.from_me and draft.conversation_kind in ("direct", "")))
+    aliases = []
+    for key, drafts in effects.items():
+        targets = [met.get((key[0], draft.target_message_id or "")) for draft in drafts]
+        known = [target for target in targets if target is not None]
+        if len(known) < len(targets):
+            continue
+        found[key] = known[0].conversation_id
+        if all(target.is_own_direct for target in known) and all(
+                draft.relation == "status_of" and draft.from_me
+                and draft.conversation_kind == "direct" for draft in drafts):
+            aliases.append((key, found[key]))
+        else:
+            found.borrowed.add(key)
+    return aliases
+
+
+def _is_effect(draft: EventDraft) -> bool:
+    return draft.relation in EFFECT_RELATIONS and bool(draft.target_message_id)
+
+
+def _keep_titles(placed: list[Placed], found: Found) -> None:
     """A conversation event that carries a title renames the conversation."""
     titles = {found[(instance_id, draft.conversation_ref)]: draft.conversation_title
               for instance_id, draft in placed
               if draft.conversation_title and draft.event_type.startswith("conversation.")}
     if titles:
-        with connection.cursor() as cursor:
-            cursor.execute(_RETITLE, [storable_json(
-                [{"id": number, "title": title} for number, title in sorted(titles.items())])])
+        conversation_rows.retitle(titles)
 
 
-def _fill_kinds(placed: list[tuple[int, EventDraft]], found: dict[Key, int]) -> None:
+def _fill_kinds(placed: list[Placed], found: Found) -> None:
     """Our own sends make conversations without a kind; the first event that knows it says so."""
     if not _kindless:
         return
     kinds = {found[(instance_id, draft.conversation_ref)]: draft.conversation_kind
-             for instance_id, draft in placed if draft.conversation_kind}
+             for instance_id, draft in placed if draft.conversation_kind
+             and (instance_id, draft.conversation_ref) not in found.borrowed}
     kinds = {number: kind for number, kind in kinds.items() if number in _kindless}
     if kinds:
-        with connection.cursor() as cursor:
-            cursor.execute(_FILL_KIND, [storable_json(
-                [{"id": number, "kind": kind} for number, kind in sorted(kinds.items())])])
+        conversation_rows.fill_kinds(kinds)
         with _lock:
             _kindless.difference_update(kinds)
 
 
-def remember(found: dict[Key, int]) -> None:
+def fill_contacts(met: Iterable[tuple[int, EventDraft, int | None]], found: Found) -> None:
+    """Say whose a direct conversation is, from the first event with a person on the other side.
+
+    met: (instance id, draft, contact id). One statement for what nobody has said yet.
+    """
+    if not _nobodys:
+        return
+    people = {found[(instance_id, draft.conversation_ref)]: contact
+              for instance_id, draft, contact in met
+              if contact is not None and draft.conversation_ref
+              and draft.conversation_kind == "direct" and not _is_effect(draft)}
+    people = {number: contact for number, contact in people.items() if number in _nobodys}
+    if people:
+        conversation_rows.fill_contacts(people)
+        found.named.update(people)
+
+
+def remember(found: Found) -> None:
     """Keep resolved ids in memory; call after the commit."""
     with _lock:
-        if len(_known) > _MOST:
+        if max(len(_known), len(_settled), len(_nowhere)) > _MOST:
             _known.clear()
-        _known.update(found)
+            _nowhere.clear()
+            _settled.clear()
+        _known.update({name: number for name, number in found.items()
+                       if name not in found.borrowed})
+        _settled.update(found.settled)
+        _nobodys.difference_update(found.named)
 
 
 def forget() -> None:
@@ -196,3 +242,6 @@ def forget() -> None:
     with _lock:
         _known.clear()
         _kindless.clear()
+        _nobodys.clear()
+        _settled.clear()
+        _nowhere.clear()

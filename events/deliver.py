@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
 from connections.models import Instance
-from events import columns, conversations, ingest, limits, notify
+from events import columns, destinations, ingest, limits, notify
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
 from omni import audit, failpoints
@@ -85,7 +85,7 @@ def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMe
                                                                       Conversation]:
     """The message with the address to send it to, and the conversation that is part of."""
     place = instance.adapter.place_of(message.to, instance.account())
-    conversation = conversations.of_place(instance, place)
+    conversation = destinations.of_place(instance, place)
     is_its_name = columns.ref(place.ref) == conversation.ref
     to = place.ref if is_its_name else conversation.ref
     return replace(message, to=to), conversation
@@ -235,13 +235,12 @@ def _record_event(row: OutboxMessage, message: OutboundMessage, result: SendResu
     is_message = message.kind in _MESSAGE_KINDS
     message_id = result.provider_message_id if is_message else None
     ref = row.conversation.ref if row.conversation else message.to
-    if result.conversation_ref not in ("", ref):
-        conversations.join(row.instance_id, [ref, result.conversation_ref])
     draft = EventDraft(
         event_type=_MESSAGE_KINDS.get(message.kind) or _EFFECT_KINDS[message.kind],
         dedup_key=f"m:{message_id}" if message_id else f"o:{row.effect_key}",
         provider_event_type=f"omni.send.{message.kind}", direction="outbound", source="api",
         from_me=True, auto_generated=caused_by is not None, conversation_ref=ref,
+        conversation_aliases=[result.conversation_ref] if result.conversation_ref else [],
         provider_message_id=message_id, client_ref=row.effect_key,
         relation=_relation(message), target_message_id=message.target_message_id,
         text=message.text, media_kind=message.kind if message.media else None,
@@ -301,7 +300,8 @@ def confirm_from_echo(event: Event) -> int:
     if row is None and event.text:
         since = event.occurred_at - ECHO_WINDOW
         row = open_rows.filter(
-            conversation_id=event.conversation_id, request__text=event.text,
+            conversation_id__in=Conversation.objects.group_ids([event.conversation_id or 0]),
+            request__text=event.text,
             started_at__range=(since, event.occurred_at + ECHO_WINDOW)).order_by("id").first()
     if row is None:
         return 0

@@ -14,8 +14,15 @@ from events.subscriptions import Filter, Item
 PAGE = 500  # rows of one read
 TEXT_MAX = 4000  # characters of a text that a frame carries
 
-_COLUMNS = f"""
-    e.id, e.instance_id, e.event_type, e.direction, e.conversation_id, e.conversation_ref,
+_GROUP = """
+    SELECT g.id FROM omni_conversations c
+    JOIN omni_conversations k ON k.id = coalesce(c.merged_into_id, c.id)
+    JOIN omni_conversations g ON g.id = k.id OR g.merged_into_id = k.id WHERE c.id = {}
+"""
+_HEAD = f"""
+    e.id, e.instance_id, e.event_type, e.direction, ARRAY({_GROUP.format("e.conversation_id")}),
+    e.conversation_ref"""
+_COLUMNS = f"""{_HEAD},
     json_build_object(
         'id', e.id, 'instance', i.slug, 'provider', e.provider, 'event_type', e.event_type,
         'direction', e.direction, 'source', e.source, 'from_me', e.from_me,
@@ -43,14 +50,15 @@ SELECT {_COLUMNS} FROM omni_events e JOIN omni_instances i ON i.id = e.instance_
 WHERE e.id > %(after)s
   AND (%(instances)s::bigint[] IS NULL OR e.instance_id = ANY(%(instances)s::bigint[]))
   AND (%(direction)s = '' OR e.direction = %(direction)s)
-  AND (%(conversation)s::bigint IS NULL OR e.conversation_id = %(conversation)s::bigint)
+  AND (%(conversation)s::bigint IS NULL
+       OR e.conversation_id IN ({_GROUP.format("%(conversation)s::bigint")}))
   AND (%(conversation_ref)s = '' OR e.conversation_ref = %(conversation_ref)s)
   AND (%(types)s::text[] IS NULL OR e.event_type LIKE ANY(%(types)s::text[]))
 ORDER BY e.id LIMIT {PAGE}
 """
 
-_RUNS_OF = """
-SELECT r.id, r.instance_id, e.event_type, e.direction, e.conversation_id, e.conversation_ref,
+_RUNS_OF = f"""
+SELECT {_HEAD.replace("e.id, e.instance_id", "r.id, r.instance_id")},
     json_build_object(
         'id', r.id, 'event', r.event_id, 'instance', i.slug, 'workflow', w.slug,
         'version', v.number, 'replay_no', r.replay_no, 'state', r.state, 'code', r.code,
@@ -67,7 +75,7 @@ SELECT r.id, r.instance_id, e.event_type, e.direction, e.conversation_id, e.conv
 FROM omni_runs r JOIN omni_events e ON e.id = r.event_id
 JOIN omni_instances i ON i.id = r.instance_id JOIN omni_workflows w ON w.id = r.workflow_id
 JOIN omni_workflow_versions v ON v.id = r.version_id
-WHERE {} = ANY(%(ids)s) ORDER BY r.id DESC LIMIT 500
+WHERE {{}} = ANY(%(ids)s) ORDER BY r.id DESC LIMIT 500
 """
 _RUNS = _RUNS_OF.format("r.id")
 _RUNS_OF_EVENTS = _RUNS_OF.format("r.event_id")

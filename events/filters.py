@@ -13,10 +13,12 @@ from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
+from connections.authentication import principal
 from connections.envelope import CONVERSATION_KINDS, DIRECTIONS
 from events.models import (
     Contact,
     Conversation,
+    ConversationAlias,
     Event,
     EventAction,
     Handle,
@@ -43,6 +45,26 @@ class IdFilter(filters.CharFilter):
         if value and (len(value) > 19 or int(value) > _ID_MAX):
             return queryset.none()
         return super().filter(queryset, value)
+
+
+class PlaceFilter(IdFilter):
+    """Rows of a conversation, whichever of its merged rows they were stored with."""
+
+    def filter(self, queryset: QuerySet, value: str) -> QuerySet:
+        if not value or len(value) > 19 or int(value) > _ID_MAX:
+            return super().filter(queryset, value)
+        return queryset.filter(**{
+            f"{self.field_name}__in": Conversation.objects.group_ids([int(value)])})
+
+
+class PersonFilter(IdFilter):
+    """Rows of a contact, whichever of its merged rows they were stored with."""
+
+    def filter(self, queryset: QuerySet, value: str) -> QuerySet:
+        if not value or len(value) > 19 or int(value) > _ID_MAX:
+            return super().filter(queryset, value)
+        return queryset.filter(**{
+            f"{self.field_name}__in": Contact.objects.same_as(int(value)).values("pk")})
 
 
 class WordsFilter(filters.CharFilter):
@@ -94,9 +116,12 @@ class EventFilter(filters.FilterSet):
         method="of_types", validators=[_types], help_text=(
             "Kinds, separated by commas; `*` stands for one part of a name and `**` for any "
             "number: `message.*`, `message.status.*`, `message.**`."))
-    conversation = IdFilter(field_name="conversation_id")
-    conversation_ref = filters.CharFilter(help_text="The provider's id of the conversation.")
-    contact = IdFilter(field_name="contact_id")
+    conversation = PlaceFilter(
+        field_name="conversation_id", help_text="Its number, or that of a row merged with it.")
+    conversation_ref = filters.CharFilter(
+        method="at_place", help_text="The provider's id of the conversation, any it has had.")
+    contact = PersonFilter(
+        field_name="contact_id", help_text="Its number, or that of a row merged with it.")
     actor = filters.CharFilter(field_name="provider_actor_ref",
                                help_text="The provider's id of who did it.")
     direction = filters.ChoiceFilter(choices=[(name, name) for name in DIRECTIONS])
@@ -116,6 +141,11 @@ class EventFilter(filters.FilterSet):
         globs = "|".join(_type_pattern(text) for text in wanted if "*" in text)
         some = Q(event_type__in=[text for text in wanted if "*" not in text])
         return queryset.filter(some | Q(event_type__regex=f"^({globs})$") if globs else some)
+
+    def at_place(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        named = list(Conversation.objects.visible_to(principal(self.request)).named(
+            value).values_list("pk", flat=True))
+        return queryset.filter(conversation_id__in=Conversation.objects.group_ids(named))
 
     def with_outcome(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
         steps = EventAction.objects.filter(event=OuterRef("pk"))
@@ -140,13 +170,18 @@ class ActionFilter(filters.FilterSet):
 class ConversationFilter(filters.FilterSet):
     instance = filters.CharFilter(field_name="instance__slug")
     kind = filters.ChoiceFilter(choices=[(name, name) for name in CONVERSATION_KINDS])
-    contact = IdFilter(field_name="contact_id")
-    ref = filters.CharFilter()
+    contact = PersonFilter(field_name="contact_id")
+    ref = filters.CharFilter(method="of_ref", help_text="Its ref, or another it has had.")
     q = WordsFilter(columns=("title", "ref"), help_text="Words of the title or the ref.")
 
     class Meta:
         model = Conversation
         fields: list[str] = []
+
+    def of_ref(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        """The kept row, also by a name of a row that was merged into it."""
+        return queryset.filter(Q(ref=value) | Exists(ConversationAlias.objects.filter(
+            conversation=OuterRef("pk"), ref=value)))
 
 
 class ContactFilter(filters.FilterSet):

@@ -7,7 +7,7 @@ every table is written with one statement per batch. Nothing here looks at what 
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -76,24 +76,31 @@ def persist(units: Sequence[Unit]) -> list[Stored]:
         places = conversations.resolve([(units[row.unit].instance_id, row.draft) for row in rows])
         people = [(_actor(units[row.unit], row.draft), _counterpart(units[row.unit], row.draft))
                   for row in rows]
-        known = contacts.resolve([person for pair in people for person in pair if person])
+        known = contacts.resolve(
+            [person for pair in people for person in pair if person]
+            + [person for row in rows if row.draft.people_together
+               for person in _beside(units[row.unit], row.draft)])
         raw_rows.number(units)
         for row, (actor, counterpart) in zip(rows, people, strict=True):
             unit = units[row.unit]
             row.data = columns.of(
                 row.draft, unit=unit, key=row.key, fingerprint=row.fingerprint,
                 conversation_id=places.get((unit.instance_id, row.draft.conversation_ref)),
-                actor_id=known.of(actor)[0], contact_id=known.of(counterpart)[1])
+                actor_id=known.of(actor)[0], contact_id=known.of(counterpart)[1],
+                contact_via=known.of(counterpart)[0])
+        conversations.fill_contacts([(row.data["instance_id"], row.draft, row.data["contact_id"])
+                                     for row in rows], places)
         stored = [Stored(raw_id=unit.raw.id if unit.raw else None) for unit in units]
         _store_events(units, rows, stored)
         raw_rows.store(units, stored)
+        _tell_joins(units, rows, places, known)
         failpoints.hit("ingest.precommit")
         transaction.on_commit(lambda: _remember(places, known))
     failpoints.hit("ingest.committed")
     return stored
 
 
-def _remember(places: dict[conversations.Key, int], known: contacts.Resolved) -> None:
+def _remember(places: conversations.Found, known: contacts.Resolved) -> None:
     conversations.remember(places)
     contacts.remember(known)
 
@@ -117,9 +124,30 @@ def _counterpart(unit: Unit, draft: EventDraft) -> contacts.Person | None:
     return contacts.counterpart_of(draft, provider=unit.provider, instance_id=unit.instance_id)
 
 
+def _beside(unit: Unit, draft: EventDraft) -> list[contacts.Person]:
+    return contacts.beside(draft, provider=unit.provider, instance_id=unit.instance_id)
+
+
+def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: conversations.Found,
+                known: contacts.Resolved) -> None:
+    """Store that conversations or contacts became one, and which event said so."""
+    if not places.joins and not known.joins:
+        return
+    rows_by_draft = {id(row.draft): row for row in rows}
+    told = []
+    for joined, draft in (*places.joins, *known.joins):
+        row = rows_by_draft[id(draft)]
+        unit = units[row.unit]
+        joined.note()  # here, because the lock of the audit log comes after those of the joins
+        told.append(replace(unit, raw=None, caused_by_id=row.event_id, hop=unit.hop + 1, drafts=[
+            joined.event({"event": row.event_id, "event_type": draft.event_type,
+                          "dedup_key": row.key})]))
+    persist(told)
+
+
 _INSERT_EVENTS = f"""
 INSERT INTO omni_events ({", ".join(columns.NAMES)}, schema_version, created_at)
-SELECT {", ".join(columns.NAMES)}, {SCHEMA_VERSION}, clock_timestamp()
+SELECT {columns.STORED_AS}, {SCHEMA_VERSION}, clock_timestamp()
 FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int)
 ORDER BY n
 ON CONFLICT (instance_id, dedup_key) DO NOTHING

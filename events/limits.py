@@ -1,9 +1,9 @@
 """The limiter below all workflows: how much a run may send, counted from the outbox.
 
-Per account and per person a number of messages a minute; beyond it a run waits (`Held`), nothing is
-lost. And a breaker: when ten runs answered one person within a minute, two machines are talking to
-each other; the conversation gets no automatic messages for a while (`loop_guard`).
-What people send through the API or the admin is not limited.
+Per account and per person (under all names of the conversation) a number of messages a minute;
+beyond it a run waits (`Held`), nothing is lost. And a breaker: when ten runs answered one person
+within a minute, two machines are talking to each other; the conversation gets no automatic messages
+for a while (`loop_guard`). What people send through the API or the admin is not limited.
 """
 
 from collections.abc import Iterable
@@ -22,20 +22,39 @@ WHERE o.run_id IS NOT NULL AND o.instance_id = %(instance)s {whose}
 ORDER BY o.started_at DESC OFFSET %(before)s LIMIT 1
 """
 _BACK_INSTANCE = _BACK.format(whose="")
-_BACK_PERSON = _BACK.format(whose="AND o.recipient = %(recipient)s")
-_RUNS = """
+# Every name of each place: what one is asked for counts under all of them (phone and LID).
+_NAMES = """
+WITH w AS (SELECT DISTINCT instance_id, recipient
+           FROM unnest({instances}::bigint[], {recipients}::text[]) AS w(instance_id, recipient)),
+rows AS (
+    SELECT w.*, coalesce(c.merged_into_id, c.id) AS kept FROM w JOIN omni_conversations c
+        ON c.instance_id = w.instance_id AND c.ref = w.recipient
+    UNION
+    SELECT w.*, coalesce(c.merged_into_id, c.id) FROM w JOIN omni_conversation_aliases a
+        ON a.instance_id = w.instance_id AND a.ref = w.recipient
+    JOIN omni_conversations c ON c.id = a.conversation_id),
+names AS (
+    SELECT w.*, w.recipient AS name FROM w
+    UNION SELECT r.instance_id, r.recipient, c.ref FROM rows r JOIN omni_conversations c
+        ON c.id = r.kept
+    UNION SELECT r.instance_id, r.recipient, a.ref FROM rows r JOIN omni_conversation_aliases a
+        ON a.conversation_id = r.kept)
+"""
+_BACK_PERSON = _NAMES.format(
+    instances="ARRAY[%(instance)s]", recipients="ARRAY[%(recipient)s]") + _BACK.format(
+    whose="AND o.recipient IN (SELECT name FROM names)")
+_NAMES = _NAMES.format(instances="%s", recipients="%s")
+_RUNS = _NAMES + """
 SELECT w.instance_id, w.recipient, count(DISTINCT o.run_id)
-FROM unnest(%s::bigint[], %s::text[]) AS w(instance_id, recipient)
-JOIN omni_outbox o ON o.instance_id = w.instance_id AND o.recipient = w.recipient
+FROM names w JOIN omni_outbox o ON o.instance_id = w.instance_id AND o.recipient = w.name
     AND o.run_id IS NOT NULL AND o.run_id <> %s
     AND o.started_at > omni_now() - %s * interval '1 second'
 GROUP BY 1, 2
 """
-_STOPPED = """
-SELECT DISTINCT e.instance_id, e.conversation_ref
-FROM unnest(%s::bigint[], %s::text[]) AS w(instance_id, recipient)
-JOIN omni_events e ON e.instance_id = w.instance_id AND e.event_type = %s
-    AND e.conversation_ref = w.recipient
+_STOPPED = _NAMES + """
+SELECT DISTINCT w.instance_id, w.recipient
+FROM names w JOIN omni_events e ON e.instance_id = w.instance_id AND e.event_type = %s
+    AND e.conversation_ref = w.name
     AND e.occurred_at > omni_now() - %s * interval '1 minute'
 """
 Place = tuple[int, str]  # instance id, recipient

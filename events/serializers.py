@@ -90,7 +90,10 @@ class OutboxSerializer(serializers.ModelSerializer):
 
 
 class ConversationSerializer(serializers.ModelSerializer):
-    """A chat, group, channel or ticket. aliases: other refs that lead here."""
+    """A chat, group, channel or ticket. aliases: other refs that lead here.
+
+    merged_into: the conversation that stands for this one, when two turned out to be one place.
+    """
 
     instance = InstanceSlugField()
     aliases = serializers.SlugRelatedField(slug_field="ref", many=True, read_only=True)
@@ -98,7 +101,7 @@ class ConversationSerializer(serializers.ModelSerializer):
     class Meta:
         model = Conversation
         fields = ["id", "instance", "ref", "kind", "title", "tags", "contact", "parent",
-                  "aliases", "created_at"]
+                  "merged_into", "aliases", "created_at"]
         read_only_fields = fields
 
 

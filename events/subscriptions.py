@@ -13,7 +13,8 @@ QUEUE_MAX = 64  # batches waiting for one socket; more become a gap
 class Item:
     """One event or run on its way to the sockets, already serialized.
 
-    kind: event or run. id: of that row. conversation_id, conversation_ref: of the event.
+    kind: event or run. id: of that row. conversation_ids: every row of the place of the event, one
+    where nothing was merged. conversation_ref: of the event.
     """
 
     kind: str
@@ -21,7 +22,7 @@ class Item:
     instance_id: int
     event_type: str
     direction: str
-    conversation_id: int | None
+    conversation_ids: Sequence[int]
     conversation_ref: str
     text: str
 
@@ -55,7 +56,7 @@ class Filter:
             self._sees(item.instance_id)
             and (self.runs or item.kind == "event")
             and (not self.direction or item.direction == self.direction)
-            and (self.conversation_id is None or item.conversation_id == self.conversation_id)
+            and (self.conversation_id is None or self.conversation_id in item.conversation_ids)
             and (not self.conversation_ref or item.conversation_ref == self.conversation_ref)
             and (not self.types or any(fnmatchcase(item.event_type, glob) for glob in self.types)))
 

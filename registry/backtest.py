@@ -110,8 +110,11 @@ def _events(since: datetime, until: datetime,
     rows = Event.objects.filter(received_at__gte=since, received_at__lt=until)
     if instances is not None:
         rows = rows.filter(instance__in=instances)
-    return rows.select_related("instance", "conversation", "contact").order_by(
-        "received_at", "id").iterator(chunk_size=500)
+    for event in rows.select_related(
+            "instance", "conversation__merged_into", "contact__merged_into").order_by(
+            "received_at", "id").iterator(chunk_size=500):
+        event.take_kept()
+        yield event
 
 
 def _look(report: Report, definition: Definition, inputs: dict[str, Any],

@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from connections.authentication import principal
-from events.filters import IdFilter, WordsFilter
+from events.filters import IdFilter, PlaceFilter, WordsFilter
 from registry import approvals
 from registry.models import Approval, Binding, Run, Workflow
 
@@ -36,7 +36,7 @@ class RunFilter(filters.FilterSet):
     instance = filters.CharFilter(field_name="instance__slug")
     workflow = filters.CharFilter(field_name="workflow__slug")
     event = IdFilter(field_name="event_id")
-    conversation = IdFilter(field_name="event__conversation_id")
+    conversation = PlaceFilter(field_name="event__conversation_id")
     state = filters.ChoiceFilter(choices=Run.STATES)
     since = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     until = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")

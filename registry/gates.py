@@ -6,7 +6,7 @@ locked first, so that two workers never count the same key at once. `claim` is s
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +57,12 @@ _LIVE = """
 SELECT slot_key, id, state FROM omni_runs WHERE slot_key = ANY(%s)
   AND state IN ('queued', 'running', 'waiting') ORDER BY slot_key, ticket
 """
+_ADOPT = """
+UPDATE omni_runs SET slot_key = coalesce(%(keys)s::jsonb ->> slot_key, slot_key),
+    burst_key = coalesce(%(keys)s::jsonb ->> burst_key, burst_key)
+WHERE (slot_key = ANY(%(old)s) AND state IN ('queued', 'waiting'))
+   OR (burst_key = ANY(%(old)s) AND state = 'waiting' AND started_at IS NULL)
+"""
 _JOIN = """
 UPDATE omni_runs r SET event_id = w.event_id, batch = w.batch, available_at = w.due
 FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, event_id bigint, batch jsonb, due timestamptz)
@@ -78,7 +84,19 @@ class Passage:
     def keys(self) -> list[str | None]:
         wish = self.wish
         return [] if wish is None else [wish.once_key, wish.burst_key, wish.throttle_key,
-                                        wish.slot_key]
+                                        wish.slot_key, *self.former_keys]
+
+    @property
+    def former_keys(self) -> dict[str, str]:
+        """Keys by conversations that were merged into the event's, and what they are now."""
+        place, wish = self.event.conversation, self.wish
+        if place is None or wish is None or not place.former_ids:
+            return {}
+        id, instance = self.effective.workflow_id, self.event.instance_id
+        return {old: new for former in place.former_ids for old, new in (
+            (_slot_in(id, former), _slot_in(id, place.pk)),
+            (_burst_in(id, instance, former), _burst_in(id, instance, place.pk)))
+            if new in (wish.slot_key, wish.burst_key)}
 
 
 def approach(matches: Sequence[tuple[Event, Effective]]) -> list[Passage]:
@@ -110,6 +128,7 @@ def pass_through(passages: Sequence[Passage], *, now: datetime) -> Passed:
     """
     _stop_loops(passages)
     asking = [passage for passage in passages if passage.said is None]
+    _adopt({old: new for passage in asking for old, new in passage.former_keys.items()})
     facts = _facts([passage.wish for passage in asking if passage.wish is not None])
     for passage in asking:
         assert passage.wish is not None
@@ -132,8 +151,17 @@ def slot_of(workflow_id: int, definition: Definition, event: Event,
         roots = scope.of_event(event, inputs=inputs)
         return _key(workflow_id, "slot", gate.key, roots), gate.limit
     if definition.sends and event.conversation_id is not None:
-        return f"{workflow_id}:conversation:{event.conversation_id}", 1
+        place = event.conversation
+        return _slot_in(workflow_id, place.kept_id if place else event.conversation_id), 1
     return None, 1
+
+
+def _slot_in(workflow_id: int, conversation_id: int) -> str:
+    return f"{workflow_id}:conversation:{conversation_id}"
+
+
+def _burst_in(workflow_id: int, instance_id: int, conversation_id: int | None) -> str:
+    return f"{workflow_id}:burst:{instance_id}:{conversation_id}"
 
 
 def _wish(run: str, event: Event, effective: Effective) -> Wish:
@@ -151,7 +179,7 @@ def _wish(run: str, event: Event, effective: Effective) -> Wish:
 
 def _burst_key(workflow_id: int, key: Expression | None, roots: Lazy, event: Event) -> str:
     if key is None:
-        return f"{workflow_id}:burst:{event.instance_id}:{event.conversation_id}"
+        return _burst_in(workflow_id, event.instance_id, event.conversation_id)
     return _key(workflow_id, "burst", key, roots)
 
 
@@ -162,6 +190,16 @@ def _key(workflow_id: int, gate: str, key: Expression | None, roots: Lazy) -> st
     if len(said) > 100:
         said = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
     return f"{workflow_id}:{gate}:{said}"
+
+
+def _adopt(keys: Mapping[str, str]) -> None:
+    """Runs of a conversation that was merged stand in the line of the kept one, by their tickets.
+
+    One that is at work keeps its key until it gives its place back.
+    """
+    if keys:
+        with connection.cursor() as cursor:
+            cursor.execute(_ADOPT, {"keys": json.dumps(dict(keys)), "old": list(keys)})
 
 
 def _facts(wishes: Sequence[Wish]) -> Facts:

@@ -43,9 +43,9 @@ def start(workflow: Workflow, *, instance: Instance, actor: str,
             instance_id=instance.pk, provider=instance.provider, drafts=[draft],
             received_at=timezone.now())])
         event = Event.objects.get(pk=(stored.event_ids or stored.known_ids)[0])
-        same_place = event.conversation_id == (conversation.pk if conversation else None)
+        same_place = event.conversation_id == (conversation.kept_id if conversation else None)
         if "revision_of" in event.context or not same_place or (
-                contact is not None and event.contact_id != contact.pk):
+                contact is not None and event.contact_id != (contact.merged_into_id or contact.pk)):
             raise InvalidInput("this key was used to start something else; take another",
                                code="other_request")
     if stored.event_ids:
@@ -112,6 +112,6 @@ def _other_side(conversation: Conversation) -> Contact | None:
     """The person a direct conversation is with, as its newest event tells."""
     if conversation.kind != "direct":
         return None
-    newest = Event.objects.filter(conversation=conversation, contact__isnull=False).order_by(
+    newest = Event.objects.of_conversation(conversation.pk).filter(contact__isnull=False).order_by(
         "-occurred_at", "-id").first()
     return newest.contact if newest else None

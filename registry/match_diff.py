@@ -107,13 +107,14 @@ def trial(workflow: Workflow, text: str) -> WorkflowVersion:
 
 def _events(found: MatchDiff, places: dict[int, Instance], most: int) -> Iterator[Event]:
     rows = (Event.objects.filter(instance_id__in=places, received_at__gte=found.since)
-            .newest_first().select_related("conversation", "contact")
+            .newest_first().select_related("conversation__merged_into", "contact__merged_into")
             .prefetch_related("attachments"))
     for event in rows[:most + 1].iterator(chunk_size=_CHUNK):
         if found.examined == most:
             found.is_cut = True
             return
         found.examined += 1
+        event.take_kept()
         yield event
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
+from connections.envelope import EFFECT_RELATIONS
 from connections.models import by_id
 from events import deliver, limits, notify, state
 from events.models import Conversation, Event
@@ -19,19 +20,27 @@ BATCH = 100
 _UNROUTED = """
 SELECT * FROM omni_events WHERE routed_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 """
-_PLACES = "SELECT * FROM omni_conversations WHERE id = ANY(%s::bigint[])"
-_LINK_TARGETS = """
+_PLACES = """
+SELECT p.id AS filed_as, k.*, ARRAY(SELECT m.id FROM omni_conversations m
+    WHERE m.merged_into_id = k.id ORDER BY m.id) AS former_ids
+FROM omni_conversations p JOIN omni_conversations k ON k.id = coalesce(p.merged_into_id, p.id)
+WHERE p.id = ANY(%s::bigint[])
+"""
+_CONVERSATION = f"""CASE WHEN e.relation IN ({", ".join(f"'{one}'" for one in EFFECT_RELATIONS)})
+        THEN coalesce(t.conversation_id, e.conversation_id)
+        ELSE coalesce(e.conversation_id, t.conversation_id) END"""
+_LINK_TARGETS = f"""
 UPDATE omni_events e SET target_event_id = t.id,
-    conversation_id = coalesce(e.conversation_id, t.conversation_id),
+    conversation_id = {_CONVERSATION},
     contact_id = coalesce(e.contact_id, t.contact_id)
 FROM omni_events t
 WHERE e.id = ANY(%s) AND e.target_event_id IS NULL AND e.target_message_id IS NOT NULL
   AND t.instance_id = e.instance_id AND t.provider_message_id = e.target_message_id
   AND t.event_type LIKE 'message.%%' AND t.id <> e.id
 """
-_LINK_EARLIER = """
+_LINK_EARLIER = f"""
 UPDATE omni_events e SET target_event_id = t.id,
-    conversation_id = coalesce(e.conversation_id, t.conversation_id),
+    conversation_id = {_CONVERSATION},
     contact_id = coalesce(e.contact_id, t.contact_id)
 FROM omni_events t
 WHERE t.id = ANY(%s) AND t.event_type LIKE 'message.%%' AND e.instance_id = t.instance_id
@@ -90,7 +99,8 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
 
 
 def _take(limit: int) -> list[Event]:
-    """Lock what is to be routed, with its instance and conversation.
+    """Lock what is to be routed, with its instance and the conversation that was kept, when the
+    one it was stored with was merged.
 
     Written as SQL because it is asked many times a second: composing the same query through the
     ORM each time cost more than running it. A contact is read when an expression asks for it.
@@ -99,7 +109,7 @@ def _take(limit: int) -> list[Event]:
     if not events:
         return []
     instances = {id: by_id(id) for id in {event.instance_id for event in events}}
-    places = {place.pk: place for place in Conversation.objects.raw(
+    places = {place.filed_as: place for place in Conversation.objects.raw(
         _PLACES, [list({event.conversation_id for event in events})])}
     for event in events:
         event.instance = instances[event.instance_id]

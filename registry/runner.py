@@ -66,7 +66,9 @@ def _load(run_id: int) -> Run:
     run = Run.objects.get(pk=run_id)
     run.version = _version(run.version_id)
     run.workflow = run.version.workflow
-    run.event = Event.objects.select_related("conversation", "contact").get(pk=run.event_id)
+    run.event = Event.objects.select_related(
+        "conversation__merged_into", "contact__merged_into").get(pk=run.event_id)
+    run.event.take_kept()
     run.event.instance = run.instance = by_id(run.instance_id)
     return run
 

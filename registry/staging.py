@@ -51,10 +51,12 @@ class Staged:
 
 def stored(event_id: int) -> Staged:
     """A stored event. Raises InvalidInput when there is none."""
-    event = Event.objects.select_related("instance", "conversation", "contact").filter(
+    event = Event.objects.select_related(
+        "instance", "conversation__merged_into", "contact__merged_into").filter(
         pk=event_id).first()
     if event is None:
         raise InvalidInput(f"there is no event {event_id}", code="unknown_event")
+    event.take_kept()
     return Staged(event)
 
 

@@ -25,8 +25,12 @@ def find_event(example: Any, who: Principal, *, now: datetime) -> Staged | None:
     """
     if isinstance(example, int) and not isinstance(example, bool):
         event = Event.objects.visible_to(who).select_related(
-            "instance", "conversation", "contact").filter(pk=example).first()
-        return None if event is None else Staged(event)
+            "instance", "conversation__merged_into", "contact__merged_into").filter(
+            pk=example).first()
+        if event is None:
+            return None
+        event.take_kept()
+        return Staged(event)
     return staging.build(example, now=now)
 
 

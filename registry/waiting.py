@@ -68,10 +68,14 @@ def pairs_digest(pairs: Mapping[str, Any]) -> tuple[str, str]:
     return ",".join(names), hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
+def pairs_of(event: Mapping[str, Any], fields: str) -> dict[str, Any]:
+    """What an event has in the fields a wait names."""
+    return {name: _value(event, name) for name in (fields.split(",") if fields else [])}
+
+
 def digest_of(event: Mapping[str, Any], fields: str) -> str:
     """The digest an event has for a wait that names these fields."""
-    names = fields.split(",") if fields else []
-    return pairs_digest({name: _value(event, name) for name in names})[1]
+    return pairs_digest(pairs_of(event, fields))[1]
 
 
 def takes(event_types: tuple[str, ...], where: str, facts: Mapping[str, Any],

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from events.models import Event
 from events.storable import storable_json
-from registry import queue, scope, waiting
+from registry import alternates, queue, scope, waiting
 from registry.contract import Place
 from registry.models import Wait
 
@@ -154,10 +154,12 @@ def hits_of(events: Sequence[Event]) -> list[Hit]:
         if not sets or not events:
             return []
         wanted: dict[tuple[int, str], list[Event]] = defaultdict(list)
-        for event in events:
-            view = scope.event_view(event)
+        views = [scope.event_view(event) for event in events]
+        same = alternates.of({name for fields in sets for name in fields.split(",")}, views)
+        for event, view in zip(events, views, strict=True):
             for fields in sets:
-                wanted[(event.instance_id, waiting.digest_of(view, fields))].append(event)
+                for digest in alternates.digests(waiting.pairs_of(view, fields), same):
+                    wanted[(event.instance_id, digest)].append(event)
         cursor.execute(_FOUND_BY_HASH, [[key[0] for key in wanted], [key[1] for key in wanted]])
         found = [_found(row) for row in cursor.fetchall()]
     return [hit for wait in found
@@ -229,12 +231,15 @@ def _earlier(wait: Found) -> Iterable[Event]:
     """Stored events since the wait counts, oldest first."""
     rows = Event.objects.filter(
         instance_id=wait.instance_id, pk__gt=wait.since_id).select_related(
-            "conversation", "contact", "instance")
-    place = wait.facts.get("pairs", {}).get("conversation_id")
-    if place is not None:
-        rows = rows.filter(conversation_id=place)
+            "conversation__merged_into", "contact__merged_into", "instance")
+    pairs = wait.facts.get("pairs", {})
+    place = pairs.get("conversation_id")
+    if isinstance(place, int):
+        rows = rows.of_conversation(place)
+    accepted = {wait.match_hash, *alternates.digests(pairs, alternates.of(pairs, [pairs]))}
     for event in rows.order_by("id")[:LOOK_EVENTS]:
-        if waiting.digest_of(scope.event_view(event), wait.fields) == wait.match_hash:
+        if waiting.digest_of(scope.event_view(event), wait.fields) in accepted:
+            event.take_kept()
             yield event
 
 

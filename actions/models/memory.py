@@ -14,7 +14,8 @@ class MemoryQuerySet(ScopedQuerySet):
             return self.filter(Q(contact=contact) | Q(contact__merged_into=contact))
         if conversation is None:
             return self.none()
-        return self.filter(contact=None, conversation=conversation)
+        return self.filter(Q(conversation=conversation) | Q(conversation__merged_into=conversation),
+                           contact=None)
 
 
 class Memory(models.Model):

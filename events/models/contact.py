@@ -1,11 +1,22 @@
 """People: a contact joins the handles one person has at providers."""
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from connections.access import Principal
 
 
 class ContactQuerySet(models.QuerySet):
+    def kept(self) -> "ContactQuerySet":
+        """One row per person: without those that were merged into another."""
+        return self.filter(merged_into__isnull=True)
+
+    def same_as(self, contact_id: int) -> "ContactQuerySet":
+        """Every row of the person this row is one of."""
+        kept = Contact.objects.filter(pk=contact_id).values(
+            kept=Coalesce("merged_into_id", "pk"))
+        return self.filter(models.Q(pk__in=kept) | models.Q(merged_into__in=kept))
+
     def visible_to(self, principal: Principal) -> "ContactQuerySet":
         """People met on an instance the principal sees."""
         if principal.instance_ids is None:
@@ -20,6 +31,8 @@ class Contact(models.Model):
     """A person. labels: words guards and workflows ask for (vip, partner).
 
     name_by_hand: a person typed the name; no event replaces it.
+    merged_into: the row that stands for the person; it is never merged itself. kept_apart: ids of
+    rows a person said are somebody else.
     """
 
     name = models.TextField(default="", blank=True)
@@ -28,6 +41,7 @@ class Contact(models.Model):
     attributes = models.JSONField(default=dict, blank=True)
     merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL,
                                     related_name="merged_from")
+    kept_apart = models.JSONField(default=list, db_default=[], blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ContactQuerySet.as_manager()
@@ -44,6 +58,7 @@ class Handle(models.Model):
     """One name of a person at a provider, unique in its scope.
 
     linked_by: sender (in one authenticated event), person, merge. instances: where it was seen.
+    merged_from: the contact it belonged to before that was merged.
     """
 
     provider = models.CharField(max_length=32)
@@ -55,6 +70,8 @@ class Handle(models.Model):
                                        db_table="omni_handle_instances")
     confidence = models.FloatField(default=1.0)
     linked_by = models.CharField(max_length=16, default="sender")
+    merged_from = models.ForeignKey(Contact, null=True, on_delete=models.SET_NULL,
+                                    related_name="+")
     verified = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

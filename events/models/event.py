@@ -7,14 +7,30 @@ from django.db import models
 from django.db.models import Q
 
 from connections.access import ScopedQuerySet
+from events.models.contact import Contact, Handle
+from events.models.conversation import Conversation
 
 
 class EventQuerySet(ScopedQuerySet):
     def from_actor_of(self, event: "Event") -> "EventQuerySet":
-        return self.filter(instance=event.instance_id, provider_actor_ref=event.provider_actor_ref)
+        """Events of who did this one, under any handle of theirs."""
+        who = Q(provider_actor_ref=event.provider_actor_ref)
+        if event.actor_id is not None:
+            who |= Q(actor__in=Handle.objects.filter(contact__handles=event.actor_id))
+        return self.filter(who, instance=event.instance_id)
 
     def in_conversation_of(self, event: "Event") -> "EventQuerySet":
-        return self.filter(conversation=event.conversation_id)
+        return self.of_conversation(event.conversation_id)
+
+    def of_conversation(self, conversation_id: int | None) -> "EventQuerySet":
+        """Events of a place, whichever of its merged rows they were stored with; asks for those."""
+        if conversation_id is None:
+            return self.none()
+        return self.filter(conversation_id__in=Conversation.objects.group_ids([conversation_id]))
+
+    def of_contact(self, contact_id: int) -> "EventQuerySet":
+        """Events with a person, whichever of its merged rows they were stored with."""
+        return self.filter(contact__in=Contact.objects.same_as(contact_id))
 
     def shortly_before(self, event: "Event", *, seconds: float) -> "EventQuerySet":
         """Earlier events, at most `seconds` older; equal times are ordered by id."""
@@ -118,6 +134,17 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.pk}"
+
+    def take_kept(self) -> None:
+        """See the place and the person as they are now: the rows that were kept of merged ones.
+
+        For readers; the row of an event keeps what it was stored with.
+        """
+        place, person = self.conversation, self.contact
+        if place is not None and place.merged_into_id is not None:
+            self.conversation = place.merged_into
+        if person is not None and person.merged_into_id is not None:
+            self.contact = person.merged_into
 
     @property
     def sent_by_omni(self) -> bool:

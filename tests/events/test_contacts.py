@@ -3,7 +3,7 @@
 import pytest
 
 from connections.envelope import Handle
-from events import contacts, ingest
+from events import contacts, ingest, same_person
 from events.models import Contact, Event
 from events.models import Handle as HandleRow
 from omni.audit import AuditEntry
@@ -99,9 +99,9 @@ def test_merge_moves_the_handles_and_separate_gives_them_back(shop):
     kept, other = Contact.objects.order_by("id")
     moved = list(other.handles.values_list("pk", flat=True))
 
-    contacts.merge(other, kept, actor="user:ana")
+    same_person.merge(other, kept, actor="user:ana")
     together = kept.handles.count(), Contact.objects.get(pk=other.pk).merged_into_id
-    contacts.separate(other, handles=moved, actor="user:ana")
+    same_person.separate(other, handles=moved, actor="user:ana")
 
     assert together == (2, kept.pk)
     assert kept.handles.count() == other.handles.count() == 1
@@ -113,7 +113,7 @@ def test_merge_moves_the_handles_and_separate_gives_them_back(shop):
 def test_message_after_a_merge_goes_to_the_kept_contact(shop):
     arrive(shop, [PHONE], [LID])
     kept, other = Contact.objects.order_by("id")
-    contacts.merge(other, kept, actor="user:ana")
+    same_person.merge(other, kept, actor="user:ana")
 
     arrive(shop, [LID])
 
@@ -124,6 +124,6 @@ def test_contact_merged_into_itself_stays_as_it_is(shop):
     arrive(shop, [PHONE])
     ana = Contact.objects.get()
 
-    contacts.merge(ana, ana, actor="user:ana")
+    same_person.merge(ana, ana, actor="user:ana")
 
     assert Contact.objects.get().merged_into_id is None and not AuditEntry.objects.exists()

@@ -2,10 +2,8 @@
 
 import pytest
 
-from connections.envelope import Place
 from events import conversations, ingest
 from events.models import Conversation, ConversationAlias, Event
-from omni.errors import InvalidInput
 from tests.factories import make_draft, make_instance, make_unit
 
 pytestmark = pytest.mark.django_db
@@ -110,46 +108,3 @@ def test_what_was_rolled_back_is_not_remembered(shop):
     arrive(shop, (PHONE, []))
 
     assert Event.objects.get().conversation == Conversation.objects.get()
-
-
-@pytest.mark.parametrize("place", [
-    Place(PHONE), Place(LID), Place("new@s.whatsapp.net", "direct", (LID,))])
-def test_place_of_a_send_is_found_by_any_of_its_names(shop, place):
-    arrive(shop, (PHONE, [LID]))
-
-    assert conversations.of_place(shop, place) == Conversation.objects.get()
-
-
-def test_place_of_a_send_is_made_with_its_kind(shop):
-    made = conversations.of_place(shop, Place(PHONE, "direct", (LID,)))
-
-    assert (made.ref, made.kind, made.instance) == (PHONE, "direct", shop)
-    assert ConversationAlias.objects.get().ref == LID
-
-
-def test_place_whose_remembered_row_is_gone_is_made_anew(shop):
-    conversations.remember({(shop.pk, PHONE): 4_000_000_000})
-
-    assert conversations.of_place(shop, Place(PHONE)) == Conversation.objects.get()
-
-
-def test_nameless_place_is_no_conversation(shop):
-    with pytest.raises(InvalidInput, match="names no place"):
-        conversations.of_place(shop, Place(""))
-
-
-def test_joined_names_lead_to_the_known_conversation(shop):
-    arrive(shop, (LID, []))
-
-    conversations.join(shop.pk, [PHONE, LID])
-    arrive(shop, (PHONE, []))
-
-    assert Conversation.objects.get().ref == LID
-
-
-def test_conversations_that_are_known_apart_stay_apart(shop):
-    arrive(shop, (PHONE, []), (LID, []))
-
-    conversations.join(shop.pk, [PHONE, LID])
-
-    assert Conversation.objects.count() == 2 and not ConversationAlias.objects.exists()

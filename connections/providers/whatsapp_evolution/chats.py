@@ -9,6 +9,7 @@ from connections.providers.whatsapp_evolution.identity import (
     bare,
     chat_kind,
     handles,
+    pair,
     phone_of,
 )
 from connections.providers.whatsapp_evolution.scalars import (
@@ -51,16 +52,21 @@ def read_contact(item: Any, frame: Frame, path: str) -> list[EventDraft]:
     person_kind, chat_event = CONTACT_KINDS[frame.event]
     content = without_blanks({"name": name, "picture_url": picture})
     if is_person:
+        person = next((found for other in others
+                       if len(found := pair(jid, other, own=frame.own)) > 1), [jid])
         return [frame.draft(
             person_kind, frame.loose_key(jid, name, picture), direction="internal",
-            content=content, **frame.person([jid, *filter(_is_address, others)], name=name))]
+            content=content, **frame.person(person, name=name), **_together([person], frame))]
     return [frame.draft(chat_event, frame.loose_key(jid, name, picture),
                         direction="internal", conversation_title=name or None,
                         content=content, **_chat(jid, frame))]
 
 
-def _is_address(jid: str) -> bool:
-    return address_kind(jid) in ("phone", "lid")
+def _together(people: list[list[str]], frame: Frame) -> dict[str, Any]:
+    """The draft fields that say which addresses are one person, for those with two."""
+    pairs = [jids for jids in people if len(jids) > 1]
+    return {"places_together": pairs,
+            "people_together": [handles(jids, scope=frame.scope) for jids in pairs]}
 
 
 def _chat(jid: str, frame: Frame) -> dict[str, Any]:
@@ -102,10 +108,13 @@ def read_group(item: Any, frame: Frame, path: str) -> list[EventDraft]:
         "participants": [_member(one) for one in as_list(entry.get("participants"))],
     })
     author = [bare(entry.get(name)) for name in ("author", "authorPn")]
+    people = [_person(one, frame) for one in as_list(entry.get("participants"))]
+    people += [pair(bare(entry.get(one)), bare(entry.get(f"{one}Pn")), own=frame.own)
+               for one in ("author", "owner", "subjectOwner", "descOwner")]
     return [frame.draft(
         _group_kind(entry, frame), frame.loose_key(jid, author, changes),
         conversation_title=as_text(entry.get("subject")) or None,
-        content={"changes": changes} if changes else {},
+        content={"changes": changes} if changes else {}, **_together(people, frame),
         **_actor([one for one in author if one], frame), **_chat(jid, frame))]
 
 
@@ -137,6 +146,22 @@ def _member_jids(value: Any) -> list[str]:
     return list(dict.fromkeys(jid for jid in found if jid))
 
 
+def _pair_of(jids: list[str], frame: Frame) -> list[str]:
+    return pair(jids[0], jids[1], own=frame.own) if len(jids) > 1 else jids
+
+
+def _person(value: Any, frame: Frame, *, beside: str = "") -> list[str]:
+    """The addresses of a member, the one as received first. beside: one that stands elsewhere.
+
+    Two of them only where they are the phone and the LID of somebody else than the account.
+    """
+    jids = _member_jids(value)
+    if not jids:
+        return []
+    return next((found for other in (*jids[1:], beside)
+                 if len(found := pair(jids[0], other, own=frame.own)) > 1), jids[:1])
+
+
 def _member(value: Any) -> dict[str, Any]:
     jids = _member_jids(value)
     phone = next((phone for phone in map(phone_of, jids) if phone), "")
@@ -153,18 +178,22 @@ def read_members(item: Any, frame: Frame, path: str) -> list[EventDraft]:
     kind, role = MEMBER_KINDS.get(action, ("participant.updated", ""))
     names = {bare(data.get("jid")): as_text(data.get("name"))
              for data in map(as_dict, as_list(entry.get("participantsData")))}
+    phones = {bare(data.get("jid")): bare(data.get("phoneNumber"))
+              for data in map(as_dict, as_list(entry.get("participantsData")))}
     author = [jid for jid in (bare(entry.get("author")), bare(entry.get("authorPn"))) if jid]
     drafts = []
-    for member in map(_member_jids, as_list(entry.get("participants"))):
-        if not member:
+    for one in as_list(entry.get("participants")):
+        if not _member_jids(one):
             continue
+        member = _person(one, frame, beside=phones.get(_member_jids(one)[0], ""))
         by = member if author and author[0] in member else author
         drafts.append(frame.draft(
             kind, frame.loose_key(group, author, member[0], action), native=action,
             conversation_ref=group,
             conversation_kind=chat_kind(group, own=frame.own),
             content=without_blanks({"participant": member[0], "action": action, "role": role}),
-            **_actor(by, frame), **frame.person(member, name=names.get(member[0], ""))))
+            **_actor(by, frame), **frame.person(member, name=names.get(member[0], "")),
+            **_together([member, _pair_of(author, frame)], frame)))
     return drafts
 
 

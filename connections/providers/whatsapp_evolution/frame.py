@@ -80,12 +80,14 @@ class Frame:
         counterpart = place.peer or place.author
         is_other = place.from_me and bool(place.peer)
         actor = [self.owner, *sorted(self.own)] if place.from_me else place.author
+        elsewhere = place.author if len(place.author) > 1 and not place.peer else []
         return {
             "direction": "outbound" if place.from_me else "inbound",
             "from_me": place.from_me,
             "conversation_ref": place.chat,
             "conversation_kind": place.kind,
             "conversation_aliases": place.aliases,
+            "places_together": [elsewhere] if elsewhere else [],
             "provider_actor_ref": actor[0] if actor else "",
             "actor_handles": handles(actor, scope=self.scope),
             "sender_name": name,

@@ -4,7 +4,13 @@ from typing import Any
 
 from connections.envelope import EventDraft
 from connections.providers.whatsapp_evolution.frame import Frame
-from connections.providers.whatsapp_evolution.identity import bare, chat_kind, handles
+from connections.providers.whatsapp_evolution.identity import (
+    bare,
+    chat_kind,
+    handles,
+    is_surely_not_own,
+    pair,
+)
 from connections.providers.whatsapp_evolution.scalars import (
     as_bool,
     as_dict,
@@ -34,10 +40,13 @@ def read_presence(item: Any, frame: Frame, path: str) -> list[EventDraft]:
         if kind is None:
             continue
         jid, seen = bare(who), as_moment(as_dict(told).get("lastSeen"))
-        person = frame.person([jid])
+        kind_of_chat = chat_kind(chat, own=frame.own)
+        names = pair(chat, jid, own=frame.own) if (
+            kind_of_chat == "direct" and is_surely_not_own(jid, frame.own)) else [chat]
+        person = frame.person([jid, chat] if jid in names[1:] else [jid])
         drafts.append(frame.draft(
             kind, frame.loose_key(chat, jid, state), native=state, direction="inbound",
-            conversation_ref=chat, conversation_kind=chat_kind(chat, own=frame.own),
+            conversation_ref=chat, conversation_kind=kind_of_chat, conversation_aliases=names[1:],
             from_me=jid in frame.own, provider_actor_ref=jid,
             actor_handles=person["contact_handles"], contact_handle=person["contact_handle"],
             content=without_blanks({"state": state,
@@ -54,13 +63,17 @@ def read_call(item: Any, frame: Frame, path: str) -> list[EventDraft]:
         return []
     caller = bare(entry.get("from"))
     chat = bare(entry.get("groupJid")) or bare(entry.get("chatId")) or caller
-    phone = bare(entry.get("callerPn"))
-    person = frame.person([jid for jid in (caller, phone) if jid])
-    from_me = caller in frame.own
+    other = bare(entry.get("callerPn")) or bare(entry.get("callerLid"))
+    from_me, kind_of_chat = caller in frame.own, chat_kind(chat, own=frame.own)
+    names = [caller] if from_me else pair(caller, other, own=frame.own)
+    person = frame.person([jid for jid in names if jid])
+    is_theirs = kind_of_chat == "direct" and not from_me and not as_bool(entry.get("isGroup"))
     return [frame.draft(
         kind, f"c:{call}:{kind}", native=status, at=as_moment(entry.get("date")),
         direction="outbound" if from_me else "inbound", from_me=from_me,
-        conversation_ref=chat, conversation_kind=chat_kind(chat, own=frame.own),
+        conversation_ref=chat, conversation_kind=kind_of_chat,
+        conversation_aliases=[jid for jid in dict.fromkeys(names) if jid and jid != chat]
+        if is_theirs else [],
         provider_actor_ref=caller, actor_handles=person["contact_handles"],
         contact_handle=person["contact_handle"],
         content={"call": {"id": call, "video": as_bool(entry.get("isVideo")),

@@ -17,9 +17,10 @@ DOMAINS = {
 }
 CONVERSATION_KINDS = {"phone": "direct", "lid": "direct", "group": "group", "channel": "channel",
                       "list": "list", "bot": "direct"}
-# Where the other address of the same person stands: 2.3.5 and later, then 2.3.0 to 2.3.4.
-_PEER = ("remoteJidAlt", "senderPn", "senderLid", "recipientPn", "recipientLid")
-_PEER_OF_OWN = ("remoteJidAlt", "recipientPn", "recipientLid", "senderPn", "senderLid")
+# Where the other address of the same person stands: 2.3.5 and later, then 2.3.0 to 2.3.4. There,
+# `sender*` of our own message and `recipient*` of theirs are ourselves.
+_PEER = ("remoteJidAlt", "senderPn", "senderLid")
+_PEER_OF_OWN = ("remoteJidAlt", "recipientPn", "recipientLid")
 _AUTHOR = ("participantAlt", "participantPn", "participantLid", "senderPn", "senderLid")
 
 
@@ -78,6 +79,18 @@ class Place:
         return self.peer[1:]
 
 
+def pair(jid: str, other: str, *, own: frozenset[str]) -> list[str]:
+    """The two addresses where they are the phone and the LID of somebody else, else `jid` alone."""
+    wanted = {"phone": "lid", "lid": "phone"}.get(address_kind(jid))
+    is_pair = address_kind(other) == wanted and not {jid, other} & own
+    return [jid, other] if other and is_pair else [jid]
+
+
+def is_surely_not_own(jid: str, own: frozenset[str]) -> bool:
+    """Whether an address of this kind would be known if it were the account's."""
+    return jid not in own and any(address_kind(one) == address_kind(jid) for one in own)
+
+
 def chat_kind(chat: str, *, own: frozenset[str]) -> str:
     if chat in own:
         return "self"
@@ -103,9 +116,8 @@ def read_key(key: Any, *, own: frozenset[str]) -> Place:
 def _same_person(jid: str, key: dict[str, Any], names: tuple[str, ...], *,
                  own: frozenset[str]) -> list[str]:
     """`jid` and its alternative: one address of the other kind, never one of our own."""
-    wanted = {"phone": "lid", "lid": "phone"}.get(address_kind(jid))
     for name in names:
-        other = bare(key.get(name))
-        if other and address_kind(other) == wanted and other not in own:
-            return [jid, other]
+        found = pair(jid, bare(key.get(name)), own=own)
+        if len(found) > 1:
+            return found
     return [jid]

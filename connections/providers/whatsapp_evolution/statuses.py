@@ -5,7 +5,13 @@ from typing import Any
 from connections.envelope import EventDraft
 from connections.providers.whatsapp_evolution.body import open_body
 from connections.providers.whatsapp_evolution.frame import Frame, digest
-from connections.providers.whatsapp_evolution.identity import Place, bare, read_key
+from connections.providers.whatsapp_evolution.identity import (
+    Place,
+    bare,
+    is_surely_not_own,
+    pair,
+    read_key,
+)
 from connections.providers.whatsapp_evolution.lifecycle import (
     changed_message_drafts,
     deletion,
@@ -41,13 +47,11 @@ def read_update(item: Any, frame: Frame, path: str) -> list[EventDraft]:
     """One entry of messages.update: a status, new poll counts, or "something changed"."""
     entry = as_dict(item)
     change = as_dict(entry.get("update")) or entry
-    key = as_dict(entry.get("key")) or {
-        "id": entry.get("keyId"), "remoteJid": entry.get("remoteJid"),
-        "fromMe": entry.get("fromMe"), "participant": entry.get("participant")}
+    key = as_dict(entry.get("key")) or {**entry, "id": entry.get("keyId")}
     target = as_text(key.get("id"))
     if not target:
         return []
-    place = read_key(key, own=frame.own)
+    place = _with_reader(read_key(key, own=frame.own), bare(key.get("participant")), frame)
     if as_text(change.get("messageStubType")) in REVOKED_STUBS:
         return [deletion(target, frame, place=place)]
     if as_dict(change.get("message")):
@@ -63,6 +67,17 @@ def read_update(item: Any, frame: Frame, path: str) -> list[EventDraft]:
     return [_status(name, change, frame, place=place, target=target,
                     participant=bare(key.get("participant")),
                     row=as_text(entry.get("messageId")))]
+
+
+def _with_reader(place: Place, participant: str, frame: Frame) -> Place:
+    """In a direct chat the reader of our own message is the other side: a second address of theirs.
+
+    Only where it cannot be our own.
+    """
+    if (place.kind == "direct" and place.from_me and len(place.peer) == 1
+            and is_surely_not_own(participant, frame.own)):
+        place.peer = pair(place.chat, participant, own=frame.own)
+    return place
 
 
 def _status(name: str, change: dict[str, Any], frame: Frame, *, place: Place, target: str,

@@ -67,3 +67,29 @@ def test_group_without_a_known_author_has_no_actor(load, read):
     body["data"]["author"] = None
 
     assert read(body)[0].provider_actor_ref == ""
+
+
+@pytest.mark.parametrize(("event", "data"), [
+    ("groups.upsert", [{"id": GROUP, "participants": [
+        {"id": RITA_LID, "phoneNumber": RITA}, {"id": HUGO_LID},
+        {"id": "200000000000001@lid", "phoneNumber": OWN}]}]),
+    ("groups.upsert", [{"id": GROUP, "owner": RITA_LID, "ownerPn": RITA}]),
+    ("group-participants.update", {"id": GROUP, "action": "add", "participants": [RITA_LID],
+                                   "participantsData": [{"jid": RITA_LID, "phoneNumber": RITA}]}),
+    ("group-participants.update", {"id": GROUP, "action": "add", "author": RITA_LID,
+                                   "authorPn": RITA, "participants": [HUGO_LID]}),
+    ("contacts.upsert", [{"id": RITA_LID, "phoneNumber": RITA}])])
+def test_addresses_that_stand_together_are_handed_on_as_one_person(read, event, data):
+    draft, = read({"event": event, "instance": "sol", "sender": OWN, "data": data})
+
+    assert draft.places_together == [[RITA_LID, RITA]]
+    assert draft.people_together == [[LID, PHONE]]
+
+
+def test_author_of_a_group_message_is_one_person_under_both_addresses(read):
+    draft, = read({"event": "messages.upsert", "instance": "sol", "sender": OWN, "data": {
+        "key": {"remoteJid": GROUP, "fromMe": False, "id": "A1", "participant": RITA_LID,
+                "participantAlt": RITA}, "message": {"conversation": "oi"}}})
+
+    assert draft.places_together == [[RITA_LID, RITA]] and draft.conversation_aliases == []
+    assert draft.actor_handles == [LID, PHONE]

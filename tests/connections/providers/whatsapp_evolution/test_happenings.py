@@ -66,3 +66,30 @@ def test_two_qr_codes_are_two_events(load, read):
     body["data"]["qrcode"]["code"] = "2@another"
 
     assert read(body)[0].dedup_key != first.dedup_key
+
+
+def call(**fields):
+    return {"event": "call", "instance": "sol", "sender": OWN,
+            "data": {"id": "CALL9", "status": "offer", "from": RITA_LID, **fields}}
+
+
+@pytest.mark.parametrize(("fields", "place", "aliases", "values"), [
+    ({"chatId": RITA_LID, "callerPn": RITA}, RITA_LID, [RITA], [RITA_LID, "+351922000002"]),
+    ({"chatId": RITA, "callerPn": RITA}, RITA, [RITA_LID], [RITA_LID, "+351922000002"]),
+    ({"chatId": GROUP, "groupJid": GROUP, "isGroup": True, "callerPn": RITA}, GROUP, [],
+     [RITA_LID, "+351922000002"]),
+    ({"chatId": RITA_LID, "callerPn": OWN}, RITA_LID, [], [RITA_LID]),
+    ({"chatId": RITA_LID, "from": OWN, "callerPn": OWN}, RITA_LID, [], ["+351911000001"])])
+def test_call_hands_on_both_addresses_of_who_calls(read, fields, place, aliases, values):
+    draft, = read(call(**fields))
+
+    assert (draft.conversation_ref, draft.conversation_aliases) == (place, aliases)
+    assert [handle.value for handle in draft.actor_handles] == values
+
+
+@pytest.mark.parametrize(("who", "aliases"), [(RITA, [RITA]), (RITA_LID, []), (OWN, [])])
+def test_who_types_in_a_direct_chat_is_another_name_of_it(read, who, aliases):
+    draft, = read({"event": "presence.update", "instance": "sol", "sender": OWN, "data": {
+        "id": RITA_LID, "presences": {who: {"lastKnownPresence": "composing"}}}})
+
+    assert draft.conversation_aliases == aliases

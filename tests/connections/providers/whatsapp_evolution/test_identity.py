@@ -39,6 +39,19 @@ def test_own_address_is_never_an_alias_of_the_other_side():
     assert place.peer == ["200000000000002@lid"]
 
 
+@pytest.mark.parametrize(("from_me", "field"), [
+    (True, "senderLid"), (True, "senderPn"), (False, "recipientLid"), (False, "recipientPn")])
+@pytest.mark.parametrize("chat", ["351922000002@s.whatsapp.net", "200000000000002@lid"])
+def test_own_address_nobody_configured_is_not_an_alias_either(from_me, field, chat):
+    """Servers 2.3.0 to 2.3.4 name the account itself beside the chat."""
+    other = "900000000000009@lid" if field.endswith("Lid") else "351900000009@s.whatsapp.net"
+
+    place = identity.read_key({"remoteJid": chat, "fromMe": from_me, field: other},
+                              own=frozenset())
+
+    assert place.aliases == []
+
+
 def test_alternative_of_the_same_kind_is_not_an_alias():
     key = {"remoteJid": "351922000002@s.whatsapp.net", "fromMe": False,
            "remoteJidAlt": "351922000002@s.whatsapp.net", "addressingMode": "lid"}

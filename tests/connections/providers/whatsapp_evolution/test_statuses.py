@@ -5,6 +5,7 @@ import pytest
 from connections.providers.whatsapp_evolution.statuses import status_name
 
 OWN, RITA = "351911000001@s.whatsapp.net", "351922000002@s.whatsapp.net"
+LID = "200000000000002@lid"
 
 ROWS = {
     "message.status.delivered__phone": {
@@ -63,3 +64,31 @@ def test_edit_inside_an_update_is_an_edit(load, read):
 
     assert (draft.event_type, draft.text, draft.target_message_id) == (
         "message.edited", "corrigido", "BAE5E0")
+
+
+@pytest.mark.parametrize(("chat", "participant", "aliases"), [
+    (LID, RITA, [RITA]), (RITA, RITA, []), (LID, OWN, []),
+    (RITA, LID, [])])  # a LID may be our own as long as ours is not known
+def test_reader_of_our_own_message_is_another_name_of_the_chat(read, chat, participant, aliases):
+    draft, = read(update(chat, participant))
+
+    assert draft.conversation_aliases == aliases
+    assert len(draft.actor_handles) == 1 + len(aliases)
+
+
+def test_reader_under_a_lid_is_a_name_of_the_chat_where_our_own_lid_is_known(read):
+    draft, = read(update(RITA, LID), own_lid="900000000000009@lid")
+
+    assert draft.conversation_aliases == [LID]
+
+
+def test_alternative_beside_a_status_is_another_name_of_the_chat(read):
+    draft, = read(update(LID, LID, remoteJidAlt=RITA))
+
+    assert draft.conversation_aliases == [RITA]
+
+
+def update(chat, participant, **more):
+    return {"event": "messages.update", "instance": "sol", "sender": OWN, "data": {
+        "keyId": "3EB0C9", "remoteJid": chat, "fromMe": True, "participant": participant,
+        "status": "READ", "messageId": "row", **more}}

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('events', '0003_outbox_limits'),
+        ('events', '0004_one_place_one_person'),
     ]
 
     operations = [
