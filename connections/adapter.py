@@ -98,6 +98,14 @@ class Adapter:
         """
         raise NotImplementedError(f"{type(self).__name__} must say how a sender is verified")
 
+    def complaints(self, account: Account) -> dict[str, str]:
+        """Why no sender, or not only the right one, could ever be proven: {path: message}.
+
+        Asked on saving an instance, so that it is told by day and not by refused deliveries.
+        Paths start at `settings` or `credentials`; empty when all is well.
+        """
+        return {}
+
     def acknowledge(self, delivery: Delivery, account: Account) -> Answer | None:
         """A protocol's own acknowledgement; None for the usual 202 or 200."""
         return None

@@ -8,6 +8,7 @@ from connections.adapter import Config
 from connections.envelope import is_kind
 from connections.providers.webhook.paths import HEADER, compile_path
 from connections.providers.webhook.times import zone
+from connections.secret_texts import Secrets
 
 PATH_FIELDS = ("type", "id", "time", "conversation", "conversation_title", "sender", "sender_name",
                "text", "subject", "message_id", "target", "direction")
@@ -104,7 +105,7 @@ class Settings(Config):
         return value
 
 
-class Credentials(Config):
+class Credentials(Secrets):
     token: str = Field("", repr=False, description="Value of the token header.")
     previous_token: str = Field("", repr=False, description="Still accepted while senders change.")
     secret: str = Field("", repr=False, description="Shared secret of the signature: whsec_... or "
