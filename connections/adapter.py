@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from connections.charsets import declared
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
 from connections.payload import Parsed, parse_json
 
@@ -122,7 +123,7 @@ class Adapter:
 
         Raises Unparsable: the delivery is kept as a dead letter.
         """
-        return parse_json(delivery.body)
+        return parse_json(delivery.body, charset=declared(delivery.content_type))
 
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         """Send one message; the outcome is a value, also when it is bad news."""
