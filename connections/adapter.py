@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from connections.charsets import declared
 from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
 from connections.payload import Parsed, parse_json
 
@@ -106,6 +107,14 @@ class Adapter:
         """
         raise NotImplementedError(f"{type(self).__name__} must say how a sender is verified")
 
+    def complaints(self, account: Account) -> dict[str, str]:
+        """Why no sender, or not only the right one, could ever be proven: {path: message}.
+
+        Asked on saving an instance, so that it is told by day and not by refused deliveries.
+        Paths start at `settings` or `credentials`; empty when all is well.
+        """
+        return {}
+
     def acknowledge(self, delivery: Delivery, account: Account) -> Answer | None:
         """A protocol's own acknowledgement; None for the usual 202 or 200."""
         return None
@@ -122,7 +131,7 @@ class Adapter:
 
         Raises Unparsable: the delivery is kept as a dead letter.
         """
-        return parse_json(delivery.body)
+        return parse_json(delivery.body, charset=declared(delivery.content_type))
 
     def place_of(self, to: str, account: Account) -> Place:
         """What an address means, in one spelling for all the ways to write it. Pure.

@@ -25,6 +25,7 @@ from connections.models import Instance
 from connections.webhooks import webhook_url
 from omni.admin import VerbsMixin, pretty, verb
 from omni.admin_secrets import CredentialsForm
+from omni.admin_words import WordsForm
 from omni.audit import note
 
 RECENT = 20_000  # newest events looked at for "last event"; keeps the lists cheap at any size
@@ -52,7 +53,7 @@ def ago(moment: datetime | None) -> str:
                        timesince(moment).split(",")[0])
 
 
-class InstanceForm(CredentialsForm):
+class InstanceForm(WordsForm, CredentialsForm):
     provider = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
 
     class Meta:
@@ -68,12 +69,6 @@ class InstanceForm(CredentialsForm):
                 library.adapters().items()]
         if "agent" in self.fields:
             self.fields["agent"].required = False
-
-    def clean_labels(self) -> list[str]:
-        labels = self.cleaned_data["labels"] or []
-        if not isinstance(labels, list) or not all(isinstance(item, str) for item in labels):
-            raise ValidationError('Labels are a list of words: ["shop", "support"].')
-        return labels
 
     def clean_settings(self) -> dict[str, Any]:
         found = self.cleaned_data["settings"]

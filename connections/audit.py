@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from connections import captures, library
 from connections.adapter import Account, Adapter, Answer, Config, Delivery
-from connections.envelope import UNMAPPED, is_kind
+from connections.envelope import UNMAPPED, is_kind, moment_of
 from connections.models import Instance
 from connections.payload import Unparsable
 from omni.errors import InvalidInput, SignatureMismatch
@@ -199,6 +199,8 @@ def _understand(delivery: Delivery, setup: Setup) -> dict[str, Any]:
     for index, draft in enumerate(drafts):
         draft.raw_index = draft.raw_index or index
         draft.normalizer = draft.normalizer or setup.adapter.normalizer
+        draft.occurred_at, draft.occurred_at_source = moment_of(
+            draft, received_at=delivery.received_at or setup.now)
     found = {"events": [asdict(draft) for draft in drafts], "flags": sorted(parsed.flags)}
     if not drafts:
         return {**found, "state": "quarantined", "error": "no_events: nothing was made of it"}

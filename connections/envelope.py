@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -180,6 +180,20 @@ class EventDraft:
                  for a in self.attachments]]
         text = json.dumps(said, sort_keys=True, default=str, ensure_ascii=False)
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+_EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def moment_of(draft: EventDraft, *, received_at: datetime) -> tuple[datetime, str]:
+    """When the event counts as having happened, and who says so: one of TIME_SOURCES.
+
+    A draft without a time, or with one no clock can have, happened when it was received.
+    """
+    occurred = draft.occurred_at
+    if occurred is None or not _EARLIEST <= occurred <= _LATEST:
+        return received_at, "received"
+    return occurred, draft.occurred_at_source or "provider"
 
 
 DRAFT_FIELDS = tuple(f.name for f in fields(EventDraft))

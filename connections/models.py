@@ -82,22 +82,38 @@ class Instance(models.Model):
                     path = ".".join([name, *map(str, error["loc"])])
                     details[path] = error["msg"]
         if details:
-            fields = "; ".join(f"{path}: {text}" for path, text in sorted(details.items()))
-            raise InvalidParams(f"instance '{self.slug}': {fields}", details=details)
+            raise self._wrong(details)
         return Account(slug=self.slug, provider=self.provider, id=self.pk, **parts)
+
+    def check_to_save(self) -> None:
+        """Refuse fields no adapter takes, and credentials that could never prove a sender.
+
+        Raises InvalidParams with every wrong field.
+        """
+        wrong = self.adapter.complaints(self.account())
+        if wrong:
+            raise self._wrong(wrong)
+
+    def _wrong(self, details: dict[str, str]) -> InvalidParams:
+        fields = "; ".join(f"{path}: {text}" for path, text in sorted(details.items()))
+        return InvalidParams(f"instance '{self.slug}': {fields}", details=details)
 
     def clean(self) -> None:
         errors: dict[str, list[str]] = {}
         if not SLUG.fullmatch(self.slug or ""):
             errors["slug"] = ["use lower-case letters, digits, - and _, at most 63"]
+        proof, before = ("settings", "credentials"), None
         if self.pk:
-            before = Instance.objects.filter(pk=self.pk).values("slug", "provider").first()
+            before = Instance.objects.filter(pk=self.pk).values("slug", "provider", *proof).first()
             if before and before["slug"] != self.slug:
                 errors["slug"] = ["a slug never changes: it is part of the webhook address"]
             if before and before["provider"] != self.provider:
                 errors["provider"] = ["an instance keeps its provider; make a new instance"]
         try:
-            self.account()
+            if before and all(before[name] == getattr(self, name) for name in proof):
+                self.account()
+            else:
+                self.check_to_save()
         except UnknownProvider as exc:
             errors["provider"] = [exc.message]
         except InvalidParams as exc:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qsl
 
+from connections import charsets
 from omni.errors import InvalidInput
 
 MAX_DEPTH = 64  # containers within containers
@@ -22,6 +23,8 @@ MAX_NUMBER_CHARS = 400  # longer numbers stay text
 
 DUP_KEYS = "dup_keys"
 SANITIZED = "sanitized"
+NON_FINITE = "non_finite"
+CHARSET_FIELD = "_charset_"  # a form may name its charset so (RFC 7578, section 4.6)
 
 _BOM = b"\xef\xbb\xbf"
 _INT64 = range(-(2 ** 63), 2 ** 63)
@@ -47,48 +50,80 @@ class Unparsable(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A payload an adapter can map. flags: `dup_keys`, `sanitized`."""
+    """A payload an adapter can map.
+
+    flags: `dup_keys`, `sanitized`, `non_finite`, and those of `charsets`.
+    """
 
     value: Any
     flags: frozenset[str] = frozenset()
 
 
-def parse_json(body: bytes) -> Parsed:
+def parse_json(body: bytes, *, charset: str = "") -> Parsed:
     """Strict JSON with limits on depth and size of the structure.
 
-    Of equal keys the last wins (flag dup_keys). NUL and lone surrogates become U+FFFD, numbers that
-    fit neither 64 bits nor a float become text (flag sanitized). Long texts are not cut.
+    charset: what the sender declares. JSON is UTF-8 whatever it says, so it is only asked about
+    bytes that are not; without one those are bad_utf8.
+    Of equal keys the last wins (flag dup_keys). NUL and lone surrogates become U+FFFD, whole
+    numbers beyond 64 bits and overlong ones become text (flag sanitized); NaN, Infinity and what no
+    float can hold become null (flag non_finite). Long texts are not cut.
     Raises Unparsable.
     Source: RFC 8259; PostgreSQL manual, 8.14 "JSON Types".
     """
-    text = _decode(body)
+    text, flags = _decode(body, charset)
+    if flags is not None:
+        body = text.encode("utf-8", "surrogatepass")
     _check_structure(body)
     odd = _UNSTORABLE_ESCAPE.search(body) is not None
     try:
         if not odd:
-            return Parsed(_PLAIN.decode(text))
+            return Parsed(_PLAIN.decode(text), flags or frozenset())
     except _OddError:
         pass  # read again, slower, by a reader that repairs and remembers
     except json.JSONDecodeError as exc:
         raise _bad_json(exc) from exc
-    return _Repair().read(text, strings=odd)
+    found = _Repair().read(text, strings=odd)
+    return Parsed(found.value, found.flags | flags) if flags else found
 
 
-def parse_form(body: bytes, *, charset: str = "utf-8") -> Parsed:
+def parse_form(body: bytes, *, charset: str = "") -> Parsed:
     """Fields of an `application/x-www-form-urlencoded` body: {name: text, or list when repeated}.
 
+    charset: what the sender declares, else the field `_charset_` may; without both it is UTF-8.
     A repeated name sets the flag dup_keys. Raises Unparsable.
     """
+    if charsets.has_own_syntax(charset):
+        body, charset = charsets.decode(body, charset)[0].encode(), "utf-8"
     if not body.strip():
         raise Unparsable("empty")
     if body.count(b"&") >= MAX_FORM_FIELDS:
         raise Unparsable("too_many_nodes", f"a form has at most {MAX_FORM_FIELDS} fields")
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in parse_qsl(
+        body.decode("latin-1"), keep_blank_values=True, encoding="latin-1")]
+    charset = charset or charset_field(pairs)
+    texts, flags = decoded([part for pair in pairs for part in pair], charset)
+    found = fields(list(zip(texts[::2], texts[1::2], strict=True)))
+    return Parsed(found.value, found.flags | flags)
+
+
+def charset_field(pairs: list[tuple[bytes, bytes]]) -> str:
+    """The charset a form names in its field `_charset_`, "" when it names none."""
+    name = CHARSET_FIELD.encode()
+    return next((value.decode("latin-1") for key, value in pairs if key == name), "")
+
+
+def decoded(parts: list[bytes], charset: str) -> tuple[list[str], frozenset[str]]:
+    """Names and values of one form, all in one charset, and the flags of their reading.
+
+    Raises Unparsable `bad_utf8` for other bytes when no charset is declared.
+    """
     try:
-        pairs = parse_qsl(body.decode(charset), keep_blank_values=True, encoding=charset,
-                          errors="strict")
+        if not charset:
+            return [part.decode() for part in parts], frozenset()
     except UnicodeDecodeError as exc:
-        raise Unparsable("bad_utf8", f"the form is not {charset}: {exc.reason}") from exc
-    return fields(pairs)
+        raise Unparsable("bad_utf8", f"the form is not UTF-8: {exc.reason}") from exc
+    name, flags = charsets.choose(b"\n".join(parts), charset)
+    return [part.decode(name, "replace") for part in parts], flags
 
 
 def fields(pairs: list[tuple[str, str]]) -> Parsed:
@@ -143,8 +178,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise Unparsable("bad_json", f"{name} is not JSON")
+def _odd_constant(name: str) -> None:
+    raise _OddError
 
 
 def _bad_json(exc: json.JSONDecodeError) -> Unparsable:
@@ -152,7 +187,7 @@ def _bad_json(exc: json.JSONDecodeError) -> Unparsable:
 
 
 _PLAIN = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float,
-                          parse_constant=_refuse_constant)
+                          parse_constant=_odd_constant)
 
 
 class _Repair:
@@ -165,7 +200,7 @@ class _Repair:
         """strings: whether texts and keys may hold what cannot be stored."""
         decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_int=partial(self._number, _integer),
-            parse_float=partial(self._number, _float), parse_constant=_refuse_constant)
+            parse_float=partial(self._number, _float), parse_constant=self._constant)
         try:
             value = decoder.decode(text)
         except json.JSONDecodeError as exc:
@@ -180,10 +215,16 @@ class _Repair:
             self.flags.add(DUP_KEYS)
         return members
 
+    def _constant(self, name: str) -> None:
+        """NaN and the infinities: Python and JavaScript write them, JSON has no word for them."""
+        self.flags.add(NON_FINITE)
+
     def _number(self, read: Callable[[str], Any], digits: str) -> Any:
         try:
             return read(digits)
         except _OddError:
+            if read is _float and len(digits) <= MAX_NUMBER_CHARS:
+                return self._constant(digits)
             self.flags.add(SANITIZED)
             return digits
 
@@ -202,17 +243,26 @@ class _Repair:
         return value
 
 
-def _decode(body: bytes) -> str:
-    """UTF-8 text without its byte order mark. A NUL this early means UTF-16 or UTF-32."""
+def _decode(body: bytes, charset: str) -> tuple[str, frozenset[str] | None]:
+    """The text, without a byte order mark; flags when it is not the UTF-8 it should be, else None.
+
+    A NUL this early means UTF-16 or UTF-32.
+    """
+    if charset and charsets.has_own_syntax(charset):
+        return charsets.decode(body, charset)
     if b"\x00" in body[:2]:
+        if charset:
+            return charsets.decode(body, charset)
         raise Unparsable("bad_utf8", "the body is UTF-16 or UTF-32; send UTF-8")
     try:
         text = body.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as exc:
+        if charset:
+            return charsets.decode(body, charset)
         raise Unparsable("bad_utf8", f"the body is not UTF-8: {exc.reason} at {exc.start}") from exc
     if not text or text.isspace():
         raise Unparsable("empty")
-    return text
+    return text, None
 
 
 def _check_structure(body: bytes) -> None:

@@ -75,7 +75,8 @@ class InstanceSerializer(StrictFieldsMixin, serializers.ModelSerializer):
                 data[name] = merged(getattr(instance, name) or {}, data[name])
         for name, value in data.items():
             setattr(instance, name, value)
-        instance.account()
+        if instance.pk is None or {"settings", "credentials"} & data.keys():
+            instance.check_to_save()
         instance.save()
         return instance
 

@@ -14,11 +14,11 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from connections.secret_texts import PUBLIC_PREFIX, SECRET_PREFIX
 from omni.errors import SignatureMismatch
 
 TOLERANCE_SECONDS = 300
 MAX_SIGNATURES = 10
-SECRET_PREFIX, PUBLIC_PREFIX = "whsec_", "whpk_"
 _TIMESTAMP = re.compile(r"[0-9]{1,11}")
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
 from connections.authentication import principal
@@ -17,6 +17,7 @@ from events.merging import split
 from events.models import Contact, Conversation, ConversationAlias, Event, Handle, Knock
 from events.same_person import merge
 from omni.admin import ANSWER, KeysetMixin, ReadOnlyAdmin, VerbsMixin, link, pretty, verb
+from omni.admin_words import WordsForm, chips
 from omni.audit import note
 
 NEWEST = 20  # events listed on the page of a contact or conversation
@@ -33,27 +34,12 @@ def newest_events(rows: Any) -> str:
         if parts else "-"
 
 
-class WordsForm(forms.ModelForm):
-    """Checks the JSON columns that hold lists of words."""
-
-    words: tuple[str, ...] = ("labels", "tags")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        for name in self.words:
-            value = cleaned.get(name)
-            if value and not (isinstance(value, list)
-                              and all(isinstance(item, str) for item in value)):
-                raise ValidationError({name: 'This is a list of words: ["vip", "partner"].'})
-            if name in cleaned and not value:
-                cleaned[name] = []
-        return cleaned
-
-
 class LabelledAdmin(KeysetMixin, EditableScopedAdmin, VerbsMixin, ModelAdmin):
     """Rows the store makes; people only label them."""
 
     form = WordsForm
+    formfield_overrides = {**EditableScopedAdmin.formfield_overrides,  # names are one line long
+                           models.TextField: {"widget": UnfoldAdminTextInputWidget}}
     change_scope = "send"
     actions = None
 
@@ -118,7 +104,7 @@ class ContactAdmin(LabelledAdmin):
 
     @admin.display(description="labels")
     def labels_shown(self, contact: Contact) -> str:
-        return ", ".join(contact.labels) or "-"
+        return chips(contact.labels)
 
     @admin.display(description="newest events")
     def newest(self, contact: Contact) -> str:
@@ -155,10 +141,11 @@ class AliasInline(TabularInline):
 
 @admin.register(Conversation)
 class ConversationAdmin(LabelledAdmin):
-    list_display = ["__str__", "instance", "kind", "contact", "merged_into", "created_at"]
+    list_display = ["__str__", "instance", "kind", "contact", "tags_shown", "merged_into",
+                    "created_at"]
     list_filter = [InstanceFilter, "kind"]
     search_fields = ["title", "=ref"]
-    fields = [("instance", "kind", "ref"), "title", "tags", ("contact", "parent", "created_at"),
+    fields = ["ref", "title", "tags", ("instance", "kind", "contact"), ("parent", "created_at"),
               "merged_into", "newest"]
     readonly_fields = ["instance", "kind", "ref", "contact", "parent", "created_at",
                        "merged_into", "newest"]
@@ -167,6 +154,10 @@ class ConversationAdmin(LabelledAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related(
             "instance", "contact", "merged_into").defer("instance__credentials")
+
+    @admin.display(description="tags")
+    def tags_shown(self, conversation: Conversation) -> str:
+        return chips(conversation.tags)
 
     @admin.display(description="newest events")
     def newest(self, conversation: Conversation) -> str:

@@ -4,11 +4,10 @@ Plain data; `events.ingest` turns it into rows.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from connections.envelope import EFFECT_RELATIONS, Attachment, EventDraft, Handle
+from connections.envelope import EFFECT_RELATIONS, Attachment, EventDraft, Handle, moment_of
 from connections.payload import sanitize_text
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ _CUT = {"provider_event_type": 128, "error_code": 64, "client_ref": 255, "normal
 _EMPTY_TEXT = ("provider_event_type", "conversation_ref", "thread_ref", "provider_actor_ref",
                "sender_name", "contact_handle", "relation", "normalizer")
 TEXT_MAX = 64 * 1024  # characters; the archive has the rest
-_EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 _REFS = ("conversation_ref", "thread_ref", "provider_actor_ref", "contact_ref",
          "provider_message_id", "target_message_id", "conversation_title", "sender_name",
@@ -114,9 +112,7 @@ def of(draft: EventDraft, *, unit: "Unit", key: str, fingerprint: str,
     sequence = row["provider_sequence"]
     if isinstance(sequence, int) and not -2 ** 63 <= sequence < 2 ** 63:
         row["provider_sequence"] = None
-    occurred, source = draft.occurred_at, draft.occurred_at_source or "provider"
-    if occurred is None or not _EARLIEST <= occurred <= _LATEST:
-        occurred, source = unit.received_at, "received"
+    occurred, source = moment_of(draft, received_at=unit.received_at)
     row.update(
         instance_id=unit.instance_id, provider=unit.provider, dedup_key=key,
         fingerprint=fingerprint, raw_id=unit.raw.id if unit.raw else None,

@@ -12,6 +12,7 @@ from actions.base import Context, Outcome, Params, action
 from connections import standard_webhooks
 from connections.envelope import SendResult
 from connections.http import Client, Response
+from connections.secret_texts import unwrapped
 from events.models import Event
 from omni.errors import SignatureMismatch
 
@@ -39,6 +40,7 @@ class NotifyWebhookParams(Params):
     @field_validator("secret")
     @classmethod
     def _is_secret(cls, secret: str) -> str:
+        secret = unwrapped(secret)
         if secret:
             try:
                 standard_webhooks.sign(b"", message_id="", timestamp=0, secret=secret)

@@ -43,7 +43,7 @@ class Conversation(models.Model):
                                  related_name="conversations")
     ref = models.TextField()
     kind = models.CharField(max_length=16, default="")
-    title = models.TextField(default="")
+    title = models.TextField(default="", blank=True)
     tags = models.JSONField(default=list, blank=True)
     contact = models.ForeignKey("events.Contact", null=True, blank=True,
                                 on_delete=models.SET_NULL, related_name="conversations")

@@ -39,10 +39,10 @@ def test_empty_credentials_keep_what_is_stored(shop):
 
 
 def test_given_credential_replaces_only_its_name(shop):
-    sign_in().post(page(shop), posted(shop, credentials='{"token": "fresh"}'))
+    sign_in().post(page(shop), posted(shop, credentials='{"token": "fresh-token"}'))
 
     shop.refresh_from_db()
-    assert shop.credentials == {"token": "fresh", "secret": "other"}
+    assert shop.credentials == {"token": "fresh-token", "secret": "other"}
 
 
 def test_cleared_credential_is_gone(shop):
@@ -98,9 +98,9 @@ def test_slug_and_provider_stay_after_creation(shop):
 def test_new_instance_is_made_with_its_webhook_address(client):
     answer = sign_in().post(reverse("admin:connections_instance_add"), {
         "slug": "desk", "name": "Desk", "provider": "webhook", "enabled": "on", "agent": "default",
-        "settings": "{}", "labels": "[]", "credentials": '{"token": "t"}'}, follow=True)
+        "settings": "{}", "labels": "[]", "credentials": '{"token": "token-of-desk"}'}, follow=True)
 
-    assert Instance.objects.get(slug="desk").credentials == {"token": "t"}
+    assert Instance.objects.get(slug="desk").credentials == {"token": "token-of-desk"}
     assert "/webhooks/webhook/desk/" in answer.content.decode()
 
 

@@ -297,3 +297,27 @@ def test_drafts_are_shown_as_they_would_be_stored(folder):
     [event] = strange(folder, {"do": "map", "kind": "message.text", "key": "m:1"}).events
 
     assert event["normalizer"] == "strange@1"
+
+
+@pytest.mark.parametrize("body", [{"a": 1}, {"at": "someday"}, {"at": "1066-10-14T09:00:00Z"},
+                                  {"at": "2500-01-01T00:00:00Z"}])
+def test_event_without_a_believable_time_is_dated_as_the_store_would(folder, body):
+    rules = {"settings": {**INSTANCE["settings"], "mapping": {"time": "at"}}}
+    write(folder, "_instance.json", {**INSTANCE, **rules})
+    write(folder, "a.json", body, {"transport": "listen"})
+
+    [event] = only(folder).events
+
+    assert event["occurred_at"] == datetime(2026, 5, 28, 20, 27, tzinfo=UTC)
+    assert event["occurred_at_source"] == "received"
+
+
+def test_time_the_provider_told_stays(folder):
+    rules = {"settings": {**INSTANCE["settings"], "mapping": {"time": "at"}}}
+    write(folder, "_instance.json", {**INSTANCE, **rules})
+    write(folder, "a.json", {"at": "2026-05-28T20:26:40Z"}, {"transport": "listen"})
+
+    [event] = only(folder).events
+
+    assert event["occurred_at"] == datetime(2026, 5, 28, 20, 26, 40, tzinfo=UTC)
+    assert event["occurred_at_source"] == "provider"

@@ -37,8 +37,8 @@ def test_json_of_the_standard_is_accepted_unchanged(body):
 
 @pytest.mark.parametrize("body", [
     b'{"a":1}x', b"{'a':1}", b'{"a":1/*c*/}', b"[1,]", b"[,1]", b"[1 2]", b'{"a"}', b'{"a":}',
-    b"{a:1}", b"[01]", b"[+1]", b"[.5]", b"[1.]", b"[-]", b"[0x1]", b"[1e]", b"[NaN]", b"[nan]",
-    b"[Infinity]", b"[-Infinity]", b'["a]', b'["\\x00"]', b'["\\u00g0"]', b'["\n"]', b'["\x00"]',
+    b"{a:1}", b"[01]", b"[+1]", b"[.5]", b"[1.]", b"[-]", b"[0x1]", b"[1e]", b"[nan]",
+    b"[inf]", b"[+Infinity]", b'["a]', b'["\\x00"]', b'["\\u00g0"]', b'["\n"]', b'["\x00"]',
     b'["\t"]', b"[", b"]", b"[}", b"[1]]", b'{"a":1,,"b":2}', b"tru", b"[True]", b'"', b"{}{}",
     '[\uff11]'.encode(), b"[1\xc2\xa0]", b"\xe2\x80\x83[1]", b'["\\', b"#", b"<a/>", b'{"a":"b"]',
 ])
@@ -93,13 +93,39 @@ def test_integers_of_64_bits_stay_exact(number):
 
 
 @pytest.mark.parametrize("number", [
-    "9223372036854775808", "-9223372036854775809", "18446744073709551615", "1" * 4301, "1e999",
-    "-1e400", "0." + "1" * 500])
+    "9223372036854775808", "-9223372036854775809", "18446744073709551615", "1" * 4301,
+    "0." + "1" * 500])
 def test_numbers_too_big_to_keep_become_text(number):
     parsed = parse_json(f'{{"n":{number}}}'.encode())
 
     assert parsed.value == {"n": number}
     assert parsed.flags == SANITIZED
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e400"])
+def test_numbers_json_has_no_word_for_become_null(number):
+    parsed = parse_json(f'{{"n":{number},"m":1}}'.encode())
+
+    assert parsed.value == {"n": None, "m": 1}
+    assert parsed.flags == {"non_finite"}
+
+
+@pytest.mark.parametrize("charset", ["windows-1252", "ISO-8859-1", "utf-8", "klingon"])
+def test_declared_charset_is_asked_about_bytes_that_are_no_utf8(charset):
+    parsed = parse_json('{"a":"José €"}'.encode("cp1252"), charset=charset)
+
+    assert parsed.value == {"a": "José €"}
+
+
+def test_json_stays_utf8_whatever_is_declared():
+    assert parse_json('{"a":"José"}'.encode(), charset="iso-8859-1").value == {"a": "José"}
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32-be", "iso-2022-jp"])
+def test_charset_that_does_not_look_like_ascii_is_read(charset):
+    parsed = parse_json('{"a":"日本"}'.encode(charset), charset=charset)
+
+    assert (parsed.value, parsed.flags) == ({"a": "日本"}, frozenset())
 
 
 @pytest.mark.parametrize(("escaped", "clean"), [

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from events.admin_raw import preview
-from events.models import Event, EventAction, OutboxMessage
+from events.models import Conversation, Event, EventAction, OutboxMessage
 from omni.audit import AuditEntry
 from tests.admin_world import make_outbox, make_raw, make_world, sign_in
 from tests.factories import make_event, make_instance
@@ -182,6 +182,20 @@ def test_labels_of_a_contact_are_a_list_of_words():
     assert (refused.status_code, taken.status_code) == (200, 302)
     assert contact.labels == ["partner"]
     assert AuditEntry.objects.filter(action="contact.changed").exists()
+
+
+@pytest.mark.parametrize(("typed", "stored"), [
+    ("vip", ["vip"]), ("vip, awaiting-reply", ["vip", "awaiting-reply"]), ("", [])])
+def test_tags_of_a_chat_without_a_title_are_saved_as_typed(typed, stored):
+    place = make_world().conversation
+    Conversation.objects.filter(pk=place.pk).update(title="", tags=["old"])
+
+    answer = sign_in().post(page(place), {"title": "", "tags": typed, "aliases-TOTAL_FORMS": "0",
+                                          "aliases-INITIAL_FORMS": "0"})
+
+    place.refresh_from_db()
+    assert answer.status_code == 302, answer.content.decode()[:2000]
+    assert (place.title, place.tags) == ("", stored)
 
 
 def test_merging_moves_the_handles():

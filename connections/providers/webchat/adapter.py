@@ -13,6 +13,7 @@ from connections.envelope import Attachment, EventDraft, OutboundMessage, Place,
 from connections.http import Client
 from connections.payload import Unparsable, parse_json
 from connections.providers.webchat import mapping, visitors
+from connections.secret_texts import Secrets, named, passphrase_fault, wrong_in
 from omni.errors import RateLimited, Rejected, SignatureMismatch
 
 MEDIA_SECONDS = 20.0
@@ -22,7 +23,7 @@ class WebchatSettings(Config):
     greeting: str = Field("", max_length=500, description="Shown before the first message.")
 
 
-class WebchatCredentials(Config):
+class WebchatCredentials(Secrets):
     secret: str = Field("", max_length=500, repr=False, description=(
         "Any long random text; signs the visitors' tokens. Without it nobody can chat."))
 
@@ -51,6 +52,9 @@ class WebchatAdapter(Adapter):
         if mapping.visitor_in(frame) != visitor:
             raise SignatureMismatch("the frame speaks for another visitor than its token")
         return "visitor token"
+
+    def complaints(self, account: Account) -> dict[str, str]:
+        return wrong_in(named(account.credentials, ("secret",)), passphrase_fault)
 
     def normalize(self, payload: Any, delivery: Delivery, account: Account) -> list[EventDraft]:
         return mapping.drafts(payload)

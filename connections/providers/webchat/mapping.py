@@ -32,6 +32,7 @@ def drafts(frame: Any) -> list[EventDraft]:
     draft.conversation_kind = "direct" if visitor else ""
     draft.sender_name = draft.contact_name = _text(frame.get("name"))[:120]
     draft.actor_handles = [Handle("id", visitor)] if visitor else []
+    draft.contact_handles = list(draft.actor_handles)  # the visitor is both: one handle for both
     return [draft]
 
 

@@ -9,7 +9,7 @@ from connections import standard_webhooks
 from connections.adapter import Account, Adapter, Answer, Delivery
 from connections.envelope import EventDraft, OutboundMessage, Place, SendResult
 from connections.payload import Parsed
-from connections.providers.webhook import bodies, client, cloudevents, mapping
+from connections.providers.webhook import bodies, client, cloudevents, mapping, proofs
 from connections.providers.webhook.config import Credentials, Settings
 from omni.errors import SignatureMismatch
 
@@ -40,6 +40,9 @@ class WebhookAdapter(Adapter):
         if verification == "hub_signature":
             return _verify_hub(delivery, account)
         return _verify_token(delivery, account)
+
+    def complaints(self, account: Account) -> dict[str, str]:
+        return proofs.complaints(account.settings, account.credentials)
 
     def parse(self, delivery: Delivery, account: Account) -> Parsed:
         return bodies.parse(delivery)
@@ -73,13 +76,19 @@ def _verify_hub(delivery: Delivery, account: Account) -> str:
 def _verify_token(delivery: Delivery, account: Account) -> str:
     name = account.settings.token_header.lower()
     given = delivery.headers.get(name, "")
-    if name == "authorization" and given[:7].lower() == "bearer ":
-        given = given[7:]
+    is_bearer = name == "authorization"
+    given = _bare(given) if is_bearer else given
     digest = sha256(given.encode("utf-8", "replace")).digest()
     for number, token in enumerate(account.credentials.tokens(), start=1):
+        token = _bare(token) if is_bearer else token
         expected = sha256(token.encode("utf-8", "replace")).digest()
         if given and hmac.compare_digest(expected, digest):
             return f"header {name} key {number}"
     if not account.credentials.token:
         raise SignatureMismatch("no token is configured; fill in credentials.token")
     raise SignatureMismatch(f"header {name} is missing or carries another token")
+
+
+def _bare(value: str) -> str:
+    """The token without the scheme a sender, or the person who configured it, wrote before it."""
+    return value[7:].strip() if value[:7].lower() == "bearer " else value

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from connections.adapter import Answer, Delivery
+from connections.charsets import declared, text_of
 from connections.payload import sanitize_text
 
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
@@ -42,7 +43,7 @@ def from_headers(headers: Mapping[str, str], data: Any) -> dict[str, Any]:
     if headers.get("content-type"):
         envelope["datacontenttype"] = headers["content-type"]
     if isinstance(data, bytes):
-        envelope.update(_opaque(data))
+        envelope.update(_opaque(data, headers.get("content-type", "")))
     elif data is not None:
         envelope["data"] = data
     return envelope
@@ -78,7 +79,9 @@ def _decode(value: str) -> str:
                          .decode("utf-8", "replace"))
 
 
-def _opaque(body: bytes) -> dict[str, Any]:
+def _opaque(body: bytes, content_type: str) -> dict[str, Any]:
+    if declared(content_type):
+        return {"data": sanitize_text(text_of(body, content_type)[0])}
     try:
         return {"data": sanitize_text(body.decode("utf-8"))}
     except UnicodeDecodeError:

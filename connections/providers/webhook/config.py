@@ -8,6 +8,7 @@ from connections.adapter import Config
 from connections.envelope import is_kind
 from connections.providers.webhook.paths import HEADER, compile_path
 from connections.providers.webhook.times import zone
+from connections.secret_texts import Secrets
 
 PATH_FIELDS = ("type", "id", "time", "conversation", "conversation_title", "sender", "sender_name",
                "text", "subject", "message_id", "target", "direction")
@@ -16,8 +17,8 @@ PATH_FIELDS = ("type", "id", "time", "conversation", "conversation_title", "send
 class Rules(Config):
     """Where the parts of an event sit in a payload. All paths are optional.
 
-    A path is `a.b[0].c`, `"a.b".c` for a name with a dot, or `header:x-name`. In CloudEvents a path
-    starts at the envelope: `data.text`.
+    A path is `a.b[0].c`, `"a.b".c` for a name with a dot, `a|json.b` for JSON in the text at `a`,
+    or `header:x-name`. In CloudEvents a path starts at the envelope: `data.text`.
     """
 
     event_type: str = Field("", description="One kind for everything, such as custom.order_paid or "
@@ -30,7 +31,8 @@ class Rules(Config):
     time_unit: Literal["auto", "s", "ms", "us", "ns", "iso"] = "auto"
     time_zone: str = Field("UTC", description="Zone of times that carry none: Europe/Lisbon, "
                            "+02:00.")
-    conversation: str = Field("", description="Path of the place it happened in.")
+    conversation: str = Field("", description="Path of the place it happened in; of a "
+                              "CloudEvent its subject, unless a path is given.")
     conversation_title: str = Field("", description="Path of that place's name.")
     sender: str = Field("", description="Path of who did it.")
     sender_name: str = Field("", description="Path of that person's name.")
@@ -104,7 +106,7 @@ class Settings(Config):
         return value
 
 
-class Credentials(Config):
+class Credentials(Secrets):
     token: str = Field("", repr=False, description="Value of the token header.")
     previous_token: str = Field("", repr=False, description="Still accepted while senders change.")
     secret: str = Field("", repr=False, description="Shared secret of the signature: whsec_... or "

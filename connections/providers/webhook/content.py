@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from connections.charsets import text_of
 from connections.payload import sanitize_text
 
 MAX_BYTES = 64 * 1024  # of content, as JSON; the whole body stays in the archive
@@ -47,9 +48,9 @@ def _cut(value: Any) -> Any:
 
 
 def _excerpt(body: bytes, *, content_type: str) -> dict[str, Any]:
-    text = sanitize_text(body[:4 * MAX_EXCERPT].decode("utf-8", "replace"))
+    text = sanitize_text(text_of(body, content_type)[0])
     described: dict[str, Any] = {"text_excerpt": text[:MAX_EXCERPT], "size_bytes": len(body),
                                  "content_type": sanitize_text(content_type)[:200]}
-    if len(text) > MAX_EXCERPT or len(body) > 4 * MAX_EXCERPT:
+    if len(text) > MAX_EXCERPT:
         described["cut"] = True
     return described

@@ -55,6 +55,7 @@ def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
               or _usual_type(item, delivery))[:MAX_REF]
     kind = _kind(native, rules)
     event_id = text_at(rules.id)
+    topic = _as_text((envelope or {}).get("subject"))[:MAX_REF]
     message_id = text_at(rules.message_id)
     if not message_id and kind in MESSAGE_KINDS:
         message_id = event_id
@@ -65,11 +66,12 @@ def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
                                      dedup_minutes=settings.dedup_minutes)),
         provider_event_type=native[:128],
         provider_message_id=message_id or None,
-        subject=text_at(rules.subject) or (envelope or {}).get("subject") or None,
+        subject=text_at(rules.subject) or topic or None,
         raw_index=index)
     if rules.text:
         draft.text = _as_text(read(rules.text, item, delivery.headers))[:MAX_TEXT] or None
-    _place(draft, text_at(rules.conversation), text_at(rules.conversation_title))
+    _place(draft, text_at(rules.conversation) if rules.conversation else topic,
+           text_at(rules.conversation_title))
     _person(draft, text_at(rules.sender), text_at(rules.sender_name))
     _direct(draft, text_at(rules.direction).lower())
     _relate(draft, text_at(rules.target))

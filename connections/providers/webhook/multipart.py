@@ -5,9 +5,18 @@ Source: RFC 7578, RFC 2046 section 5.1.
 
 import re
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 
-from connections.payload import MAX_FORM_FIELDS, Parsed, Unparsable, fields, sanitize_text
+from connections.charsets import declared, decode
+from connections.payload import (
+    MAX_FORM_FIELDS,
+    Parsed,
+    Unparsable,
+    charset_field,
+    decoded,
+    fields,
+    sanitize_text,
+)
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 
@@ -15,25 +24,38 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 def parse(body: bytes, content_type: str) -> Parsed:
     """Fields as `fields` gives them, and files under `files`: [{name, filename, mime, size_bytes}].
 
+    A part is read in the charset of its own header, else in the one the field `_charset_` names,
+    else in the form's; without any it is UTF-8.
     Raises Unparsable `bad_form` when the boundary is missing or the body was cut off.
     """
     parts = _parts(body, _boundary(content_type))
-    texts: list[tuple[str, str]] = []
+    outer = declared(content_type)
+    texts: list[tuple[bytes, bytes]] = []
+    charsets_of: list[str] = []
     files: list[dict[str, object]] = []
     for part in parts:
         head, _, content = part.partition(b"\r\n\r\n")
-        headers = BytesHeaderParser().parsebytes(head.lstrip(b"\r\n") + b"\r\n\r\n")
+        headers = HeaderParser().parsestr(_head(head.lstrip(b"\r\n"), outer) + "\r\n\r\n")
         name = headers.get_param("name", header="content-disposition")
         if not isinstance(name, str):
             raise Unparsable("bad_form", "a part of the form has no name")
         filename = headers.get_filename()
         if filename is None:
-            texts.append((name, _text(content)))
+            texts.append((name.encode("utf-8", "replace"), content))
+            charsets_of.append(declared(str(headers.get("content-type", ""))))
         else:
             files.append({"name": sanitize_text(name), "filename": sanitize_text(filename),
                           "mime": headers.get_content_type(), "size_bytes": len(content)})
-    found = fields(texts)
-    return Parsed({**found.value, "files": files}, found.flags) if files else found
+    usual = charset_field(texts) or outer
+    flags: set[str] = set()
+    pairs: list[tuple[str, str]] = []
+    for (key, content), charset in zip(texts, charsets_of, strict=True):
+        [value], odd = decoded([content], charset or usual)
+        pairs.append((key.decode(), value))
+        flags |= odd
+    found = fields(pairs)
+    value = {**found.value, "files": files} if files else found.value
+    return Parsed(value, found.flags | flags)
 
 
 def _boundary(content_type: str) -> bytes:
@@ -54,8 +76,6 @@ def _parts(body: bytes, boundary: bytes) -> list[bytes]:
     return pieces[1:-1]
 
 
-def _text(content: bytes) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        raise Unparsable("bad_utf8", f"a field of the form is not UTF-8: {exc.reason}") from exc
+def _head(head: bytes, charset: str) -> str:
+    """The headers of a part; browsers write names and file names in the form's charset."""
+    return decode(head, charset or "utf-8")[0]

@@ -1,23 +1,39 @@
-"""Dotted paths into a payload, such as `data.items[0].id`, `"odd.key".id` or `header:x-event`."""
+"""Dotted paths into a payload, such as `data.items[0].id`, `"odd.key".id` or `header:x-event`.
+
+`data.order|json.id` reads the text at `data.order` as JSON and goes on inside it.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-_SEGMENT = re.compile(r'(?:^|\.)(?:"([^"]{1,200})"|([^.\[\]"]{1,200}))|\[(\d{1,9})\]')
+from connections.payload import Unparsable, parse_json
+
+_IN_TEXT = r"\|json(?=[.\[|]|$)"
+_SEGMENT = re.compile(
+    rf'(?:^|\.)(?:"([^"]{{1,200}})"|((?:(?!{_IN_TEXT})[^.\[\]"]){{1,200}}))|'
+    rf"\[(\d{{1,9}})\]|({_IN_TEXT})")
 HEADER = "header:"
 
 
-def compile_path(path: str) -> list[str | int]:
+class _Json:
+    """The step that reads a text as JSON."""
+
+
+JSON = _Json()
+Step = str | int | _Json
+
+
+def compile_path(path: str) -> list[Step]:
     """The steps of a path. Raises ValueError when it cannot be read."""
-    steps: list[str | int] = []
+    steps: list[Step] = []
     end = 0
     while end < len(path):
         match = _SEGMENT.match(path, end)
-        if match is None or (match[3] and not end):
-            raise ValueError(f"cannot read path '{path}' at position {end + 1}; write a.b[0].c, or "
-                             '"a.b" for a name with a dot')
-        steps.append(int(match[3]) if match[3] else match[1] or match[2])
+        if match is None or (not end and (match[3] or match[4])):
+            raise ValueError(f"cannot read path '{path}' at position {end + 1}; write a.b[0].c, "
+                             '"a.b" for a name with a dot, a|json.b for JSON in a text')
+        steps.append(int(match[3]) if match[3] else JSON if match[4] else match[1] or match[2])
         end = match.end()
     return steps
 
@@ -35,7 +51,9 @@ def read(path: str, payload: Any, headers: Mapping[str, str]) -> Any:
     return found
 
 
-def _member(value: Any, step: str | int) -> Any:
+def _member(value: Any, step: Step) -> Any:
+    if isinstance(step, _Json):
+        return _inside(value)
     if isinstance(value, Mapping):
         return value.get(str(step))
     if isinstance(value, list):
@@ -43,3 +61,13 @@ def _member(value: Any, step: str | int) -> Any:
         if index is not None and index < len(value):
             return value[index]
     return None
+
+
+def _inside(value: Any) -> Any:
+    """A text as the JSON it holds, None when it holds none; what is data already stays."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_json(value.encode("utf-8", "replace")).value
+    except Unparsable:
+        return None

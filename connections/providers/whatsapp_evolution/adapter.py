@@ -15,7 +15,7 @@ from connections.providers.whatsapp_evolution.client import (
     SUBSCRIPTIONS,
     EvolutionClient,
 )
-from connections.providers.whatsapp_evolution.config import Credentials, Settings
+from connections.providers.whatsapp_evolution.config import Credentials, Settings, complaints
 from connections.providers.whatsapp_evolution.mapping import to_drafts
 from connections.providers.whatsapp_evolution.outbound import (
     BUILDERS,
@@ -63,6 +63,9 @@ class WhatsAppEvolution(Adapter):
             return "none"
         return prove(delivery.headers, header=settings.webhook_header, secrets=secrets,
                      jwt_keys=jwt_keys, now=now)
+
+    def complaints(self, account: Account) -> dict[str, str]:
+        return complaints(account.settings, account.credentials)
 
     def normalize(self, payload: Any, delivery: Delivery, account: Account) -> list[EventDraft]:
         drafts = to_drafts(payload, delivery=delivery, slug=account.slug,

@@ -3,6 +3,8 @@
 from pydantic import Field, field_validator
 
 from connections.adapter import Config
+from connections.secret_texts import Secrets, header_fault, named, passphrase_fault, token_fault
+from connections.secret_texts import wrong_in as wrong
 
 
 class Settings(Config):
@@ -41,7 +43,7 @@ class Settings(Config):
         return value if not value or "@" in value else f"{value}@lid"
 
 
-class Credentials(Config):
+class Credentials(Secrets):
     api_key: str = Field("", repr=False, description="Global key or token of the instance.")
     webhook_secret: str = Field("", repr=False, description="Value of the webhook header.")
     webhook_secret_previous: str = Field("", repr=False, description="Still accepted while the "
@@ -50,3 +52,16 @@ class Credentials(Config):
                          "was set with a jwt_key header.")
     jwt_key_previous: str = Field("", repr=False, description="Still accepted while the key is "
                                   "being changed.")
+
+
+def complaints(settings: Settings, credentials: Credentials) -> dict[str, str]:
+    """{path: why} of credentials that could never prove the server, or never reach it."""
+    found = wrong(named(credentials, ("webhook_secret", "webhook_secret_previous")), token_fault)
+    found |= wrong(named(credentials, ("jwt_key", "jwt_key_previous")), passphrase_fault)
+    found |= wrong(named(credentials, ("api_key",)), header_fault)
+    if ("webhook_header" in settings.model_fields_set
+            and not named(credentials, ("webhook_secret", "webhook_secret_previous"))):
+        found["credentials.webhook_secret"] = (
+            f"is empty, so the header {settings.webhook_header} of settings.webhook_header proves "
+            "nothing; fill in credentials.webhook_secret or leave the setting out")
+    return found

@@ -63,6 +63,7 @@ def examine() -> Iterator[Finding]:
         yield check_durability()
         yield check_migrations()
         yield check_workers()
+        yield check_handles()
     connection.close()
 
 
@@ -145,6 +146,21 @@ def check_workers() -> Finding:
         return Finding("workers", WRONG, "none connected; start `manage.py up` or "
                                          "`manage.py omni_worker`")
     return Finding("workers", OK, f"{connections} connections")
+
+
+def check_handles() -> Finding:
+    """The same name once everywhere and once within an account would be two people of one."""
+    try:
+        [twice] = _row(
+            "SELECT count(*) FROM (SELECT 1 FROM omni_handles GROUP BY provider, kind, value "
+            "HAVING bool_or(scope = '') AND bool_or(scope <> '') "
+            "AND count(DISTINCT contact_id) > 1) AS found")
+    except DatabaseError:
+        return Finding("handles", NOTE, "no table yet; run `manage.py migrate`")
+    if twice:
+        return Finding("handles", WRONG, f"{twice} names lead to different contacts with and "
+                                         "without a scope; merge those contacts in the admin")
+    return Finding("handles", OK, "every name leads to one contact")
 
 
 def _row(statement: str) -> tuple:

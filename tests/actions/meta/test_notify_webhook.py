@@ -14,10 +14,11 @@ def notify(say, context, httpserver, **params):
         **{"url": httpserver.url_for("/hook/path-secret"), **params}), context)
 
 
-def test_receiver_can_verify_the_signature(say, context, httpserver):
+@pytest.mark.parametrize("secret", [SECRET, f"v1,{SECRET}", f'"{SECRET}"\n'])
+def test_receiver_can_verify_the_signature(say, context, httpserver, secret):
     httpserver.expect_request("/hook/path-secret", method="POST").respond_with_data("ok")
 
-    notify(say, context, httpserver, secret=SECRET, text="New lead", data={"score": 7})
+    notify(say, context, httpserver, secret=secret, text="New lead", data={"score": 7})
 
     request = httpserver.log[0][0]
     payload = Webhook(SECRET).verify(request.data, dict(request.headers.items(lower=True)))

@@ -10,6 +10,8 @@ from connections.adapter import Account, Delivery
 from connections.providers.webhook.adapter import WebhookAdapter
 from connections.providers.webhook.cloudevents import handshake
 from connections.providers.webhook.config import Credentials, Settings
+from events.models import Event
+from tests.factories import make_webhook, post_delivery
 
 BATCH = "application/cloudevents-batch+json"
 ENVELOPE = {"specversion": "1.0", "id": "42", "source": "/orders", "type": "org.example.order.paid",
@@ -154,3 +156,49 @@ def test_an_origin_that_is_no_host_is_not_echoed(origin):
 def test_other_requests_are_no_handshake():
     assert handshake(Delivery(body=b"{}"), allowed_origins=[]) is None
     assert handshake(Delivery(body=b"", method="OPTIONS"), allowed_origins=[]) is None
+
+
+BINARY = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t",
+          "content-type": "application/json"}
+
+
+def conversations(client, body, content_type, *, mapping=None, **headers):
+    """(subject, conversation) of every stored event."""
+    body = json.dumps(body).encode()
+    answer = post_delivery(client, make_webhook(mapping=mapping), body,
+                           content_type=content_type, **headers)
+    assert answer.status_code == 202, answer.content
+    return list(Event.objects.order_by("pk").values_list("subject", "conversation__ref"))
+
+
+@pytest.mark.django_db
+def test_subject_is_the_conversation_in_structured_mode(client):
+    assert conversations(client, ENVELOPE, "application/cloudevents+json") == [("PX-1", "PX-1")]
+
+
+@pytest.mark.django_db
+def test_subject_is_the_conversation_in_binary_mode(client):
+    headers = {name: BINARY[name] for name in BINARY if name.startswith("ce-")}
+
+    found = conversations(client, {"total": 1}, "application/json",
+                          **{**headers, "ce-subject": "caf%C3%A9"})
+
+    assert found == [("café", "café")]
+
+
+@pytest.mark.django_db
+def test_each_event_of_a_batch_stands_in_the_conversation_of_its_subject(client):
+    other = {**ENVELOPE, "id": "43", "subject": "PX-2"}
+    plain = {name: ENVELOPE[name] for name in ENVELOPE if name != "subject"} | {"id": "44"}
+
+    found = conversations(client, [ENVELOPE, other, plain], BATCH)
+
+    assert found == [("PX-1", "PX-1"), ("PX-2", "PX-2"), (None, None)]
+
+
+@pytest.mark.django_db
+def test_mapping_says_otherwise_about_the_conversation(client):
+    found = conversations(client, ENVELOPE, "application/cloudevents+json",
+                          mapping={"conversation": "source", "subject": "data.total"})
+
+    assert found == [("10", "/orders")]
