@@ -26,6 +26,15 @@ _KINDS: tuple[tuple[Any, str], ...] = (
     (list | tuple, "a list"), (Mapping, "a mapping"))
 
 
+def is_nothing(value: Any) -> bool:
+    """Null, an empty text, or a list or mapping that holds nothing else: no name for anything."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(is_nothing(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return bool(value) and all(is_nothing(item) for item in value)
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def to_text(value: Any) -> str:
     """How a value looks inside mixed text; null is ""."""
     if isinstance(value, str):

@@ -68,10 +68,13 @@ def pairs_digest(pairs: Mapping[str, Any]) -> tuple[str, str]:
     return ",".join(names), hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def digest_of(event: Mapping[str, Any], fields: str) -> str:
-    """The digest an event has for a wait that names these fields."""
+def digest_of(event: Mapping[str, Any], fields: str) -> str | None:
+    """The digest an event has for a wait that names these fields; None when it lacks one of them,
+    because then it fits no such wait.
+    """
     names = fields.split(",") if fields else []
-    return pairs_digest({name: _value(event, name) for name in names})[1]
+    digest = pairs_digest({name: _value(event, name) for name in names})[1]
+    return None if digest == NEVER else digest
 
 
 def takes(event_types: tuple[str, ...], where: str, facts: Mapping[str, Any],

@@ -157,7 +157,9 @@ def hits_of(events: Sequence[Event]) -> list[Hit]:
         for event in events:
             view = scope.event_view(event)
             for fields in sets:
-                wanted[(event.instance_id, waiting.digest_of(view, fields))].append(event)
+                digest = waiting.digest_of(view, fields)
+                if digest is not None:
+                    wanted[(event.instance_id, digest)].append(event)
         cursor.execute(_FOUND_BY_HASH, [[key[0] for key in wanted], [key[1] for key in wanted]])
         found = [_found(row) for row in cursor.fetchall()]
     return [hit for wait in found
