@@ -22,6 +22,7 @@ from registry.expressions import Expression, ExpressionError
 from registry.gatekeeping import Burst, Facts, Live, Said, Wish
 from registry.lazy import Lazy
 from registry.matching import Effective
+from registry.sameness import canonical
 from registry.values import is_nothing, plain
 
 _INSERT = """
@@ -179,7 +180,7 @@ def _key(workflow_id: int, gate: str, key: Expression | None, roots: Lazy) -> st
 
 def _named(workflow_id: int, gate: str, value: Any) -> str:
     """Workflow, gate and value in one text; a long value by its digest."""
-    said = json.dumps(value, default=plain, ensure_ascii=False, sort_keys=True)
+    said = json.dumps(canonical(value), default=plain, ensure_ascii=False, sort_keys=True)
     if len(said) > 100:
         said = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
     return f"{workflow_id}:{gate}:{said}"

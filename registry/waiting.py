@@ -15,6 +15,7 @@ from typing import Any
 from registry.event_types import fits_type
 from registry.expressions import Expression, ExpressionError, compile_expression
 from registry.lazy import Lazy
+from registry.sameness import canonical
 from registry.values import plain
 
 FIELDS = {  # short names of columns
@@ -64,7 +65,8 @@ def pairs_digest(pairs: Mapping[str, Any]) -> tuple[str, str]:
     names = sorted(pairs)
     if any(pairs[name] is None for name in names):
         return ",".join(names), NEVER
-    said = json.dumps([[name, pairs[name]] for name in names], sort_keys=True, default=_written)
+    said = json.dumps([[name, canonical(pairs[name])] for name in names], sort_keys=True,
+                      default=_written)
     return ",".join(names), hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from events.models import Event
 from registry.models import RoutingDecision, Run
-from tests.factories import make_webhook, post_delivery, switch_on
+from tests.factories import make_event, make_webhook, post_delivery, switch_on
 from tests.registry.runs import work
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +89,33 @@ steps: [{wait: 1h}]
     work()
 
     assert Run.objects.get().state == "waiting"
+
+
+def test_wait_finds_its_event_however_the_name_was_typed(client, probe):
+    switch_on("""\
+omni: 1
+id: waits
+trigger: [{event: webhook.received, where: event.content.payload.start}]
+steps:
+  - wait: {event: message.text, match: {sender_name: "${{ event.content.payload.name }}"}}
+  - uses: custom.look
+""")
+    shop = make_webhook()
+    post_delivery(client, shop, {"start": True, "name": "Jose\u0301"})
+    work()
+    make_event(shop, sender_name="\u200eJos\u00e9", routed_at=None)
+
+    work()
+
+    assert len(probe.calls) == 1
+
+
+def test_key_is_the_same_however_it_was_typed(client, probe):
+    switch_on(GATED.format(gate="once: {key: event.content.payload.name}"))
+    shop = make_webhook()
+    for name in ("Jos\u00e9", "Jose\u0301", "\u200eJos\u00e9"):
+        post_delivery(client, shop, {"name": name})
+
+    work()
+
+    assert len(probe.calls) == 1
