@@ -11,7 +11,7 @@ from omni.errors import InvalidInput
 from registry.functions.table import function
 from registry.values import need_number, need_text, to_moment, to_time
 
-_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(:[0-9]{2})?", re.ASCII)
 _HOURS = re.compile(r"([0-9]{1,2}):([0-9]{2})-([0-9]{1,2}):([0-9]{2})", re.ASCII)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -24,6 +24,12 @@ def zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidInput(f"'{name[:40]}' is not a time zone; write one like "
                            "America/Sao_Paulo") from None
+
+
+def is_clock(text: Any) -> bool:
+    """Whether a text is a time of day, like 09:00."""
+    found = _CLOCK.fullmatch(text.strip()) if isinstance(text, str) else None
+    return found is not None and int(found[1]) < 24 and int(found[2]) < 60
 
 
 def _seconds(now: Any, then: Any) -> float | None:
