@@ -12,9 +12,10 @@ from registry.definition import ApprovalBody, Definition, UsesBody
 from registry.expression_reading import PlacedExpression
 
 AGENT_ACTIONS = "route.agent."
-_WANTED: Mapping[Path, tuple[tuple[str, ...], str]] = {  # end of a path -> kinds, the way out
-    ("for_each", "in"): (("list",), "; write [ ] around items, or split(…)"),
-    ("wait", "until"): (("time", "text"), "; write time('2026-11-22T09:00')")}
+_WANTED: Mapping[Path, tuple[tuple[str, ...], str, bool]] = {
+    # end of a path -> kinds, the way out, whether null is taken (then only a literal is certain)
+    ("for_each", "in"): (("list",), "; write [ ] around items, or split(…)", True),
+    ("wait", "until"): (("time", "text"), "; write time('2026-11-22T09:00')", False)}
 
 
 def check_references(reader: StepReader) -> None:
@@ -108,7 +109,8 @@ def check_kinds(reader: StepReader) -> None:
                         offset=placed.offset + mistake.offset)
         wanted = _WANTED.get(placed.path[-2:])
         told = {(problem.line, problem.column) for problem in reader.problems} if wanted else ()
-        if wanted and kind not in (None, *wanted[0]) and reader.document.mark(
+        if wanted and kind not in (None, *wanted[0]) and (
+                placed.expression.constant or not wanted[2]) and reader.document.mark(
                 placed.path) not in told:
             reader.note(placed.path, "kind", f"{'.'.join(map(str, placed.path[-2:]))} must be "
                         f"{kinds.DESCRIBED[wanted[0][0]]}, not {kinds.DESCRIBED[str(kind)]}"
