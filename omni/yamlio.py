@@ -37,6 +37,7 @@ MAX_PARTS = 20_000  # keys and values: some 1,500 steps
 _WORDS = {"": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,14})", re.ASCII)
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,20}", re.ASCII)
+_CUT = re.compile(r"[ \t]+#(?=[\w$@{])")  # `order #12`; a space after # makes a comment
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -118,7 +119,13 @@ class _Composer:
                                               "remove it")
         if event.style:
             return text
-        return _plain(text)
+        value = _plain(text)
+        cut = _CUT.match(self.source, event.end_mark.index) if isinstance(
+            value, str | None) else None
+        if cut:
+            mark = event.end_mark
+            self.document.cuts[path] = (mark.line + 1, mark.column + len(cut[0]))
+        return value
 
     def _sequence(self, path: Path, depth: int) -> list[Any]:
         items: list[Any] = []

@@ -46,10 +46,10 @@ def of(names: Iterable[str], values: Iterable[Mapping[str, Any]]) -> Alternates:
 
 
 def digests(pairs: Mapping[str, Any], same: Alternates) -> set[str]:
-    """The digests of equality pairs under every id that is the same."""
+    """The digests of equality pairs under every id that is the same; none for a pair of null."""
     names = list(pairs)
     choices = [{pairs[name]: None, **dict.fromkeys(same[name].get(pairs[name], ()))}
                if name in same and isinstance(pairs[name], int) else [pairs[name]]
                for name in names]
     return {waiting.pairs_digest(dict(zip(names, chosen, strict=True)))[1]
-            for chosen in itertools.islice(itertools.product(*choices), MOST)}
+            for chosen in itertools.islice(itertools.product(*choices), MOST)} - {waiting.NEVER}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from actions.base import Action
 from connections.envelope import KINDS, MESSAGE_KINDS
 from omni.yamlmarks import Path
-from registry import grammar, names
+from registry import grammar, kinds, names
 from registry.bodies import StepReader
 from registry.closures import Read
 from registry.definition import ApprovalBody, Definition, Trigger, UsesBody
@@ -17,6 +17,10 @@ from registry.plain_facts import facts
 AGENT_ACTIONS = "route.agent."
 ANSWERED = (*sorted(MESSAGE_KINDS), *(kind for kind in KINDS if kind.startswith("interaction.")))
 _ITS_TEXT = re.compile(r"\s*\$\{\{\s*steps\.[\w-]+\.output\.text\s*\}\}\s*")
+_WANTED: Mapping[Path, tuple[tuple[str, ...], str, bool]] = {
+    # end of a path -> kinds, the way out, whether null is taken (then only a literal is certain)
+    ("for_each", "in"): (("list",), "; write [ ] around items, or split(…)", True),
+    ("wait", "until"): (("time", "text"), "; write time('2026-11-22T09:00')", False)}
 
 
 def check_references(reader: StepReader) -> None:
@@ -88,6 +92,44 @@ def _check_input(reader: StepReader, placed: PlacedExpression, read: Read) -> No
     reader.note(placed.path, "unknown_input",
                 f"unknown input '{names.shown(read.path[1])}'; {hint}", suggestion=near,
                 offset=placed.offset + read.offsets[1])
+
+
+def check_cuts(reader: StepReader) -> None:
+    """Warn of a text that YAML ends at ` #`, where what follows looks like more of it."""
+    for path, mark in reader.document.cuts.items():
+        value = reader.document_at(path)
+        kept = f"ends with '{names.shown(value)[-40:]}'" if isinstance(value, str) else "is empty"
+        reader.note_at(mark, "cut", "YAML reads this '#' and the rest of the line as a comment, "
+                       f"so the value {kept}; put the whole value in quotes, or a space after "
+                       "the '#' of a comment", severity="warning")
+
+
+def check_kinds(reader: StepReader) -> None:
+    """Note parts of expressions that can only fail in the run."""
+    inputs = _kinds_of_inputs(reader.document_at(("inputs",)))
+    for placed in reader.expressions:
+        kind, mistakes = kinds.look(placed.expression.source, inputs=inputs)
+        for mistake in mistakes:
+            reader.note(placed.path, mistake.code, mistake.message,
+                        offset=placed.offset + mistake.offset)
+        wanted = _WANTED.get(placed.path[-2:])
+        told = {(problem.line, problem.column) for problem in reader.problems} if wanted else ()
+        if wanted and kind not in (None, *wanted[0]) and (
+                placed.expression.constant or not wanted[2]) and reader.document.mark(
+                placed.path) not in told:
+            reader.note(placed.path, "kind", f"{'.'.join(map(str, placed.path[-2:]))} must be "
+                        f"{kinds.DESCRIBED[wanted[0][0]]}, not {kinds.DESCRIBED[str(kind)]}"
+                        f"{wanted[1]}")
+
+
+def _kinds_of_inputs(declared: object) -> dict[str, names.Kind]:
+    """The certain kinds among the `inputs` of a document, which may hold anything yet."""
+    found: dict[str, names.Kind] = {}
+    for name, one in declared.items() if isinstance(declared, Mapping) else ():
+        kind = one.get("type") if isinstance(one, Mapping) else None
+        if isinstance(kind, str) and kind in kinds.INPUTS:
+            found[name] = kinds.INPUTS[kind]
+    return found
 
 
 def check_executable(reader: StepReader, *, executable: frozenset[str] | None,

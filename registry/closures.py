@@ -168,7 +168,7 @@ class Compiler:
                 isinstance(choice, ast.Constant) for choice in right.elts):
             choices = [self._literal(choice) for choice in right.elts
                        if isinstance(choice, ast.Constant)]
-            return lambda scope: item(scope) in choices
+            return evaluation.one_of(item, choices)
         container = self.run(right)
         return lambda scope: operators.within(item(scope), container(scope))
 

@@ -13,7 +13,14 @@ from omni.errors import InvalidWorkflow
 from omni.yamlio import Problem
 from omni.yamlmarks import in_order
 from registry import grammar
-from registry.check import answers, check_executable, check_habits, check_references
+from registry.check import (
+    answers,
+    check_cuts,
+    check_executable,
+    check_habits,
+    check_kinds,
+    check_references,
+)
 from registry.check_actions import Library, check_actions
 from registry.definition import Definition
 from registry.reading import TooManyProblemsError
@@ -24,12 +31,14 @@ _SLUG = re.compile(grammar.SLUG)
 
 def parse(text: str, *, library: Library = found_on_disk,
           executable: frozenset[str] | None = None,
-          gates: frozenset[str] | None = None) -> Definition:
+          gates: frozenset[str] | None = None, published: bool = False) -> Definition:
     """The definition of a document. Raises InvalidWorkflow with every error, by line.
 
     executable, gates: the step kinds and gates this version runs; None accepts all.
+    published: it was let through before; a part of it that can only fail is no reason to stop the
+    rest of it now.
     """
-    definition, problems = _read(text, library, executable, gates)
+    definition, problems = _read(text, library, executable, gates, published=published)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors or definition is None:
         raise InvalidWorkflow(errors)
@@ -44,25 +53,29 @@ def problems(text: str, *, library: Library = found_on_disk,
 
 
 def _read(text: str, library: Library, executable: frozenset[str] | None,
-          gates: frozenset[str] | None) -> tuple[Definition | None, list[Problem]]:
+          gates: frozenset[str] | None, *,
+          published: bool = False) -> tuple[Definition | None, list[Problem]]:
     try:
         document = yamlio.load(text)
     except InvalidWorkflow as error:
         return None, error.problems
     reader = WorkflowReader(document)
     try:
-        definition = _check(reader, library, executable, gates)
+        definition = _check(reader, library, executable, gates, published=published)
     except TooManyProblemsError:
         definition = None
     return definition, in_order(reader.problems)
 
 
 def _check(reader: WorkflowReader, library: Library, executable: frozenset[str] | None,
-           gates: frozenset[str] | None) -> Definition | None:
+           gates: frozenset[str] | None, *, published: bool) -> Definition | None:
     definition = reader.workflow()
     if not isinstance(reader.document.data, Mapping):
         return None
+    check_cuts(reader)
     check_references(reader)
+    if not published:
+        check_kinds(reader)
     actions = check_actions(reader, library)
     check_executable(reader, executable=executable, gates=gates)
     if definition is None:

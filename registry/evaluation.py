@@ -6,6 +6,7 @@ from typing import Any
 
 from omni.errors import InvalidInput
 from registry import operators
+from registry.sameness import among, comparable, same
 
 Run = Callable[[Mapping[str, Any]], Any]
 
@@ -84,11 +85,35 @@ def any_of(parts: tuple[Run, ...]) -> Run:
 
 
 def equal(left: Run, right: Run) -> Run:
-    return lambda scope: left(scope) == right(scope)
+    return lambda scope: same(left(scope), right(scope))
 
 
 def equal_to(left: Run, value: Any) -> Run:
-    return lambda scope: left(scope) == value
+    """Filters are mostly this: a plain text is told by Python's own comparison."""
+    if not isinstance(value, str):
+        return lambda scope: same(left(scope), value)
+    written = comparable(value)
+
+    def run(scope: Mapping[str, Any]) -> bool:
+        found = left(scope)
+        if type(found) is str:
+            return found == written or (not found.isascii() and comparable(found) == written)
+        return same(found, value)
+
+    return run
+
+
+def one_of(item: Run, choices: list[Any]) -> Run:
+    """`in` a list of literals."""
+    texts = frozenset(comparable(choice) for choice in choices if isinstance(choice, str))
+
+    def run(scope: Mapping[str, Any]) -> bool:
+        found = item(scope)
+        if type(found) is str:
+            return comparable(found) in texts
+        return among(found, choices)
+
+    return run
 
 
 def negated(run: Run) -> Run:

@@ -67,6 +67,13 @@ def compile_expression(text: str, *, roots: Iterable[str] | None = None) -> Expr
                                    mistake.suggestion) for mistake in result])
 
 
+def tree(text: str) -> tuple[str, ast.expr]:
+    """An expression that compiles, as its masked text (`wording.mask`) and the parsed tree of it.
+    """
+    masked = _masked(text)
+    return masked, _parse(masked)
+
+
 @lru_cache(maxsize=8192)
 def _compile(text: str, roots: frozenset[str]) -> Expression | tuple[Mistake, ...]:
     try:

@@ -17,7 +17,8 @@ RunRef = Any  # id of a run, or what stands for one that is about to be stored
 class Wish:
     """One matched event. The keys are whole: workflow, gate and value in one text.
 
-    slot: place in line, with how many may be at work at a time.
+    A gate without its key counts nothing: the event is one of a kind there. notes: why, for the
+    routing decision.
     """
 
     run: RunRef
@@ -30,6 +31,7 @@ class Wish:
     throttle_key: str | None = None
     concurrency: Concurrency | None = None
     slot_key: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

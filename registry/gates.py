@@ -22,7 +22,8 @@ from registry.expressions import Expression, ExpressionError
 from registry.gatekeeping import Burst, Facts, Live, Said, Wish
 from registry.lazy import Lazy
 from registry.matching import Effective
-from registry.values import plain
+from registry.sameness import canonical
+from registry.values import is_nothing, plain
 
 _INSERT = """
 INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
@@ -68,6 +69,9 @@ UPDATE omni_runs r SET event_id = w.event_id, batch = w.batch, available_at = w.
 FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, event_id bigint, batch jsonb, due timestamptz)
 WHERE r.id = w.id
 """
+
+_NO_KEY = "its key is null, so it counts this event with no other"
+_NO_CONVERSATION = "there is no conversation, so it counts this event with no other"
 
 
 @dataclass(slots=True)
@@ -169,24 +173,44 @@ def _wish(run: str, event: Event, effective: Effective) -> Wish:
     roots = scope.of_event(event, inputs=dict(effective.inputs))
     once, burst, throttle = definition.once, definition.debounce, definition.throttle
     slot_key, _ = slot_of(id, definition, event, dict(effective.inputs))
+    once_key = _key(id, "once", once.key, roots) if once else None
+    burst_key = _burst_key(id, burst.key, roots, event) if burst else None
+    throttle_key = _key(id, "throttle", throttle.key, roots) if throttle else None
     return Wish(
         run=run, event_id=event.pk, once=once, debounce=burst, throttle=throttle,
-        concurrency=definition.concurrency, slot_key=slot_key,
-        once_key=_key(id, "once", once.key, roots) if once else None,
-        burst_key=_burst_key(id, burst.key, roots, event) if burst else None,
-        throttle_key=_key(id, "throttle", throttle.key, roots) if throttle else None)
+        concurrency=definition.concurrency, slot_key=slot_key, once_key=once_key,
+        burst_key=burst_key, throttle_key=throttle_key, notes=tuple(
+            f"{name}: {_NO_KEY if gate.key is not None else _NO_CONVERSATION}"
+            for name, gate, found in (
+                ("once", once, once_key), ("debounce", burst, burst_key),
+                ("throttle", throttle, throttle_key),
+                ("concurrency", definition.concurrency, slot_key))
+            if gate is not None and found is None))
 
 
-def _burst_key(workflow_id: int, key: Expression | None, roots: Lazy, event: Event) -> str:
-    if key is None:
+def _burst_key(workflow_id: int, key: Expression | None, roots: Lazy, event: Event) -> str | None:
+    """A burst is of one account: its run works for the account it began at."""
+    if key is not None:
+        return _key(workflow_id, f"burst:{event.instance_id}", key, roots)
+    if event.conversation_id is not None:
         return _burst_in(workflow_id, event.instance_id, event.conversation_id)
-    return _key(workflow_id, "burst", key, roots)
+    ref = event.conversation_ref
+    return _named(workflow_id, f"burst:{event.instance_id}", ref) if ref else None
 
 
-def _key(workflow_id: int, gate: str, key: Expression | None, roots: Lazy) -> str:
+def _key(workflow_id: int, gate: str, key: Expression | None, roots: Lazy) -> str | None:
+    """None when the key names nothing (`values.is_nothing`): events that lack a field have nothing
+    in common. Without a key there is one count for the whole workflow.
+    """
+    if key is None:
+        return _named(workflow_id, gate, None)
+    value = key.evaluate(roots)
+    return None if is_nothing(value) else _named(workflow_id, gate, value)
+
+
+def _named(workflow_id: int, gate: str, value: Any) -> str:
     """Workflow, gate and value in one text; a long value by its digest."""
-    value = None if key is None else key.evaluate(roots)
-    said = json.dumps(value, default=plain, ensure_ascii=False, sort_keys=True)
+    said = json.dumps(canonical(value), default=plain, ensure_ascii=False, sort_keys=True)
     if len(said) > 100:
         said = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
     return f"{workflow_id}:{gate}:{said}"

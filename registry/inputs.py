@@ -13,6 +13,7 @@ from omni.errors import InvalidInput
 from registry.definition import Input
 from registry.durations import seconds
 from registry.names import nearest
+from registry.sameness import among
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _NOTHING: Mapping[str, Any] = {}
@@ -49,16 +50,11 @@ def wrong_value(declared: Input, value: Any) -> str:
     """Why a value does not fit an input ("must be …"), "" when it does."""
     if not _FITS[declared.type](value):
         return f"must be {WANTED[declared.type]}"
-    if declared.choices and not any(_same(value, choice) for choice in declared.choices):
+    if declared.choices and not among(value, declared.choices):
         listed = ", ".join(map(str, declared.choices))
         near = nearest(str(value), map(str, declared.choices))
         return f"must be one of {listed}" + (f"; did you mean '{near}'?" if near else "")
     return ""
-
-
-def _same(value: Any, choice: Any) -> bool:
-    """Equal, and true is not 1."""
-    return value == choice and isinstance(value, bool) == isinstance(choice, bool)
 
 
 def _is_text(value: Any) -> bool:

@@ -208,7 +208,7 @@ def _definition(version: WorkflowVersion) -> Definition | None:
 @lru_cache(maxsize=2048)
 def compiled(version_id: int, text: str) -> Definition:
     """The checked form of a published version, once per process."""
-    return document.parse(text)
+    return document.parse(text, published=True)
 
 
 _table: Table | None = None

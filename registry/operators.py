@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from omni.errors import InvalidInput
-from registry.values import MAX_ITEMS, MAX_TEXT, describe, to_time
+from registry.sameness import among, comparable
+from registry.values import MAX_ITEMS, MAX_TEXT, describe, to_moment
 
 MAX_NUMBER = 10**18
-_ALIKE = (int, float, str)
+_ALIKE = (int, float)
 
 
 def member(value: Any, key: Any) -> Any:
@@ -25,25 +26,27 @@ def ordered(compare: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
     """`<` and its kin: false with null; numbers, texts and times, each with its own kind."""
     if type(left) is type(right) and type(left) in _ALIKE:
         return compare(left, right)
+    if type(left) is str and type(right) is str:
+        return compare(comparable(left), comparable(right))
     if left is None or right is None:
         return False
     if _is_number(left) and _is_number(right):
         return compare(left, right)
     if isinstance(left, datetime) or isinstance(right, datetime):
-        return compare(to_time(left), to_time(right))
+        return compare(to_moment(left), to_moment(right))
     raise InvalidInput(f"cannot compare {describe(left)} with {describe(right)}")
 
 
 def within(item: Any, container: Any) -> bool:
     """`in`: an item of a list, a part of a text, a key of a mapping; false with null."""
     if isinstance(container, list | tuple | frozenset):
-        return item in container
+        return among(item, container)
     if container is None:
         return False
     if isinstance(container, Mapping):
-        return isinstance(item, str) and item in container
+        return isinstance(item, str) and (item in container or among(item, container))
     if isinstance(container, str) and (item is None or isinstance(item, str)):
-        return item is not None and item in container
+        return item is not None and comparable(item) in comparable(container)
     raise InvalidInput(f"cannot look for {describe(item)} in {describe(container)}")
 
 
@@ -63,7 +66,7 @@ def add(left: Any, right: Any) -> Any:
 def subtract(left: Any, right: Any) -> Any:
     """Numbers, or two times (which gives seconds); null when one is missing."""
     if isinstance(left, datetime) and isinstance(right, datetime):
-        return (left - right).total_seconds()
+        return (to_moment(left) - to_moment(right)).total_seconds()  # type: ignore[operator]
     return _arithmetic("-", operator.sub, left, right)
 
 

@@ -6,10 +6,12 @@ from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
+from unicodedata import normalize
 
 import regex
 
 from omni.errors import InvalidInput
+from registry.sameness import comparable
 
 MAX_PATTERN = 500  # characters
 MAX_INPUT = 1_000  # characters of the text looked at
@@ -72,11 +74,12 @@ def _compiled(pattern: str) -> "regex.Pattern[str]":
 
 
 def search(text: str, pattern: str) -> bool:
-    """Whether `pattern` occurs in the first 1,000 characters of `text`.
+    """Whether `pattern` occurs in the first 1,000 characters of `text`, both in composed form.
 
     Raises InvalidInput for a pattern the lint refuses, or one that takes longer than 50 ms.
     """
     try:
-        return _compiled(pattern).search(text[:MAX_INPUT], timeout=TIMEOUT) is not None
+        text = comparable(text[:2 * MAX_INPUT])[:MAX_INPUT]
+        return _compiled(normalize("NFC", pattern)).search(text, timeout=TIMEOUT) is not None
     except TimeoutError as error:
         raise InvalidInput(f"pattern '{pattern[:60]}' took longer than 50 ms") from error

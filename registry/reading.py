@@ -11,7 +11,7 @@ from typing import Any
 
 from omni.errors import InvalidInput
 from omni.yamlio import Document, Problem
-from omni.yamlmarks import MAX_PROBLEMS, Path
+from omni.yamlmarks import MAX_PROBLEMS, Mark, Path
 from registry import grammar, names
 from registry.durations import seconds
 from registry.event_types import PATTERNS, is_known
@@ -37,6 +37,10 @@ class ValueReader:
         mark = self.document.mark(path) if offset is None \
             else self.document.position(path, offset)
         self._add(Problem(*mark, code, message, suggestion, severity))
+
+    def note_at(self, mark: Mark, code: str, message: str, *, severity: Any = "error") -> None:
+        """Note a problem with a place that is no value's."""
+        self._add(Problem(*mark, code, message, "", severity))
 
     def _add(self, problem: Problem) -> None:
         self.problems.append(problem)

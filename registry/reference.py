@@ -79,7 +79,7 @@ def build() -> str:
     return "\n\n".join([
         _HEAD.replace(".\n", ". ").replace(" the\nactions", " the actions"), _values(),
         _table("## A workflow", "workflow"), _inputs(), _triggers(), _gates(), _step(), *_bodies(),
-        _retries(), _roots(), _functions(), _tests(), _kinds(), _limits()]) + "\n"
+        _retries(), _roots(), _comparisons(), _functions(), _tests(), _kinds(), _limits()]) + "\n"
 
 
 def _values() -> str:
@@ -221,6 +221,22 @@ def _functions() -> str:
     return ("## Functions\n\nCalled as `lower(event.text)` or `event.text.lower()`.\n\n"
             + _rows(("function", "gives"), [(f"`{one.signature}`", one.about)
                                             for one in functions.FUNCTIONS.values()]))
+
+
+def _comparisons() -> str:
+    return "## Comparisons\n\n" + _rows(("of", "with", "rule"), [
+        ("numbers", "numbers", "by value: 1 is 1.0"),
+        ("texts", "texts", "in composed form (NFC), without invisible signs at the ends "
+                           "(zero-width signs, direction marks, byte order mark); letter case and "
+                           "space count"),
+        ("times", "times, or text that tells one", "the moment, whatever the zone"),
+        ("true, false", "themselves", "equal or not; they have no order"),
+        ("null", "null", "equal; nothing is less or more than null, nor `<=` it"),
+        ("lists, mappings", "their like", "equal when what they hold is; they have no order"),
+        ("anything", "another kind", "never equal; `<` is an error: write number(x) or text(x)")
+    ]) + ("\n\n`==`, `!=`, `in`, `contains`, `overlaps`, `unique`, the keys of gates, the pairs of "
+          "`match` and the `choices` of inputs follow it; `matches` sees the text in this form. "
+          "`contains`, `glob` and `words` ignore letter case as well.")
 
 
 def _tests() -> str:

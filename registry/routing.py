@@ -149,12 +149,13 @@ def _verdict(verdict: dict[str, Any], passage: gates.Passage | None) -> dict[str
     if verdict["result"] != "matched" or passage is None or passage.said is None:
         return verdict
     said = passage.said
+    notes = passage.wish.notes if passage.wish is not None else ()
     if said.kind == "refuse":
-        return {**verdict, "result": said.result, "clause": said.clause}
+        return {**verdict, "result": said.result, "clause": "; ".join((said.clause, *notes))}
     if said.kind == "join":
-        return {**verdict, "result": "joined", "clause": "debounce: part of a burst",
-                "run_id": passage.run_id}
-    return {**verdict, "run_id": passage.run_id}
+        return {**verdict, "result": "joined", "run_id": passage.run_id,
+                "clause": "; ".join(("debounce: part of a burst", *notes))}
+    return {**verdict, "run_id": passage.run_id, "clause": "; ".join(notes)}
 
 
 def _follow_up(events: list[Event]) -> None:

@@ -8,7 +8,7 @@ from events import notify
 from events.models import Event
 from omni import failpoints
 from omni.errors import InvalidWorkflow
-from registry import journal, matching, queue, scope, waits
+from registry import bursts, journal, matching, queue, scope, waits
 from registry.contract import Ended, Suspended
 from registry.execution import Execution
 from registry.hands import RunHands
@@ -51,14 +51,34 @@ def _prepare(run: Run, claim: queue.Claim) -> Execution | Ended:
     except InvalidWorkflow as exc:
         return Ended("failed", f"version {run.version.number} does not compile: {exc.message}",
                      "invalid_workflow")
-    values = scope.of_run(run, attempt=claim.token)
-    values["vars"] = dict(definition.vars.render(values) or {})
     resumed = claim.token > 1 or run.rerun_of_id is not None
+    recorded = journal.recorded(run) if resumed else {}
+    waited = waits.of_run(run.pk) if resumed else {}
+    burst = _burst(run, begins=not (recorded or waited)) if run.batch else []
+    if isinstance(burst, Ended):
+        return burst
+    values = scope.of_run(run, burst=burst, attempt=claim.token)
+    values["vars"] = dict(definition.vars.render(values) or {})
     return Execution(
-        definition=definition, scope=values, hands=RunHands(run, claim),
-        recorded=journal.recorded(run) if resumed else {},
-        waits=waits.of_run(run.pk) if resumed else {}, progress=dict(run.progress),
-        careful=claim.deaths > 0)
+        definition=definition, scope=values, hands=RunHands(run, claim), recorded=recorded,
+        waits=waited, progress=dict(run.progress), careful=claim.deaths > 0)
+
+
+def _burst(run: Run, *, begins: bool) -> list[Event] | Ended:
+    """The burst of a run as it is now; the run is about the last message that is still there.
+
+    A run that has begun goes on with its event, whatever was deleted since.
+    """
+    burst = bursts.read(run.batch, known=run.event)
+    if not burst:
+        return [run.event] if not begins else Ended(
+            "ignored", "every message of the burst was deleted before the run began", "deleted")
+    if begins and burst[-1].pk != run.event_id:
+        run.event = burst[-1]
+        run.event.instance = run.instance
+        if not run.replay_no:  # the event of a rerun names what was done again
+            Run.objects.filter(pk=run.pk).update(event_id=run.event_id)
+    return burst
 
 
 def _load(run_id: int) -> Run:

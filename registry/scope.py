@@ -3,7 +3,7 @@
 The names are those of `registry.names`; a test holds the two together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -29,12 +29,15 @@ def of_event(event: Event, *, inputs: Mapping[str, Any] | None = None) -> Lazy:
     }, inputs=dict(inputs or {}))
 
 
-def of_run(run: Run, *, attempt: int = 1, dry_run: bool = False) -> Lazy:
+def of_run(run: Run, *, burst: Sequence[Event] = (), attempt: int = 1,
+           dry_run: bool = False) -> Lazy:
     """The roots its steps can read; `vars` is filled by the caller, `now` is the run's beginning.
+
+    burst: its events, as `bursts.read` gives them; without it the event alone.
     """
     values = of_event(run.event, inputs=run.inputs)
-    if run.batch:
-        values["event"] = event_view(run.event, batch=run.batch)
+    if burst:
+        values["event"] = event_view(run.event, burst=lambda: burst)
     values["steps"], values["vars"] = {}, {}
     values["run"] = {"id": run.pk, "workflow": run.workflow.slug, "attempt": attempt,
                      "version": run.version.number, "replay": run.replay_no,
@@ -43,19 +46,17 @@ def of_run(run: Run, *, attempt: int = 1, dry_run: bool = False) -> Lazy:
     return values
 
 
-def event_view(event: Event, *, batch: Sequence[int] = ()) -> Lazy:
+def event_view(event: Event, *, burst: Callable[[], Sequence[Event]] | None = None) -> Lazy:
     """Every column by its name, the attachments, and what is derived from them.
 
-    batch: ids of the events of a burst, oldest first.
+    burst: gives the events of its burst, oldest first; it is asked once, when they are read.
     """
-    burst: list[Event] = []
+    found: Sequence[Event] = ()
 
-    def events() -> list[Event]:
-        if not burst:
-            rows = Event.objects.in_bulk([id for id in batch if id != event.pk])
-            rows[event.pk] = event
-            burst.extend(rows[id] for id in (batch or [event.pk]) if id in rows)
-        return burst
+    def events() -> Sequence[Event]:
+        nonlocal found
+        found = found or (burst() if burst is not None else [event])
+        return found
 
     files: list[dict[str, Any]] | None = None
 

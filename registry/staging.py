@@ -11,7 +11,7 @@ from connections.models import Instance
 from events.models import Attachment, Contact, Conversation, Event
 from omni.errors import InvalidInput
 from omni.yamlmarks import Document
-from registry import fixtures, grammar, scope
+from registry import bursts, fixtures, grammar, scope
 from registry.lazy import Lazy
 from registry.structure import WorkflowReader
 from registry.values import to_time
@@ -37,7 +37,9 @@ class Staged:
         values = scope.of_event(self.event, inputs=inputs)
         values["now"] = now
         if self.batch:
-            values["event"] = scope.event_view(self.event, batch=self.batch)
+            values["event"] = scope.event_view(
+                self.event, burst=lambda: bursts.read(self.batch, known=self.event)
+                or [self.event])
         if self.people is not None:
             values["contact"] = Lazy({}, **self.people)
         return values

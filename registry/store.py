@@ -312,7 +312,7 @@ def _check_inputs(version: WorkflowVersion | None, given: dict[str, Any], *, com
                   others: dict[str, Any]) -> None:
     if version is None:
         return
-    definition = document.parse(version.text)
+    definition = document.parse(version.text, published=True)
     by_hand = all(trigger.manual for trigger in definition.triggers)  # then they come at the start
     wrong = check_values(definition.inputs, given, complete=complete and not by_hand,
                          others=others)

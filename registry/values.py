@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from omni.errors import InvalidInput
@@ -26,6 +26,15 @@ _KINDS: tuple[tuple[Any, str], ...] = (
     (list | tuple, "a list"), (Mapping, "a mapping"))
 
 
+def is_nothing(value: Any) -> bool:
+    """Null, an empty text, or a list or mapping that holds nothing else: no name for anything."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(is_nothing(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return bool(value) and all(is_nothing(item) for item in value)
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def to_text(value: Any) -> str:
     """How a value looks inside mixed text; null is ""."""
     if isinstance(value, str):
@@ -46,18 +55,27 @@ def plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
-def to_time(value: Any) -> datetime | None:
-    """An aware time from a time or ISO text; null stays null. Without a zone it is UTC."""
+def to_time(value: Any, *, local: tzinfo = UTC) -> datetime | None:
+    """An aware time from a time or ISO text; null stays null.
+
+    local: where a text without an offset is meant.
+    """
     if value is None:
         return None
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value)
+            value = datetime.fromisoformat(value.strip())
         except ValueError:
             raise InvalidInput(f"'{value[:40]}' is not a time") from None
     if not isinstance(value, datetime):
         raise InvalidInput(f"needs a time, not {describe(value)}")
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return value if value.tzinfo else value.replace(tzinfo=local)
+
+
+def to_moment(value: Any) -> datetime | None:
+    """As to_time, in UTC: Python compares times of one zone by their wall clocks."""
+    time = to_time(value)
+    return None if time is None else time.astimezone(UTC)
 
 
 def need_text(value: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from registry.event_types import fits_type
 from registry.expressions import Expression, ExpressionError, compile_expression
 from registry.lazy import Lazy
+from registry.sameness import canonical
 from registry.values import plain
 
 FIELDS = {  # short names of columns
@@ -64,7 +65,8 @@ def pairs_digest(pairs: Mapping[str, Any]) -> tuple[str, str]:
     names = sorted(pairs)
     if any(pairs[name] is None for name in names):
         return ",".join(names), NEVER
-    said = json.dumps([[name, pairs[name]] for name in names], sort_keys=True, default=_written)
+    said = json.dumps([[name, canonical(pairs[name])] for name in names], sort_keys=True,
+                      default=_written)
     return ",".join(names), hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
@@ -73,9 +75,12 @@ def pairs_of(event: Mapping[str, Any], fields: str) -> dict[str, Any]:
     return {name: _value(event, name) for name in (fields.split(",") if fields else [])}
 
 
-def digest_of(event: Mapping[str, Any], fields: str) -> str:
-    """The digest an event has for a wait that names these fields."""
-    return pairs_digest(pairs_of(event, fields))[1]
+def digest_of(event: Mapping[str, Any], fields: str) -> str | None:
+    """The digest an event has for a wait that names these fields; None when it lacks one of them,
+    because then it fits no such wait.
+    """
+    digest = pairs_digest(pairs_of(event, fields))[1]
+    return None if digest == NEVER else digest
 
 
 def takes(event_types: tuple[str, ...], where: str, facts: Mapping[str, Any],

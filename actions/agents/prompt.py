@@ -27,8 +27,13 @@ def dress(text: str, event: Event, *, name_prefix: bool, quoted_header: bool) ->
 
 
 def session_of(event: Event, instance: Instance) -> str:
-    """`{instance}_{digits}`: one session per chat, so a group shares one."""
+    """`{instance}_{digits}`: one session per chat, so a group shares one.
+
+    What happened nowhere and by nobody has a session of its own.
+    """
     ref = event.conversation_ref or event.provider_actor_ref
+    if not ref:
+        return f"{instance.slug}_event_{event.dedup_key}"
     return f"{instance.slug}_{phones.legacy_digits(ref) or ref}"
 
 

@@ -18,6 +18,8 @@ def debounce(event: Event, params: DebounceParams, context: Context) -> Outcome:
     A burst is one person's messages in one conversation. To answer once after the burst, with all
     its texts, use the workflow's own `debounce` instead.
     """
+    if event.conversation_id is None and not event.provider_actor_ref:
+        return done()  # nobody's and nowhere: it has nothing in common with any other
     burst = (Event.objects.from_actor_of(event).in_conversation_of(event)
              .shortly_before(event, seconds=params.seconds)
              .filter(event_type__in=MESSAGE_KINDS, direction=event.direction))

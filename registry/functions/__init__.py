@@ -4,7 +4,7 @@ A null text gives null, false, "" or an empty list; only `len` and the number fu
 null is not what they need. The time is a name (`now`, recorded with the run), not a function.
 """
 
-from registry.functions import lists, text, times
+from registry.functions import lists, numbers, text, times
 from registry.functions.table import FUNCTIONS, Function
 
-__all__ = ["FUNCTIONS", "Function", "lists", "text", "times"]
+__all__ = ["FUNCTIONS", "Function", "lists", "numbers", "text", "times"]

@@ -2,11 +2,14 @@
 
 import json
 import re
+from math import isfinite
 from typing import Any
+from unicodedata import normalize
 
 from omni.errors import InvalidInput
 from registry import patterns
 from registry.functions.table import function
+from registry.sameness import INVISIBLE, among, comparable, folded
 from registry.values import (
     MAX_ITEMS,
     MAX_TEXT,
@@ -19,6 +22,8 @@ from registry.values import (
 )
 
 _GLOB_INPUT = 10_000
+_TRIMMED = INVISIBLE + "".join(filter(str.isspace, map(chr, range(0x3001))))
+MAX_DEPTH = 24  # levels of JSON that is read
 
 
 @function("lower(text)", least=1)
@@ -35,8 +40,8 @@ def _upper(text: Any) -> str | None:
 
 @function("trim(text)", least=1)
 def _trim(text: Any) -> str | None:
-    """The text without space at both ends."""
-    return None if text is None else need_text(text).strip()
+    """The text without space and invisible signs at both ends."""
+    return None if text is None else need_text(text).strip(_TRIMMED)
 
 
 @function("contains(text, part, …)", least=2, endless=True)
@@ -45,21 +50,23 @@ def _contains(where: Any, *parts: Any) -> bool:
     if where is None:
         return False
     if isinstance(where, list | tuple):
-        return any(part in where for part in parts)
-    text = need_text(where).casefold()
-    return any(part.casefold() in text for part in choices(parts))
+        return any(among(part, where) for part in parts)
+    text = folded(need_text(where))
+    return any(folded(part) in text for part in choices(parts))
 
 
 @function("startswith(text, part, …)", least=2, endless=True)
 def _startswith(text: Any, *parts: Any) -> bool:
     """Whether the text starts with one of the parts."""
-    return text is not None and need_text(text).startswith(tuple(choices(parts)))
+    return text is not None and comparable(need_text(text)).startswith(
+        tuple(map(comparable, choices(parts))))
 
 
 @function("endswith(text, part, …)", least=2, endless=True)
 def _endswith(text: Any, *parts: Any) -> bool:
     """Whether the text ends with one of the parts."""
-    return text is not None and need_text(text).endswith(tuple(choices(parts)))
+    return text is not None and comparable(need_text(text)).endswith(
+        tuple(map(comparable, choices(parts))))
 
 
 @function("matches(text, pattern)", least=2)
@@ -73,8 +80,8 @@ def _glob(text: Any, *globs: Any) -> bool:
     """Whether the whole text fits a pattern with * and ?; letter case is ignored."""
     if text is None:
         return False
-    folded = need_text(text).casefold()
-    return any(glob_fits(folded, glob.casefold()) for glob in choices(globs))
+    text = folded(need_text(text))
+    return any(glob_fits(text, folded(glob)) for glob in choices(globs))
 
 
 def glob_fits(text: str, glob: str) -> bool:
@@ -109,7 +116,7 @@ def _words(text: Any, *words: Any) -> bool:
 
 
 def _letters(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
+    return re.findall(r"\w+", folded(text))
 
 
 @function("replace(text, old, new)", least=3)
@@ -118,6 +125,8 @@ def _replace(text: Any, old: Any, new: Any) -> str | None:
     if text is None:
         return None
     text, old, new = need_text(text), need_text(old), need_text(new)
+    if old not in text:
+        text, old = normalize("NFC", text), normalize("NFC", old)
     if len(text) + text.count(old) * len(new) > MAX_TEXT * 2:
         raise InvalidInput("the text is longer than 64 KB")
     return limited(text.replace(old, new)) if old else text
@@ -160,5 +169,37 @@ def _as_text(value: Any) -> str:
 
 @function("json(value)", least=1)
 def _json(value: Any) -> str:
-    """Any value as JSON text."""
+    """Any value as JSON text; parse_json reads it again."""
     return limited(json.dumps(value, ensure_ascii=False, default=plain))
+
+
+@function("parse_json(text)", least=1)
+def _parse_json(text: Any) -> Any:
+    """What a JSON text holds, null when it is no JSON; at most 64 K characters and 24 levels."""
+    if text is None:
+        return None
+    try:
+        value = json.loads(limited(need_text(text)).strip(_TRIMMED), parse_constant=_no_number,
+                           parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    if _is_deeper(value, MAX_DEPTH):
+        raise InvalidInput(f"the JSON has more than {MAX_DEPTH} levels")
+    return value
+
+
+def _no_number(word: str) -> Any:
+    """NaN and Infinity are Python's, not JSON's (RFC 8259, section 6)."""
+    raise ValueError(word)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if isfinite(number) else _no_number(digits)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)

@@ -1,15 +1,17 @@
-"""Functions on times: aware times, or ISO text with or without a zone (then UTC)."""
+"""Functions on times: aware times, or ISO text with or without an offset (then UTC, or the zone
+that `time` is given)."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from omni.errors import InvalidInput
 from registry.functions.table import function
-from registry.values import need_number, need_text, to_time
+from registry.values import need_number, need_text, to_moment, to_time
 
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(:[0-9]{2})?", re.ASCII)
 _HOURS = re.compile(r"([0-9]{1,2}):([0-9]{2})-([0-9]{1,2}):([0-9]{2})", re.ASCII)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -24,8 +26,14 @@ def zone(name: str) -> ZoneInfo:
                            "America/Sao_Paulo") from None
 
 
+def is_clock(text: Any) -> bool:
+    """Whether a text is a time of day, like 09:00."""
+    found = _CLOCK.fullmatch(text.strip()) if isinstance(text, str) else None
+    return found is not None and int(found[1]) < 24 and int(found[2]) < 60
+
+
 def _seconds(now: Any, then: Any) -> float | None:
-    start, end = to_time(then), to_time(now)
+    start, end = to_moment(then), to_moment(now)
     if start is None or end is None:
         return None
     return (end - start).total_seconds()
@@ -71,24 +79,49 @@ def _seconds_between(earlier: Any, later: Any) -> float | None:
     return _seconds(later, earlier)
 
 
-@function("time(text)", least=1)
-def _time(value: Any) -> datetime | None:
-    """The time an ISO text names."""
-    return to_time(value)
+@function("time(text, zone)", least=1, most=2, uses_now=True)
+def _time(now: Any, value: Any, name: Any = "UTC") -> datetime | None:
+    """The time an ISO text names, or '09:00' today; without an offset it is local in the zone."""
+    place = zone(need_text(name))
+    if isinstance(value, str):
+        value = _local_text(value.strip(), now, place)
+    moment = to_time(value)
+    return None if moment is None else moment.astimezone(place)
+
+
+def _local_text(text: str, now: Any, place: ZoneInfo) -> datetime:
+    """A text without an offset as wall time of a zone.
+
+    A time the clocks skip is as much later as they were put forward (02:30 is 03:30); one that
+    comes twice is the first. Source: PEP 495, fold=0.
+    """
+    if _CLOCK.fullmatch(text):
+        today = to_time(now)
+        if today is None:
+            raise InvalidInput("there is no date to go with the time of day")
+        hours, _, rest = text.partition(":")
+        text = f"{today.astimezone(place).date().isoformat()}T{hours:0>2}:{rest}"
+    moment = to_time(text, local=place)
+    assert moment is not None  # of a text
+    return moment.astimezone(UTC)
 
 
 @function("add_seconds(time, seconds)", least=2)
 def _add_seconds(time: Any, seconds: Any) -> datetime | None:
     """The time so many seconds later."""
-    moment = to_time(time)
-    return None if moment is None else moment + timedelta(seconds=need_number(seconds))
+    return _later(time, timedelta(seconds=need_number(seconds)))
 
 
 @function("add_hours(time, hours)", least=2)
 def _add_hours(time: Any, hours: Any) -> datetime | None:
     """The time so many hours later."""
+    return _later(time, timedelta(hours=need_number(hours)))
+
+
+def _later(time: Any, by: timedelta) -> datetime | None:
+    """So much real time later, in the time's own zone."""
     moment = to_time(time)
-    return None if moment is None else moment + timedelta(hours=need_number(hours))
+    return None if moment is None else (moment.astimezone(UTC) + by).astimezone(moment.tzinfo)
 
 
 @function("hour(time, zone)", least=1, most=2)

@@ -9,7 +9,8 @@ class RoutingDecision(models.Model):
     """What matching said about one event. Written by `registry.routing` only.
 
     considered: [{workflow, version, binding, result, clause, run_id}]; result is matched,
-    suppressed (another took the claim), condition (clause says which), type, error.
+    suppressed (another took the claim), condition (clause says which), type, error, or what a
+    gate said. The clause of a match tells which gates had no key to count by.
     """
 
     event = models.OneToOneField("events.Event", on_delete=models.CASCADE, primary_key=True,

@@ -125,10 +125,11 @@ def test_burst_is_one_run_that_sees_all_its_events(shop, clock, probe):
     switch_on(GATED.format(gate="debounce: {quiet: 6s, max: 45s}").replace(
         "{stop: done}", '{uses: custom.look, with: {say: "${{ event.batch_text }}/'
         '${{ event.text }}/${{ len(event.batch) }}"}}'))
-    events = [come(shop, text=text) for text in ("one", "two")]
+    place = make_conversation(shop)
+    events = [come(shop, text=text, conversation=place) for text in ("one", "two")]
     routing.route()
     clock.forward(seconds=4)
-    events.append(come(shop, text="three"))
+    events.append(come(shop, text="three", conversation=place))
     routing.route()
     work()
     early = list(probe.calls)
@@ -153,10 +154,11 @@ def test_bursts_of_different_keys_do_not_mix(shop):
 
 def test_publishing_during_a_burst_changes_nothing_for_it(shop, clock):
     gated("debounce: {quiet: 6s}")
-    come(shop)
+    place = make_conversation(shop)
+    come(shop, conversation=place)
     routing.route()
     make_workflow(GATED.format(gate="debounce: {quiet: 9s}\npriority: 8"))
-    come(shop)
+    come(shop, conversation=place)
     routing.route()
 
     assert [run.version.number for run in Run.objects.all()] == [1]
@@ -164,15 +166,78 @@ def test_publishing_during_a_burst_changes_nothing_for_it(shop, clock):
 
 def test_event_after_the_burst_begins_another(shop, clock):
     gated("debounce: {quiet: 6s}")
-    come(shop)
+    place = make_conversation(shop)
+    come(shop, conversation=place)
     routing.route()
     clock.forward(seconds=7)
     work()
-    come(shop)
+    come(shop, conversation=place)
 
     routing.route()
 
     assert list(Run.objects.order_by("id").values_list("state", flat=True)) == ["done", "waiting"]
+
+
+def test_event_that_comes_while_the_run_of_a_burst_sleeps_begins_another(shop, clock):
+    switch_on(GATED.format(gate="debounce: {quiet: 6s}").replace(
+        "{stop: done}", "{wait: 1h}, {stop: done}"))
+    place = make_conversation(shop)
+    come(shop, conversation=place)
+    routing.route()
+    clock.forward(seconds=7)
+    work()
+    late = come(shop, conversation=place)
+
+    routing.route()
+
+    assert verdict(late) == "matched" and Run.objects.count() == 2
+
+
+@pytest.mark.parametrize("gate", ["debounce: {quiet: 6s}",
+                                  "debounce: {quiet: 6s, key: event.sender_name}"])
+def test_bursts_of_two_accounts_do_not_mix(shop, gate):
+    gated(gate)
+    for account in (shop, make_instance("other")):
+        come(account, sender_name="ana", conversation=make_conversation(account))
+
+    routing.route()
+
+    assert [len(run.batch) for run in Run.objects.all()] == [1, 1]
+
+
+@pytest.mark.parametrize(("gate", "passed"), [
+    ("once: {key: event.sender_name}", "matched"),
+    ("throttle: {limit: 1, per: 1m, mode: drop, key: event.sender_name}", "matched"),
+    ("concurrency: {limit: 1, mode: skip, key: event.sender_name}", "matched"),
+    ("debounce: {quiet: 6s, key: event.sender_name}", "matched")])
+def test_long_keys_that_begin_alike_stay_apart(shop, gate, passed):
+    gated(gate)
+    events = [come(shop, sender_name="a" * 300 + last) for last in ("b", "c")]
+
+    routing.route()
+
+    assert [verdict(event) for event in events] == [passed, passed]
+
+
+@pytest.mark.parametrize("value", ["null", "''", "' '", "[null, null]", "event.content.order",
+                                   "[event.content.order, '']"])
+def test_key_that_names_nothing_counts_no_two_events_together(shop, value):
+    gated(f'once: {{key: "{value}"}}')
+    events = [come(shop), come(shop)]
+
+    routing.route()
+
+    assert [verdict(event) for event in events] == ["matched", "matched"]
+
+
+@pytest.mark.parametrize("value", ["0", "false", "[]", "[null, 'a']", "'a'"])
+def test_key_that_is_little_is_a_key(shop, value):
+    gated(f'once: {{key: "{value}"}}')
+    events = [come(shop), come(shop)]
+
+    routing.route()
+
+    assert [verdict(event) for event in events] == ["matched", "once"]
 
 
 def test_once_is_counted_from_runs(shop, clock):
@@ -212,8 +277,8 @@ def test_throttle_that_drops_says_so(shop):
 
 
 def test_key_that_cannot_be_computed_refuses_with_its_reason(shop):
-    gated("once: {key: event.text + 1}")
-    event = come(shop, text="a")
+    gated("once: {key: len(event.subject)}")
+    event = come(shop)
 
     routing.route()
 

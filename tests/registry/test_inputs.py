@@ -28,6 +28,12 @@ DO_NOT = {
 CHOICES = {"choice": ("x", 3)}
 
 
+def test_choice_is_the_same_however_it_was_typed():
+    one = Input("it", "choice", choices=("caf\u00e9",))
+
+    assert wrong_value(one, "\u200ecafe\u0301") == ""
+
+
 def declared(kind, **fields):
     return Input("it", kind, choices=CHOICES.get(kind, ()), **fields)
 

@@ -79,20 +79,20 @@ def test_trigger_of_another_place_says_no(shop, trigger, clause):
 
 
 def test_condition_that_cannot_be_computed_is_the_answer_of_its_workflow_only(shop):
-    switch_on(flow("broken", where="event.text + 1 == 2"))
+    switch_on(flow("broken", where="event.content.a + 1 == 2"))
     switch_on(flow("greet"))
 
-    decision = match(shop)
+    decision = match(shop, content={"a": "x"})
 
     assert verdicts(decision)["broken"][0] == "error"
     assert [effective.slug for effective in decision.matches] == ["greet"]
 
 
 def test_error_in_a_chain_names_the_whole_condition(shop):
-    switch_on(flow("broken", where="event.text and event.text + 1 == 2"))
+    switch_on(flow("broken", where="event.text and event.content.a + 1 == 2"))
 
-    assert verdicts(match(shop)) == {"broken": (
-        "error", "cannot calculate text + a number in `event.text and event.text + 1 == 2`")}
+    assert verdicts(match(shop, content={"a": "x"})) == {"broken": (
+        "error", "cannot calculate text + a number in `event.text and event.content.a + 1 == 2`")}
 
 
 def test_condition_can_ask_for_place_and_person(shop):

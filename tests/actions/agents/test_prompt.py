@@ -1,7 +1,7 @@
 import pytest
 
 from actions.agents import prompt
-from tests.factories import make_instance
+from tests.factories import make_event, make_instance
 
 
 @pytest.mark.parametrize(("text", "media_kind", "said"), [
@@ -49,3 +49,9 @@ def test_session_is_the_instance_and_the_digits_of_the_chat(say, instance, ref, 
 
 def test_session_names_the_instance_that_answers(say):
     assert prompt.session_of(say(), make_instance("other")) == "other_5511988887777"
+
+
+def test_what_happened_nowhere_and_by_nobody_has_a_session_of_its_own(instance):
+    events = [make_event(instance), make_event(instance)]
+
+    assert len({prompt.session_of(event, instance) for event in events}) == 2

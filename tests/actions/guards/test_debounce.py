@@ -25,6 +25,13 @@ def test_messages_of_the_same_moment_are_one_burst(say, context):
     assert (check(first, context), check(second, context)) == ("done", "stopped")
 
 
+def test_what_happened_nowhere_and_by_nobody_is_no_burst(say, context):
+    facts = {"conversation": None, "conversation_ref": "", "provider_actor_ref": ""}
+    first, second = say(occurred_at=NOW, **facts), say(occurred_at=NOW, **facts)
+
+    assert (check(first, context), check(second, context)) == ("done", "done")
+
+
 def test_message_after_the_quiet_time_passes(say, context):
     say(occurred_at=NOW)
     later = say(occurred_at=NOW + timedelta(seconds=6))
