@@ -42,13 +42,17 @@ ON CONFLICT (instance_id, ref) DO NOTHING
 """
 _RETITLE = """
 UPDATE omni_conversations c SET title = w.title
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, title text)
-WHERE c.id = w.id AND c.title <> w.title
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, title text)
+      JOIN omni_conversations held ON held.id = w.id AND held.title <> w.title
+      ORDER BY held.id FOR NO KEY UPDATE OF held) w
+WHERE c.id = w.id
 """
 _FILL_KIND = """
 UPDATE omni_conversations c SET kind = w.kind
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, kind text)
-WHERE c.id = w.id AND c.kind = ''
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, kind text)
+      JOIN omni_conversations held ON held.id = w.id AND held.kind = ''
+      ORDER BY held.id FOR NO KEY UPDATE OF held) w
+WHERE c.id = w.id
 """
 
 _known: dict[Key, int] = {}
