@@ -5,10 +5,10 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from connections.models import by_id
-from events import deliver, limits, notify, state
+from events import derive, limits, notify
 from events.models import Conversation, Event
 from omni import failpoints
 from registry import alerts, endings, gates, matching, queue, waits
@@ -17,26 +17,10 @@ from registry.models import RoutingDecision
 logger = logging.getLogger("omni.registry")
 BATCH = 100
 _UNROUTED = """
-SELECT * FROM omni_events WHERE routed_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+SELECT * FROM omni_events WHERE routed_at IS NULL ORDER BY id LIMIT %s
+FOR NO KEY UPDATE SKIP LOCKED
 """
 _PLACES = "SELECT * FROM omni_conversations WHERE id = ANY(%s::bigint[])"
-_LINK_TARGETS = """
-UPDATE omni_events e SET target_event_id = t.id,
-    conversation_id = coalesce(e.conversation_id, t.conversation_id),
-    contact_id = coalesce(e.contact_id, t.contact_id)
-FROM omni_events t
-WHERE e.id = ANY(%s) AND e.target_event_id IS NULL AND e.target_message_id IS NOT NULL
-  AND t.instance_id = e.instance_id AND t.provider_message_id = e.target_message_id
-  AND t.event_type LIKE 'message.%%' AND t.id <> e.id
-"""
-_LINK_EARLIER = """
-UPDATE omni_events e SET target_event_id = t.id,
-    conversation_id = coalesce(e.conversation_id, t.conversation_id),
-    contact_id = coalesce(e.contact_id, t.contact_id)
-FROM omni_events t
-WHERE t.id = ANY(%s) AND t.event_type LIKE 'message.%%' AND e.instance_id = t.instance_id
-  AND e.target_message_id = t.provider_message_id AND e.target_event_id IS NULL AND e.id <> t.id
-"""
 
 
 def route(limit: int = BATCH) -> int:
@@ -74,9 +58,9 @@ def _route(limit: int, *, careful: bool) -> int:
             [_row(event, decision, passages, now) for event, decision in decisions],
             ignore_conflicts=True)
         Event.objects.filter(pk__in=[event.pk for event in events]).update(routed_at=now)
-        _follow_up(events)
-        failpoints.hit("route.precommit")
         endings.cancel(passed.restarted, reason="restarted by a newer event", code="restarted")
+        derive.derive(events)  # last: nothing else is locked while messages are held
+        failpoints.hit("route.precommit")
     _tell(passages, passed)
     return len(events)
 
@@ -145,24 +129,3 @@ def _verdict(verdict: dict[str, Any], passage: gates.Passage | None) -> dict[str
         return {**verdict, "result": "joined", "clause": "debounce: part of a burst",
                 "run_id": passage.run_id}
     return {**verdict, "run_id": passage.run_id}
-
-
-def _follow_up(events: list[Event]) -> None:
-    """What is derived from new events: message state, links to targets, settled sends."""
-    try:
-        with transaction.atomic():
-            targeted = [event.pk for event in events if event.target_message_id]
-            if targeted:
-                with connection.cursor() as cursor:
-                    cursor.execute(_LINK_TARGETS, [targeted])
-            messages = [event.pk for event in events if event.provider_message_id]
-            if messages:
-                with connection.cursor() as cursor:
-                    cursor.execute(_LINK_EARLIER, [messages])
-            for event in events:
-                if event.direction == "outbound" and event.source != "api":
-                    deliver.confirm_from_echo(event)
-            state.apply(events)
-    except Exception:  # around a task: derived rows can be rebuilt, routing must go on
-        logger.exception("Derived rows were not brought up to date.",
-                         extra={"first_event": events[0].pk, "events": len(events)})
