@@ -103,7 +103,7 @@ class EventAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
     fieldsets = [
         (None, {"fields": [("event_type", "provider_event_type", "direction", "source"),
                            ("instance", "provider", "subject", "state"), "text",
-                           ("occurred", "received", "routed")]}),
+                           ("occurred", "received", "routed"), "derived"]}),
         ("Who and where", {"fields": [
             ("sender_name", "provider_actor_ref", "contact_link", "contact_handle"),
             ("conversation_link", "conversation_ref", "thread_ref"),
@@ -118,15 +118,16 @@ class EventAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
             ("occurred_at_source", "provider_sequence", "schema_version"),
             "context_shown", "metadata_shown"], "classes": ["collapse"]}),
     ]
-    readonly_fields = ["occurred", "received", "routed", "contact_link",
+    readonly_fields = ["occurred", "received", "routed", "derived", "contact_link",
                        "conversation_link", "target_link", "content_shown", "raw_link",
                        "caused_by_link", "context_shown", "metadata_shown"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)
         if request.resolver_match and request.resolver_match.url_name.endswith("_change"):
-            return rows.select_related("instance", "contact", "conversation",
-                                       "routing_decision").defer("instance__credentials")
+            return rows.select_related(
+                "instance", "contact", "conversation", "routing_decision", "underived").defer(
+                    "instance__credentials")
         return rows.defer("content", "context", "provider_metadata", "instance__credentials")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, words: str) -> tuple:
@@ -151,6 +152,14 @@ class EventAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
     @admin.display(description="routed")
     def routed(self, event: Event) -> str:
         return moment(event.routed_at)
+
+    @admin.display(description="state of message and links")
+    def derived(self, event: Event) -> str:
+        mark = getattr(event, "underived", None)
+        if mark is None:
+            return "up to date" if event.routed_at and event.state != "not_routed" else "-"
+        return format_html("not up to date: {} (tries: {}; next: {})", mark.error, mark.tries,
+                           moment(mark.next_try))
 
     @admin.display(description="type")
     def kind(self, event: Event) -> str:

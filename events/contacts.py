@@ -53,8 +53,10 @@ ON CONFLICT DO NOTHING
 """
 _FILL_NAME = """
 UPDATE omni_contacts c SET name = w.name
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, name text, was text)
-WHERE c.id = w.id AND c.name = w.was AND NOT c.name_by_hand
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, name text, was text)
+      JOIN omni_contacts held ON held.id = w.id AND held.name = w.was AND NOT held.name_by_hand
+      ORDER BY held.id FOR NO KEY UPDATE OF held) w
+WHERE c.id = w.id
 """
 
 _known: dict[Key, tuple[int, int]] = {}  # key -> handle id, contact id

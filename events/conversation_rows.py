@@ -1,4 +1,7 @@
-"""The statements on `omni_conversations` and its aliases: one for a whole batch each."""
+"""The statements on `omni_conversations` and its aliases: one for a whole batch each.
+
+Updates hold their rows by id first: which order an UPDATE with a FROM takes is up to the planner.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -45,18 +48,25 @@ ORDER BY t.instance_id, t.provider_message_id, t.id
 """
 _RETITLE = """
 UPDATE omni_conversations c SET title = w.title
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, title text)
-WHERE c.id = w.id AND c.title <> w.title
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, title text)
+      JOIN omni_conversations held ON held.id = w.id AND held.title <> w.title
+      ORDER BY held.id FOR NO KEY UPDATE OF held) w
+WHERE c.id = w.id
 """
 _FILL_KIND = """
 UPDATE omni_conversations c SET kind = w.kind
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, kind text)
-WHERE c.id = w.id AND c.kind = ''
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, kind text)
+      JOIN omni_conversations held ON held.id = w.id AND held.kind = ''
+      ORDER BY held.id FOR NO KEY UPDATE OF held) w
+WHERE c.id = w.id
 """
 _FILL_CONTACT = """
 UPDATE omni_conversations c SET contact_id = w.contact_id
-FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, contact_id bigint)
-WHERE c.id = w.id AND c.contact_id IS NULL AND c.kind IN ('direct', '')
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, contact_id bigint)
+      JOIN omni_conversations held ON held.id = w.id AND held.contact_id IS NULL
+          AND held.kind IN ('direct', '')
+      ORDER BY held.id FOR NO KEY UPDATE OF held) w
+WHERE c.id = w.id
 """
 
 

@@ -51,21 +51,23 @@ class Stored:
 
 @dataclass(slots=True)
 class _Row:
-    """One draft with its place in the batch."""
+    """One draft with its place in the batch. event_id: None when it brought no new event."""
 
     unit: int
     draft: EventDraft
     key: str
     fingerprint: str
     data: dict[str, Any] = field(default_factory=dict)
+    drawn_id: int = 0
     event_id: int | None = None
 
 
 def persist(units: Sequence[Unit]) -> list[Stored]:
     """Store a batch in one transaction; the result has one entry per unit, in order.
 
-    Same key, same content: a duplicate, counted on its archive row. Same key, other content: a
-    revision event of its own key. Raises django.db errors; nothing is stored then.
+    Ids are the order of the units and of the drafts in them. Same key, same content: a duplicate,
+    counted on its archive row. Same key, other content: a revision event of its own key. Raises
+    django.db errors; nothing is stored then.
     """
     for unit in units:
         for draft in unit.drafts:
@@ -145,13 +147,29 @@ def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: conversations.F
     persist(told)
 
 
+# Ids are drawn in the order of arrival, for every draft, so that a revision keeps its place; rows
+# are inserted in the order of their keys, so that two batches never wait for each other. The
+# first id of a batch is drawn when the sort below it is done: a subquery with ORDER BY is not
+# pulled up, and the list of the query around it is evaluated after it.
 _INSERT_EVENTS = f"""
-INSERT INTO omni_events ({", ".join(columns.NAMES)}, schema_version, created_at)
-SELECT {columns.STORED_AS}, {SCHEMA_VERSION}, clock_timestamp()
-FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int)
-ORDER BY n
+WITH drawn AS MATERIALIZED (
+    SELECT nextval('omni_events_id_seq') AS id, a.*
+    FROM (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int) ORDER BY n) a),
+stored AS (
+    INSERT INTO omni_events (id, {", ".join(columns.NAMES)}, schema_version, created_at)
+    SELECT d.id, {columns.STORED_AS}, {SCHEMA_VERSION}, clock_timestamp()
+    FROM drawn d ORDER BY d.instance_id, d.dedup_key COLLATE "C", d.n
+    ON CONFLICT (instance_id, dedup_key) DO NOTHING
+    RETURNING id)
+SELECT drawn.id, stored.id IS NOT NULL FROM drawn LEFT JOIN stored USING (id) ORDER BY drawn.n
+"""
+_INSERT_REVISIONS = f"""
+INSERT INTO omni_events (id, {", ".join(columns.NAMES)}, schema_version, created_at)
+SELECT d.id, {columns.STORED_AS}, {SCHEMA_VERSION}, clock_timestamp()
+FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, id bigint)
+ORDER BY d.instance_id, d.dedup_key COLLATE "C", d.id
 ON CONFLICT (instance_id, dedup_key) DO NOTHING
-RETURNING id, instance_id, dedup_key
+RETURNING id
 """
 _EXISTING = """
 SELECT e.instance_id, e.dedup_key, e.id, e.fingerprint, e.source
@@ -172,9 +190,10 @@ UPDATE omni_events e SET
     raw_id = coalesce(e.raw_id, w.raw_id),
     actor_id = coalesce(e.actor_id, w.actor_id),
     contact_id = coalesce(e.contact_id, w.contact_id)
-FROM jsonb_to_recordset(%s::jsonb)
-     AS w(id bigint, caused_by_id bigint, client_ref text, raw_id bigint, actor_id bigint,
-          contact_id bigint)
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb)
+          AS w(id bigint, caused_by_id bigint, client_ref text, raw_id bigint, actor_id bigint,
+               contact_id bigint)
+      JOIN omni_events held ON held.id = w.id ORDER BY held.id FOR NO KEY UPDATE OF held) w
 WHERE e.id = w.id
 """
 _FILLED = ("caused_by_id", "client_ref", "raw_id", "actor_id", "contact_id")
@@ -192,18 +211,28 @@ def _store_events(units: Sequence[Unit], rows: list[_Row], stored: list[Stored])
 
 
 def _insert(rows: list[_Row]) -> None:
-    """Insert what is new; the first row of a key in the batch gets the id."""
+    """Draw an id for every row and insert those whose key is new: the first of a key in the batch.
+    """
     if not rows:
         return
-    rows_by_key: dict[tuple[int, str], _Row] = {}
-    for row in rows:
-        rows_by_key.setdefault((row.data["instance_id"], row.data["dedup_key"]), row)
-    ordered = sorted(rows_by_key.items(), key=lambda item: item[0])  # no deadlocks between batches
     with connection.cursor() as cursor:
         cursor.execute(_INSERT_EVENTS, [storable_json(
-            [{**row.data, "n": number} for number, (_, row) in enumerate(ordered)])])
-        for event_id, instance_id, key in cursor.fetchall():
-            rows_by_key[(instance_id, key)].event_id = event_id
+            [{**row.data, "n": number} for number, row in enumerate(rows)])])
+        for row, (drawn_id, is_new) in zip(rows, cursor.fetchall(), strict=True):
+            row.drawn_id = drawn_id
+            row.event_id = drawn_id if is_new else None
+
+
+def _insert_revisions(rows: list[_Row]) -> None:
+    """Insert what is new under the ids drawn before."""
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_REVISIONS, [storable_json(
+            [{**row.data, "id": row.drawn_id} for row in rows])])
+        new = {event_id for (event_id,) in cursor.fetchall()}
+    for row in rows:
+        row.event_id = row.drawn_id if row.drawn_id in new else None
 
 
 def _settle(units: Sequence[Unit], losers: list[_Row], stored: list[Stored]) -> None:
@@ -230,7 +259,7 @@ def _settle(units: Sequence[Unit], losers: list[_Row], stored: list[Stored]) -> 
     if fills:
         with connection.cursor() as cursor:
             cursor.execute(_FILL_NULLS, [storable_json(list(fills.values()))])
-    _insert(revisions)
+    _insert_revisions(revisions)
     again = [row for row in revisions if row.event_id is None]
     for row in again:  # this revision is known as well
         stored[row.unit].known_ids.append(row.data["context"]["revision_of"])

@@ -18,6 +18,7 @@ INSERT INTO omni_knocks (hour, address, reason, count, last_at, sample_headers, 
 SELECT date_trunc('hour', now()), k.address, k.reason, k.count, now(), k.headers, k.detail
 FROM jsonb_to_recordset(%s::jsonb)
      AS k(address text, reason text, count int, headers jsonb, detail text)
+ORDER BY k.address COLLATE "C", k.reason
 ON CONFLICT (hour, address, reason) DO UPDATE
 SET count = omni_knocks.count + excluded.count, last_at = now(), detail = excluded.detail
 """

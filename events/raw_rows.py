@@ -27,9 +27,14 @@ JOIN unnest(%s::bytea[]) WITH ORDINALITY AS b(body, n) ON b.n = r.n
 """
 _SEEN_AGAIN = """
 UPDATE omni_raw_payloads p SET deliveries = p.deliveries + w.times, last_seen_at = now()
-FROM jsonb_to_recordset(%s::jsonb) AS w(sha256 text, instance_id bigint, times int)
-WHERE p.id = (SELECT id FROM omni_raw_payloads q WHERE q.sha256 = w.sha256
-              AND q.instance_id = w.instance_id ORDER BY id LIMIT 1)
+FROM (SELECT held.id, held.received_at, w.times
+      FROM jsonb_to_recordset(%s::jsonb) AS w(sha256 text, instance_id bigint, times int)
+      CROSS JOIN LATERAL (
+          SELECT q.id, q.received_at FROM omni_raw_payloads q
+          WHERE q.sha256 = w.sha256 AND q.instance_id = w.instance_id ORDER BY q.id LIMIT 1) first
+      JOIN omni_raw_payloads held ON held.id = first.id AND held.received_at = first.received_at
+      ORDER BY held.id FOR NO KEY UPDATE OF held) w
+WHERE p.id = w.id AND p.received_at = w.received_at
 RETURNING p.id, p.sha256, p.instance_id
 """
 

@@ -1,25 +1,23 @@
 """What messages look like now: folded from their events, in whatever order those arrived.
 
 The fold reads every event about a message and writes one row, so that it can be run again at any
-time (`rebuild`) and two workers at once come to the same end.
+time (`rebuild`). Whoever folds a message holds it (`lock`), so the newest look is what is written.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import connection, transaction
-from django.db.models import Q
-from django.utils import timezone
 
 from connections.envelope import MESSAGE_KINDS
 from events.models import Event, MessageState
+from events.storable import storable_json
 
+LOCK_CLASS = 7_311_944
 Key = tuple[int, str]  # instance id, provider_message_id
 _RANK = {name: rank for rank, name in enumerate(
     ("accepted", "queued", "sent", "delivered", "read", "played"))}
 _FAILED = ("failed", "canceled")
-_READ = ("event_type", "text", "occurred_at", "delivery_status", "error_code", "content",
-         "provider_actor_ref", "provider_message_id", "target_message_id", "direction", "from_me")
 
 
 def of(instance_id: int, message_id: str) -> MessageState | None:
@@ -27,26 +25,53 @@ def of(instance_id: int, message_id: str) -> MessageState | None:
                                        provider_message_id=message_id).first()
 
 
-def apply(events: Iterable[Event]) -> None:
-    """Bring the messages these events are about up to date.
+def messages_of(events: Iterable[Event]) -> set[Key]:
+    """Every message these events introduce or name."""
+    return {(event.instance_id, message_id) for event in events
+            for message_id in (event.provider_message_id, event.target_message_id) if message_id}
+
+
+_LOCK = """
+SELECT pg_advisory_xact_lock(%s, key) FROM (
+    SELECT DISTINCT hashtext(name) AS key FROM unnest(%s::text[]) AS name ORDER BY key) k
+"""
+
+
+def lock(messages: Iterable[Key]) -> None:
+    """Hold these messages until the transaction ends: nobody else folds or links them meanwhile.
+
+    Take all of them at once, as the last locks of a transaction: in one order, so that nobody
+    waits in a circle.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [LOCK_CLASS, [f"{instance_id}:{message_id}"
+                                            for instance_id, message_id in messages]])
+
+
+def apply(events: Iterable[Event]) -> dict[int, str]:
+    """Bring the messages these events are about up to date; they are held until the commit.
 
     A message nothing is known about yet is one insert for the whole batch; only messages that
-    something else was said about are folded.
+    something else was said about are folded. Returns the events that could not be folded, with
+    the reason: {id: reason}.
     """
     events = list(events)
+    messages = messages_of(events)
+    if not messages:
+        return {}
     about = Counter((event.instance_id, message_id) for event in events
                     for message_id in {event.provider_message_id, event.target_message_id}
                     if message_id and _concerns(event, message_id))
     new = [event.pk for event in events
            if event.provider_message_id and event.event_type in MESSAGE_KINDS]
     made: set[Key] = set()
-    if new:
-        with connection.cursor() as cursor:
-            cursor.execute(_INTRODUCE, [new])
-            made = set(cursor.fetchall())
-    keys = {key for key, times in about.items() if times > 1 or key not in made}
-    for instance_id in sorted({key[0] for key in keys}):
-        rebuild(instance_id, [message for owner, message in keys if owner == instance_id])
+    with transaction.atomic(savepoint=False):
+        lock(messages)
+        if new:
+            with connection.cursor() as cursor:
+                cursor.execute(_INTRODUCE, [new])
+                made = set(cursor.fetchall())
+        return _refold(key for key, times in about.items() if times > 1 or key not in made)
 
 
 _INTRODUCE = """
@@ -70,64 +95,111 @@ def _concerns(event: Event, message_id: str) -> bool:
         "", "replies_to", "derived_from")
 
 
-def rebuild(instance_id: int, message_ids: Iterable[str]) -> None:
-    """Fold the listed messages again from their events."""
-    wanted = sorted(set(message_ids))
-    if not wanted:
-        return
-    with transaction.atomic():
-        MessageState.objects.bulk_create(
-            [MessageState(instance_id=instance_id, provider_message_id=message_id)
-             for message_id in wanted], ignore_conflicts=True)
-        rows = {row.provider_message_id: row for row in MessageState.objects.select_for_update()
-                .filter(instance_id=instance_id, provider_message_id__in=wanted)
-                .order_by("provider_message_id")}
-        about: dict[str, list[Event]] = {message_id: [] for message_id in wanted}
-        events = Event.objects.filter(
-            Q(provider_message_id__in=wanted) | Q(target_message_id__in=wanted),
-            instance_id=instance_id).order_by("occurred_at", "id").only("id", "relation",
-                                                                         "instance_id", *_READ)
-        for event in events:
-            for message_id in {event.provider_message_id, event.target_message_id}:
-                if message_id in about and _concerns(event, message_id):
-                    about[message_id].append(event)
-        for message_id, row in rows.items():
-            _fold(row, about[message_id])
-            row.save(update_fields=_WRITTEN)
+def rebuild(instance_id: int, message_ids: Iterable[str]) -> dict[int, str]:
+    """Fold the listed messages again from their events: as `apply`."""
+    messages = {(instance_id, message_id) for message_id in message_ids}
+    with transaction.atomic(savepoint=False):
+        lock(messages)
+        return _refold(messages)
 
 
-_WRITTEN = ("introduced_by", "text", "edit_count", "edited_at", "deleted_at", "pinned",
-            "delivery_status", "error_code", "reactions", "tally", "last_event", "updated_at")
+_ABOUT = """
+WITH w AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS w(instance_id, message_id))
+SELECT id, instance_id, event_type, relation, text, occurred_at, delivery_status, error_code,
+    content, provider_actor_ref, provider_message_id, target_message_id, from_me
+FROM omni_events WHERE id IN (
+    SELECT e.id FROM w JOIN omni_events e
+        ON e.instance_id = w.instance_id AND e.provider_message_id = w.message_id
+    UNION
+    SELECT e.id FROM w JOIN omni_events e
+        ON e.instance_id = w.instance_id AND e.target_message_id = w.message_id)
+ORDER BY occurred_at, id
+"""
+_TYPES = {
+    "instance_id": "bigint", "provider_message_id": "text", "introduced_by_id": "bigint",
+    "text": "text", "edit_count": "int", "edited_at": "timestamptz", "deleted_at": "timestamptz",
+    "pinned": "bool", "delivery_status": "text", "error_code": "text", "reactions": "jsonb",
+    "tally": "jsonb", "last_event_id": "bigint"}
+_WRITE = f"""
+INSERT INTO omni_message_state ({", ".join(_TYPES)}, updated_at)
+SELECT {", ".join(_TYPES)}, clock_timestamp() FROM jsonb_to_recordset(%s::jsonb)
+    AS s({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+ORDER BY instance_id, provider_message_id COLLATE "C"
+ON CONFLICT (instance_id, provider_message_id) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in list(_TYPES)[2:])},
+    updated_at = excluded.updated_at
+"""
 
 
-def _fold(row: MessageState, events: list[Event]) -> None:
+def _refold(messages: Iterable[Key]) -> dict[int, str]:
+    """Look at every event about these messages and write their rows; the caller holds them."""
+    about: dict[Key, list[Event]] = {key: [] for key in sorted(messages)}
+    if not about:
+        return {}
+    for event in Event.objects.raw(_ABOUT, [[key[0] for key in about], [key[1] for key in about]]):
+        for message_id in {event.provider_message_id, event.target_message_id}:
+            events = about.get((event.instance_id, message_id))
+            if events is not None and _concerns(event, message_id):
+                events.append(event)
+    left_out: dict[int, str] = {}
+    lines = []
+    for (instance_id, message_id), events in about.items():
+        row = MessageState(instance_id=instance_id, provider_message_id=message_id)
+        left_out.update(_fold(row, events))
+        lines.append({name: getattr(row, name) for name in _TYPES})
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [storable_json(lines)])
+    return left_out
+
+
+def _fold(row: MessageState, events: Sequence[Event]) -> dict[int, str]:
+    """Make the row what its events say. An event that cannot be folded is left out, with the
+    reason, and what the others say stands.
+    """
+    left_out: dict[int, str] = {}
+    while (bad := _fold_all(row, [event for event in events if event.pk not in left_out])):
+        left_out.update(bad)
+    return left_out
+
+
+def _fold_all(row: MessageState, events: Sequence[Event]) -> dict[int, str]:
+    """Fold from the start; stops at an event that cannot be folded."""
     row.introduced_by = row.text = row.edited_at = row.deleted_at = row.delivery_status = None
     row.error_code, row.edit_count, row.pinned, row.reactions, row.tally = None, 0, False, {}, {}
-    row.updated_at = timezone.now()
     shows_edit = False
     for event in events:
-        kind = event.event_type
-        if event.provider_message_id == row.provider_message_id and not _is_effect(kind):
-            row.introduced_by_id = row.introduced_by_id or event.pk
-            if not shows_edit:
-                row.text = event.text
-            _status(row, event)
-        elif kind == "message.edited":
-            if not (event.content or {}).get("text_hidden"):
-                row.text, shows_edit = event.text, True
-            row.edited_at = event.occurred_at
-            row.edit_count += 1
-        elif kind == "message.deleted":
-            row.deleted_at = row.deleted_at or event.occurred_at
-        elif kind in ("message.pinned", "message.unpinned"):
-            row.pinned = kind == "message.pinned"
-        elif kind in ("message.reaction", "message.reaction_removed"):
-            _react(row.reactions, event)
-        elif kind == "poll.vote":
-            _vote(row.tally, event)
-        elif kind.startswith("message.status."):
-            _status(row, event)
+        try:
+            shows_edit = _add(row, event, shows_edit=shows_edit)
+        except Exception as exc:  # around a task: one event must not keep the others out
+            return {event.pk: f"{type(exc).__name__}: {exc}"}
     row.last_event_id = events[-1].pk if events else None
+    return {}
+
+
+def _add(row: MessageState, event: Event, *, shows_edit: bool) -> bool:
+    """Add what one event says; whether the text is that of an edit by now."""
+    kind = event.event_type
+    if event.provider_message_id == row.provider_message_id and not _is_effect(kind):
+        row.introduced_by_id = row.introduced_by_id or event.pk
+        if not shows_edit:
+            row.text = event.text
+        _status(row, event)
+    elif kind == "message.edited":
+        if not (event.content or {}).get("text_hidden"):
+            row.text, shows_edit = event.text, True
+        row.edited_at = event.occurred_at
+        row.edit_count += 1
+    elif kind == "message.deleted":
+        row.deleted_at = row.deleted_at or event.occurred_at
+    elif kind in ("message.pinned", "message.unpinned"):
+        row.pinned = kind == "message.pinned"
+    elif kind in ("message.reaction", "message.reaction_removed"):
+        _react(row.reactions, event)
+    elif kind == "poll.vote":
+        _vote(row.tally, event)
+    elif kind.startswith("message.status."):
+        _status(row, event)
+    return shows_edit
 
 
 def _is_effect(kind: str) -> bool:

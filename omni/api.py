@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 from rest_framework.views import set_rollback
 
+from omni import horizon
 from omni.errors import (
     InvalidInput,
     InvalidWorkflow,
@@ -162,9 +163,11 @@ class StrictFiltersMixin:
 
 
 class KeysetPagination(BasePagination):
-    """Pages by id, newest first: `?limit=`, `?before=<id>` goes back, `?after=<id>` forward.
+    """Pages by id: `?limit=`; newest first, `?before=<id>` goes back; `?after=<id>` goes forward,
+    oldest first.
 
-    Never counts and never skips rows, so that page 1,000 costs what page 1 costs.
+    Never counts and never skips rows, so that page 1,000 costs what page 1 costs. Forward, a row
+    is shown when no lower id can appear any more, so that who follows meets every row once.
     """
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list:
@@ -173,30 +176,32 @@ class KeysetPagination(BasePagination):
         self.limit = max(1, min(limit or PAGE_SIZE, PAGE_MAX))
         before, after = _number(request, "before"), _number(request, "after")
         if after is not None:
-            page = list(queryset.filter(pk__gt=after).order_by("pk")[:self.limit + 1])
-            self.has_previous = len(page) > self.limit
-            self.page = list(reversed(page[:self.limit]))
-            self.has_next = bool(self.page)
+            settled = horizon.settled(queryset.model)
+            page = list(queryset.filter(pk__gt=after, pk__lte=settled)
+                        .order_by("pk")[:self.limit])
+            self.next = ("after", page[-1].pk) if page else None
+            self.previous = ("before", page[0].pk if page else min(after + 1, _ID_MAX))
         else:
             if before is not None:
                 queryset = queryset.filter(pk__lt=before)
             page = list(queryset.order_by("-pk")[:self.limit + 1])
-            self.has_next = len(page) > self.limit
-            self.has_previous = before is not None and bool(page)
-            self.page = page[:self.limit]
-        return self.page
+            more, page = len(page) > self.limit, page[:self.limit]
+            self.next = ("before", page[-1].pk) if more else None
+            self.previous = ("after", page[0].pk) if before is not None and page else None
+        return page
 
     def get_paginated_response(self, data: list) -> Response:
         return Response({
             "results": data,
-            "next": self._link("before", self.page[-1].pk) if self.has_next else None,
-            "previous": self._link("after", self.page[0].pk) if self.has_previous else None})
+            "next": self._link(self.next), "previous": self._link(self.previous)})
 
-    def _link(self, name: str, value: int) -> str:
+    def _link(self, cursor: tuple[str, int] | None) -> str | None:
+        if cursor is None:
+            return None
         url = self.request.build_absolute_uri()
         for other in ("before", "after"):
             url = remove_query_param(url, other)
-        return replace_query_param(url, name, value)
+        return replace_query_param(url, *cursor)
 
     def get_paginated_response_schema(self, schema: dict) -> dict:
         link = {"type": "string", "format": "uri", "nullable": True}
@@ -207,7 +212,8 @@ class KeysetPagination(BasePagination):
         return [{"name": name, "in": "query", "required": False, "description": text,
                  "schema": {"type": "integer"}} for name, text in (
                      ("limit", f"Rows a page, 1 to {PAGE_MAX}."),
-                     ("before", "Rows older than this id."), ("after", "Rows newer than it."))]
+                     ("before", "Rows older than this id, newest first."),
+                     ("after", "Rows newer than it, oldest first."))]
 
 
 def _number(request: Any, name: str, *, default: int | None = None) -> int | None:

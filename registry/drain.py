@@ -19,7 +19,7 @@ import psycopg
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from events import notify
+from events import derive, notify
 from registry import clockwork, endings, queue, routing, runner, waits
 from registry.execution import Execution
 
@@ -109,6 +109,7 @@ class Drain:
             if now - looked >= LOOK_SECONDS:
                 looked = now
                 endings.sweep()
+                derive.redo()
                 self._look_again()
                 clockwork.tick(queue.now())
             if not self._work_off(todo := queue.todo()):

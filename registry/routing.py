@@ -5,11 +5,10 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
-from connections.envelope import EFFECT_RELATIONS
 from connections.models import by_id
-from events import deliver, limits, notify, state
+from events import derive, limits, notify
 from events.models import Conversation, Event
 from omni import failpoints
 from registry import alerts, endings, gates, matching, queue, waits
@@ -18,33 +17,14 @@ from registry.models import RoutingDecision
 logger = logging.getLogger("omni.registry")
 BATCH = 100
 _UNROUTED = """
-SELECT * FROM omni_events WHERE routed_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+SELECT * FROM omni_events WHERE routed_at IS NULL ORDER BY id LIMIT %s
+FOR NO KEY UPDATE SKIP LOCKED
 """
 _PLACES = """
 SELECT p.id AS filed_as, k.*, ARRAY(SELECT m.id FROM omni_conversations m
     WHERE m.merged_into_id = k.id ORDER BY m.id) AS former_ids
 FROM omni_conversations p JOIN omni_conversations k ON k.id = coalesce(p.merged_into_id, p.id)
 WHERE p.id = ANY(%s::bigint[])
-"""
-_CONVERSATION = f"""CASE WHEN e.relation IN ({", ".join(f"'{one}'" for one in EFFECT_RELATIONS)})
-        THEN coalesce(t.conversation_id, e.conversation_id)
-        ELSE coalesce(e.conversation_id, t.conversation_id) END"""
-_LINK_TARGETS = f"""
-UPDATE omni_events e SET target_event_id = t.id,
-    conversation_id = {_CONVERSATION},
-    contact_id = coalesce(e.contact_id, t.contact_id)
-FROM omni_events t
-WHERE e.id = ANY(%s) AND e.target_event_id IS NULL AND e.target_message_id IS NOT NULL
-  AND t.instance_id = e.instance_id AND t.provider_message_id = e.target_message_id
-  AND t.event_type LIKE 'message.%%' AND t.id <> e.id
-"""
-_LINK_EARLIER = f"""
-UPDATE omni_events e SET target_event_id = t.id,
-    conversation_id = {_CONVERSATION},
-    contact_id = coalesce(e.contact_id, t.contact_id)
-FROM omni_events t
-WHERE t.id = ANY(%s) AND t.event_type LIKE 'message.%%' AND e.instance_id = t.instance_id
-  AND e.target_message_id = t.provider_message_id AND e.target_event_id IS NULL AND e.id <> t.id
 """
 
 
@@ -83,9 +63,9 @@ def _route(limit: int, *, careful: bool) -> int:
             [_row(event, decision, passages, now) for event, decision in decisions],
             ignore_conflicts=True)
         Event.objects.filter(pk__in=[event.pk for event in events]).update(routed_at=now)
-        _follow_up(events)
-        failpoints.hit("route.precommit")
         endings.cancel(passed.restarted, reason="restarted by a newer event", code="restarted")
+        derive.derive(events)  # last: nothing else is locked while messages are held
+        failpoints.hit("route.precommit")
     _tell(passages, passed)
     return len(events)
 
@@ -156,24 +136,3 @@ def _verdict(verdict: dict[str, Any], passage: gates.Passage | None) -> dict[str
         return {**verdict, "result": "joined", "run_id": passage.run_id,
                 "clause": "; ".join(("debounce: part of a burst", *notes))}
     return {**verdict, "run_id": passage.run_id, "clause": "; ".join(notes)}
-
-
-def _follow_up(events: list[Event]) -> None:
-    """What is derived from new events: message state, links to targets, settled sends."""
-    try:
-        with transaction.atomic():
-            targeted = [event.pk for event in events if event.target_message_id]
-            if targeted:
-                with connection.cursor() as cursor:
-                    cursor.execute(_LINK_TARGETS, [targeted])
-            messages = [event.pk for event in events if event.provider_message_id]
-            if messages:
-                with connection.cursor() as cursor:
-                    cursor.execute(_LINK_EARLIER, [messages])
-            for event in events:
-                if event.direction == "outbound" and event.source != "api":
-                    deliver.confirm_from_echo(event)
-            state.apply(events)
-    except Exception:  # around a task: derived rows can be rebuilt, routing must go on
-        logger.exception("Derived rows were not brought up to date.",
-                         extra={"first_event": events[0].pk, "events": len(events)})

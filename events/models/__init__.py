@@ -8,6 +8,7 @@ from events.models.event import Event
 from events.models.message_state import MessageState
 from events.models.outbox import OutboxMessage
 from events.models.raw import Knock, RawPayload
+from events.models.underived import Underived
 
 __all__ = ["Attachment", "Contact", "Conversation", "ConversationAlias", "Event", "EventAction",
-           "Handle", "Knock", "MessageState", "OutboxMessage", "RawPayload"]
+           "Handle", "Knock", "MessageState", "OutboxMessage", "RawPayload", "Underived"]

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from events.admin_raw import preview
-from events.models import Conversation, Event, EventAction, OutboxMessage
+from events.models import Conversation, Event, EventAction, OutboxMessage, Underived
 from omni.audit import AuditEntry
 from tests.admin_world import make_outbox, make_raw, make_world, sign_in
 from tests.factories import make_event, make_instance
@@ -31,6 +31,16 @@ def test_page_of_an_event_tells_why_workflows_ran_or_did_not():
                  "part of a burst", "guard.debounce", "photo.jpg", "hello, edited",
                  "Kept exactly as it arrived", "49123"):
         assert told in text, told
+
+
+def test_page_of_an_event_says_what_could_not_be_derived_and_when_it_is_tried_again():
+    event = make_world().event
+    Underived.objects.create(event=event, error="TypeError: no list", since=timezone.now(),
+                             next_try=timezone.now())
+
+    text = sign_in().get(page(event)).content.decode()
+
+    assert "not up to date: TypeError: no list (tries: 1; next:" in text
 
 
 def test_page_of_an_event_costs_the_same_with_more_steps():

@@ -2,15 +2,19 @@
 
 import base64
 import hashlib
+import threading
+import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
+from events import ingest
 from events.models import Attachment, Conversation, Event, EventAction, RawPayload
 from events.partitions import ensure
 from tests.api_client import client_of
-from tests.factories import make_event, make_instance
+from tests.factories import make_draft, make_event, make_instance, make_unit
 
 pytestmark = pytest.mark.django_db
 EVENTS = "/api/v1/events/"
@@ -81,6 +85,139 @@ def test_pages_follow_each_other_without_gap_or_repetition():
         url = answer.data["next"]
 
     assert seen == sorted(made, reverse=True)
+
+
+def test_pages_after_an_id_go_forward_to_the_newest_row():
+    shop = make_instance()
+    made = [make_event(shop).pk for _ in range(8)]
+    client = client_of("read")
+
+    pages, url = [], f"{EVENTS}?limit=3&after={made[0]}"
+    while url:
+        answer = client.get(url)
+        pages.append(ids(answer))
+        url = answer.data["next"]
+
+    assert pages == [made[1:4], made[4:7], made[7:], []]
+
+
+@pytest.mark.parametrize(("after", "older"), [(1, [1, 0]), (5, [5, 4])],
+                         ids=["some rows", "no rows"])
+def test_previous_of_a_page_after_an_id_goes_back_in_time(after, older):
+    shop = make_instance()
+    made = [make_event(shop).pk for _ in range(6)]
+    client = client_of("read")
+
+    answer = client.get(f"{EVENTS}?limit=2&after={made[after]}")
+
+    assert ids(answer) == made[after + 1:after + 3]
+    assert ids(client.get(answer.data["previous"])) == [made[number] for number in older]
+
+
+def test_previous_of_a_page_before_an_id_goes_forward_again():
+    shop = make_instance()
+    made = [make_event(shop).pk for _ in range(6)]
+    client = client_of("read")
+
+    answer = client.get(f"{EVENTS}?limit=2&before={made[3]}")
+
+    assert ids(answer) == [made[2], made[1]]
+    assert ids(client.get(answer.data["previous"])) == [made[3], made[4]]
+
+
+@pytest.fixture
+def aside():
+    """Run something in a thread with a connection of its own; all have ended after the test."""
+    threads = []
+
+    def begin(work):
+        def run():
+            try:
+                work()
+            finally:
+                connection.close()
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return threads[-1]
+
+    yield begin
+    for thread in threads:
+        thread.join(30)
+
+
+def follow(client, cursor):
+    """Every row after the cursor, page by page."""
+    seen, url = [], f"{EVENTS}?limit=7&after={cursor}"
+    while url:
+        answer = client.get(url)
+        seen += ids(answer)
+        url = answer.data["next"]
+    return seen
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("drawn", ["with the row", "before the row"])
+def test_poller_meets_every_event_once_also_those_that_are_committed_late(aside, drawn):
+    shop = make_instance()
+    client = client_of("read")
+    first = ingest.persist([make_unit(shop, make_draft())])[0].event_ids[0]
+    late, holding, let_go = [], threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            if drawn == "with the row":
+                late.extend(ingest.persist([make_unit(shop, make_draft())])[0].event_ids)
+            else:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT nextval('omni_events_id_seq')")
+                    late.append(cursor.fetchone()[0])
+            holding.set()
+            let_go.wait(30)
+            if drawn == "before the row":
+                make_event(shop, pk=late[0])
+
+    def write():
+        for _ in range(25):
+            ingest.persist([make_unit(shop, make_draft())])
+
+    aside(hold)
+    assert holding.wait(10)
+    writers = [aside(write) for _ in range(3)]
+    seen = follow(client, 0)
+    while any(writer.is_alive() for writer in writers):
+        seen += follow(client, seen[-1])
+    before = list(seen)
+    let_go.set()
+    end = time.monotonic() + 20
+    while len(seen) < 77 and time.monotonic() < end:
+        seen += follow(client, seen[-1])
+
+    assert before == [first]
+    assert seen == list(Event.objects.order_by("id").values_list("pk", flat=True))
+    assert late[0] in seen and len(seen) == 77
+
+
+@pytest.mark.django_db(transaction=True)
+def test_poller_is_not_held_up_by_those_who_write_all_the_time(aside):
+    shop = make_instance()
+    client = client_of("read")
+    over = threading.Event()
+
+    def write():
+        while not over.is_set():
+            ingest.persist([make_unit(shop, make_draft(), make_draft())])
+
+    for _ in range(2):
+        aside(write)
+    seen, end = [], time.monotonic() + 20
+    while len(seen) < 100 and time.monotonic() < end:
+        seen += ids(client.get(f"{EVENTS}?after={seen[-1] if seen else 0}"))
+    over.set()
+
+    assert len(seen) >= 100
+    assert seen == list(Event.objects.filter(pk__lte=seen[-1]).order_by("id").values_list(
+        "pk", flat=True))
 
 
 @pytest.mark.parametrize("rows", [1, 20])

@@ -1,9 +1,11 @@
 """The store: each event once, with its archive row, in one transaction."""
 
 import hashlib
+import threading
+import time
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection, transaction
 
 from connections.envelope import Attachment, Handle
 from events import ingest
@@ -86,6 +88,96 @@ def test_two_contents_of_one_key_in_one_batch_are_event_and_revision(shop):
           make_unit(shop, make_draft("m:1", text="two"), body=b"2"))
 
     assert list(Event.objects.order_by("id").values_list("text", flat=True)) == ["one", "two"]
+
+
+def test_ids_are_the_order_of_delivery_and_item_whatever_the_keys_say(shop):
+    stored = store(make_unit(shop, make_draft("m:c", text="1"), make_draft("m:b", text="2")),
+                   make_unit(shop, make_draft("m:a", text="3"), make_draft("m:B", text="4")))
+
+    assert list(Event.objects.order_by("id").values_list("text", flat=True)) == list("1234")
+    assert [text for one in stored for text in Event.objects.filter(pk__in=one.event_ids)
+            .order_by("id").values_list("text", flat=True)] == list("1234")
+    assert all(one.event_ids == sorted(one.event_ids) for one in stored)
+
+
+def test_ids_of_revisions_are_in_the_order_of_arrival_too(shop):
+    store(make_unit(shop, make_draft("m:z", text="old"), make_draft("m:y", text="old")))
+
+    store(make_unit(shop, make_draft("m:z", text="1")),
+          make_unit(shop, make_draft("m:x", text="2"), make_draft("m:x", text="3")),
+          make_unit(shop, make_draft("m:y", text="4"), make_draft("m:a", text="5")))
+
+    texts = Event.objects.exclude(text="old").order_by("id").values_list("text", flat=True)
+    assert list(texts) == list("12345")
+
+
+def _blocked(pid: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [pid])
+        return cursor.fetchone()[0]
+
+
+def _meanwhile(work):
+    """Run `work` on a connection of its own; the thread, once it waits for this connection."""
+    pids, errors = [], []
+
+    def run():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                pids.append(cursor.fetchone()[0])
+            work()
+        except DatabaseError as exc:
+            errors.append(exc)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    end = time.monotonic() + 10
+    while not (pids and _blocked(pids[0])) and time.monotonic() < end and thread.is_alive():
+        thread.join(0.01)
+    return thread, errors
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("known", [False, True], ids=["new events", "echoes of known events"])
+def test_batches_that_bring_the_same_events_in_another_order_never_wait_in_a_circle(known):
+    shop = make_instance("shop")
+
+    def draft(key):
+        return make_draft(key, direction="outbound", from_me=True,
+                          source="api" if known else "live")
+
+    if known:
+        store(make_unit(shop, draft("m:a"), draft("m:b")))
+    with transaction.atomic():
+        store(make_unit(shop, draft("m:a")))
+        other, errors = _meanwhile(lambda: store(make_unit(shop, draft("m:b"), draft("m:a"))))
+        store(make_unit(shop, draft("m:b")))
+    other.join(10)
+
+    assert errors == [] and not other.is_alive()
+    assert Event.objects.filter(dedup_key__in=["m:a", "m:b"]).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_that_count_the_same_bodies_in_another_order_never_wait_in_a_circle():
+    shop = make_instance("shop")
+    for body in (b"a", b"b"):
+        store(make_unit(shop, make_draft(f"m:{body}"), body=body))
+
+    def again(*bodies):
+        store(*(make_unit(shop, make_draft(f"m:{body}"), body=body) for body in bodies))
+
+    with transaction.atomic():
+        again(b"a")
+        other, errors = _meanwhile(lambda: again(b"b", b"a"))
+        again(b"b")
+    other.join(10)
+
+    assert errors == [] and not other.is_alive()
+    assert set(RawPayload.objects.values_list("deliveries", flat=True)) == {3}
 
 
 def test_same_key_at_two_instances_is_two_events(shop):

@@ -84,3 +84,15 @@ def test_other_instances_are_left_alone():
 def test_unknown_instance_is_refused():
     with pytest.raises(CommandError, match="no instance 'nowhere'"):
         rebuild("--instance", "nowhere")
+
+
+def test_event_that_cannot_be_folded_is_named_and_the_others_count():
+    shop = make_instance()
+    make_talk(shop)
+    odd = make_event(shop, event_type="poll.vote", relation="votes_on", target_message_id="a",
+                     content={"option_ids": 5})
+
+    said = rebuild()
+
+    assert f"shop: event {odd.pk} was left out: TypeError" in said
+    assert state.of(shop.pk, "a").text == "after"

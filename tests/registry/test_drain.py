@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from events.models import MessageState, Underived
 from registry import drain, queue
 from registry.drain import Drain, Work
 from registry.execution import Execution
@@ -70,6 +71,18 @@ def test_new_event_is_routed_and_its_run_is_walked_to_the_end(turn):
     event = make_event(make_instance(), routed_at=None)
 
     assert until(lambda: Run.objects.filter(event=event, state="done").exists())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_could_not_be_derived_is_done_again_without_anything_new(turn):
+    shop = make_instance()
+    message = make_event(shop, provider_message_id="m1", text="hello")
+    Underived.objects.create(event=message, error="deadlock detected", since=timezone.now(),
+                             next_try=timezone.now())
+    turn()
+
+    assert until(lambda: not Underived.objects.exists())
+    assert MessageState.objects.get().text == "hello"
 
 
 @pytest.mark.django_db(transaction=True)

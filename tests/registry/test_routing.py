@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from events import state
 from events.models import Event, MessageState, OutboxMessage
 from registry import routing
 from registry.models import RoutingDecision, Run
@@ -93,7 +94,7 @@ def test_matching_the_database_refuses_is_the_decision_of_its_event_only(shop, m
 
 
 def test_derived_rows_that_fail_do_not_stop_routing(shop, monkeypatch):
-    monkeypatch.setattr(routing.state, "apply", lambda *_: 1 / 0)
+    monkeypatch.setattr(state, "apply", lambda *_: 1 / 0)
     unrouted(shop, provider_message_id="m1")
 
     assert routing.route() == 1

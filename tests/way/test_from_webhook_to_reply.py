@@ -100,6 +100,17 @@ def test_echo_of_the_reply_is_the_event_of_the_reply(client, shop, httpserver):
     assert len(sends(httpserver)) == 1
 
 
+def test_messages_of_one_delivery_are_events_in_their_order(client, shop):
+    body = evolution_text("C1")
+    body["data"] = [evolution_text(name, name)["data"] for name in ("C1", "B2", "A3")]
+
+    answer = post_delivery(client, shop, body)
+
+    names = Event.objects.order_by("id").values_list("provider_message_id", flat=True)
+    assert list(names) == ["C1", "B2", "A3"]
+    assert answer.json()["events"] == sorted(answer.json()["events"])
+
+
 def test_disabled_instance_is_archived_and_not_routed(client, shop, httpserver):
     shop.enabled = False
     shop.save()

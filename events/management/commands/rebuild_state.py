@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from connections.models import Instance
-from events import state
+from events import derive, state
 from events.models import MessageState
 from events.raw_selection import instance_named
 
@@ -39,14 +39,17 @@ class Command(BaseCommand):
         instances = ([instance_named(options["instance"])] if options["instance"]
                      else Instance.objects.order_by("slug"))
         for instance in instances:
-            count = 0
+            count, left_out = 0, {}
             for message_ids in _chunks(instance.pk):
-                state.rebuild(instance.pk, message_ids)
+                left_out |= state.rebuild(instance.pk, message_ids)
                 count += len(message_ids)
             left, _ = MessageState.objects.filter(
                 instance=instance, introduced_by=None, last_event=None).delete()
             self.stdout.write(f"{instance.slug}: {count - left} messages, {left} rows that no "
                               "event speaks of removed")
+            for event_id, reason in sorted(left_out.items()):
+                self.stdout.write(f"{instance.slug}: event {event_id} was left out: {reason}")
+        derive.redo(at_once=True)
 
 
 def _chunks(instance_id: int) -> Iterator[list[str]]:

@@ -5,7 +5,8 @@ import pytest
 from actions.base import Outcome, failed
 from events.models import EventAction
 from registry import journal
-from tests.registry.runs import Crash, advance, crash, output_of
+from registry.models import Wait
+from tests.registry.runs import Crash, advance, crash, forward, output_of
 
 pytestmark = pytest.mark.django_db
 EACH = """
@@ -173,6 +174,7 @@ def test_several_turns_at_a_time_wait_together(start, probe):
 - {uses: custom.look, with: {say: "${{ vars.last }}"}}
 """))
     begun = list(probe.calls)
+    forward(Wait.objects.latest("wake_at").wake_at)  # each turn's wait began at its own moment
     advance(run)
     then = list(probe.calls)
     advance(run)
