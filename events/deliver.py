@@ -64,7 +64,9 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
     message.client_ref = effect_key
     if run_id is not None:
         limits.check(instance_id=instance.pk, recipient=message.to, run_id=run_id,
-                     effect_key=effect_key)
+                     effect_key=effect_key, answers=limits.is_answer(
+                         caused_by, instance_id=instance.pk, recipient=message.to,
+                         conversation_id=conversation.pk if conversation else None))
     account = instance.account()
     adapter = instance.adapter
     request = request_of(message)

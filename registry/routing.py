@@ -68,7 +68,7 @@ def _route(limit: int, *, careful: bool) -> int:
         endings.cancel_by_event(waits.apply(hits))
         for event, decision in decisions:
             if decision.loops and event.event_type != limits.LOOP_STOPPED:
-                alerts.loop_stopped(event, decision.reason)
+                alerts.loop_stopped(event)
         passed = gates.pass_through(passages, now=now)
         RoutingDecision.objects.bulk_create(
             [_row(event, decision, passages, now) for event, decision in decisions],
