@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from connections.models import by_id
-from events import deliver, limits, notify, state
+from events import echoes, limits, notify, state
 from events.models import Conversation, Event
 from omni import failpoints
 from registry import alerts, endings, gates, matching, queue, waits
@@ -16,8 +16,9 @@ from registry.models import RoutingDecision
 
 logger = logging.getLogger("omni.registry")
 BATCH = 100
-_UNROUTED = """
-SELECT * FROM omni_events WHERE routed_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+_UNROUTED = f"""
+SELECT e.* FROM omni_events e WHERE e.routed_at IS NULL AND NOT {echoes.HELD}
+ORDER BY e.id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 _PLACES = "SELECT * FROM omni_conversations WHERE id = ANY(%s::bigint[])"
 _LINK_TARGETS = """
@@ -55,7 +56,7 @@ def _route(limit: int, *, careful: bool) -> int:
     """careful: a savepoint around each matching, because one broke the transaction."""
     failpoints.hit("route.read")
     with transaction.atomic():
-        events = _take(limit)
+        events = _take(limit, careful=careful)
         if not events:
             return 0
         decisions = _decide(events, careful=careful)
@@ -89,8 +90,8 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     endings.look(passed.watches)
 
 
-def _take(limit: int) -> list[Event]:
-    """Lock what is to be routed, with its instance and conversation.
+def _take(limit: int, *, careful: bool) -> list[Event]:
+    """Lock what is to be routed, with its instance and conversation; echoes are known as ours.
 
     Written as SQL because it is asked many times a second: composing the same query through the
     ORM each time cost more than running it. A contact is read when an expression asks for it.
@@ -104,7 +105,7 @@ def _take(limit: int) -> list[Event]:
     for event in events:
         event.instance = instances[event.instance_id]
         event.conversation = places.get(event.conversation_id)
-    return events
+    return echoes.recognize(events, careful=careful)
 
 
 def _decide(events: list[Event], *, careful: bool) -> list[tuple[Event, matching.Decision]]:
@@ -148,7 +149,7 @@ def _verdict(verdict: dict[str, Any], passage: gates.Passage | None) -> dict[str
 
 
 def _follow_up(events: list[Event]) -> None:
-    """What is derived from new events: message state, links to targets, settled sends."""
+    """What is derived from new events: message state, links to targets."""
     try:
         with transaction.atomic():
             targeted = [event.pk for event in events if event.target_message_id]
@@ -159,9 +160,6 @@ def _follow_up(events: list[Event]) -> None:
             if messages:
                 with connection.cursor() as cursor:
                     cursor.execute(_LINK_EARLIER, [messages])
-            for event in events:
-                if event.direction == "outbound" and event.source != "api":
-                    deliver.confirm_from_echo(event)
             state.apply(events)
     except Exception:  # around a task: derived rows can be rebuilt, routing must go on
         logger.exception("Derived rows were not brought up to date.",
