@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
 from connections.models import Instance
-from events import echoes, ingest, limits, notify
+from events import echoes, ingest, interrupted, limits, notify
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
 from omni import audit, failpoints
@@ -28,7 +28,7 @@ from omni.errors import InvalidInput, NotSent, OmniError, UnknownOutcome
 
 logger = logging.getLogger("omni.events")
 ONE_PROCESS = uuid.uuid4().hex  # a `sending` row of another process was interrupted
-IN_FLIGHT = timedelta(minutes=2)
+IN_FLIGHT = timedelta(seconds=interrupted.AFTER_SECONDS)
 _WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref")
 _SETTLED = ("succeeded", "rejected", "unknown")
 _RESOLUTIONS = {"person_sent": "succeeded", "person_not_sent": "not_sent"}
@@ -165,7 +165,7 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             if _is_in_flight(row, now):
                 raise InvalidInput(f"effect '{effect_key}' is being sent", code="in_flight")
             row.state, row.error_code = "unknown", "interrupted"
-            row.error = "the process that was sending died; the message may have gone out"
+            row.error = interrupted.REASON
             row.ended_at = now
             row.save(update_fields=["state", "error", "error_code", "ended_at"])
             _look_back(row)
