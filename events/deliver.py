@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
 from connections.models import Instance
-from events import columns, destinations, ingest, limits, notify
+from events import columns, destinations, echoes, ingest, interrupted, limits, notify
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
 from omni import audit, failpoints
@@ -28,8 +28,7 @@ from omni.errors import InvalidInput, NotSent, OmniError, RateLimited, UnknownOu
 
 logger = logging.getLogger("omni.events")
 ONE_PROCESS = uuid.uuid4().hex  # a `sending` row of another process was interrupted
-IN_FLIGHT = timedelta(minutes=2)
-ECHO_WINDOW = timedelta(minutes=10)
+IN_FLIGHT = timedelta(seconds=interrupted.AFTER_SECONDS)
 _WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref")
 _SETTLED = ("succeeded", "rejected", "unknown")
 _RESOLUTIONS = {"person_sent": "succeeded", "person_not_sent": "not_sent"}
@@ -71,7 +70,9 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
     recipient = conversation.ref  # the same for every spelling of an address
     if run_id is not None:
         limits.check(instance_id=instance.pk, recipient=recipient, run_id=run_id,
-                     effect_key=effect_key)
+                     effect_key=effect_key, answers=limits.is_answer(
+                         caused_by, instance_id=instance.pk, recipient=recipient,
+                         conversation_id=conversation.pk))
 
     def call(_: str) -> SendResult:
         return adapter.send(message, account)
@@ -150,8 +151,8 @@ def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: 
             row.event_id = _record_event(row, message, result, caused_by)
         _finish(row, result)
     failpoints.hit("outcome.committed")
-    if row.event_id:
-        notify.notifier.send(notify.EVENTS)
+    if message is not None:
+        notify.notifier.send(notify.EVENTS)  # its echo may have waited for this
     return _delivered(row, retryable=result.retryable, retry_after=result.retry_after)
 
 
@@ -178,9 +179,10 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             if _is_in_flight(row, now):
                 raise InvalidInput(f"effect '{effect_key}' is being sent", code="in_flight")
             row.state, row.error_code = "unknown", "interrupted"
-            row.error = "the process that was sending died; the message may have gone out"
+            row.error = interrupted.REASON
             row.ended_at = now
             row.save(update_fields=["state", "error", "error_code", "ended_at"])
+            _look_back(row)
         if row.state in _SETTLED:
             return row, _delivered(row, duplicate=True)
         row.state, row.token, row.started_at = "sending", ONE_PROCESS, now
@@ -219,13 +221,35 @@ def _called(call: Callable[[str], SendResult], effect_key: str) -> SendResult:
 
 
 def _finish(row: OutboxMessage, result: SendResult) -> None:
+    """What came of the call; where that is not known, an echo that was there first may say it."""
+    if result.status == "unknown" and _is_told(row):
+        return
     retry_later = result.status == "rejected" and result.retryable
     row.state = "not_sent" if retry_later else result.status
     row.provider_message_id = storable(result.provider_message_id)
     row.error, row.error_code = storable(result.error)[:2000], result.error_code[:64]
-    row.answer, row.ended_at = storable(result.answer), timezone.now()
+    row.answer, row.ended_at, row.resolution = storable(result.answer), timezone.now(), ""
     row.save(update_fields=["state", "provider_message_id", "error", "error_code", "answer",
-                            "ended_at", "event"])
+                            "ended_at", "event", "resolution"])
+    if row.state == "unknown":
+        _look_back(row)
+
+
+def _is_told(row: OutboxMessage) -> bool:
+    """Whether its echo was told from others while the call went on; holds the row."""
+    stored = OutboxMessage.objects.select_for_update().get(pk=row.pk)
+    if stored.resolution == "echo":
+        _read_again(row)
+    return stored.resolution == "echo"
+
+
+def _look_back(row: OutboxMessage) -> None:
+    if echoes.look_back([row.pk]):
+        _read_again(row)
+
+
+def _read_again(row: OutboxMessage) -> None:
+    row.refresh_from_db(fields=["state", "resolution", "event", "provider_message_id"])
 
 
 def _record_event(row: OutboxMessage, message: OutboundMessage, result: SendResult,
@@ -285,29 +309,6 @@ def _delivered(row: OutboxMessage, *, retryable: bool = False, retry_after: floa
     return Delivered(state=row.state, outbox_id=row.pk, event_id=row.event_id, error=row.error,
                      provider_message_id=row.provider_message_id, error_code=row.error_code,
                      retryable=retryable, retry_after=retry_after, duplicate=duplicate)
-
-
-def confirm_from_echo(event: Event) -> int:
-    """Settle an `unknown` send by the provider's own echo of it; returns how many were settled.
-
-    Matches our reference where the provider repeats it, else the same text to the same
-    conversation within ten minutes, oldest first.
-    """
-    if event.direction != "outbound" or event.source == "api":
-        return 0
-    open_rows = OutboxMessage.objects.unresolved().filter(instance_id=event.instance_id)
-    row = open_rows.filter(effect_key=event.client_ref).first() if event.client_ref else None
-    if row is None and event.text:
-        since = event.occurred_at - ECHO_WINDOW
-        row = open_rows.filter(
-            conversation_id__in=Conversation.objects.group_ids([event.conversation_id or 0]),
-            request__text=event.text,
-            started_at__range=(since, event.occurred_at + ECHO_WINDOW)).order_by("id").first()
-    if row is None:
-        return 0
-    return OutboxMessage.objects.filter(pk=row.pk, state="unknown").update(
-        state="succeeded", resolution="echo", event=event,
-        provider_message_id=event.provider_message_id, ended_at=timezone.now())
 
 
 def resolve(row: OutboxMessage, resolution: str, *, actor: str) -> None:

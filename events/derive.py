@@ -1,4 +1,4 @@
-"""What follows from events once they are routed: message state, links to targets, settled sends.
+"""What follows from events once they are routed: message state, and links to targets.
 
 All of it can be made again from the events, so nothing here stops the routing of an event. What
 could not be derived is kept in `omni_underived` with the reason, and the workers do it again; one
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 
 from connections.envelope import EFFECT_RELATIONS
-from events import deliver, state
+from events import state
 from events.models import Event
 from events.storable import storable, storable_json
 
@@ -72,8 +72,7 @@ def derive(events: Sequence[Event]) -> None:
 
     Holds the messages of the events until the transaction ends (`state.lock`).
     """
-    if not any(event.provider_message_id or event.target_message_id
-               or event.direction == "outbound" for event in events):
+    if not any(event.provider_message_id or event.target_message_id for event in events):
         return  # presence and the like
     try:
         with transaction.atomic():
@@ -127,9 +126,6 @@ def _derive(events: Sequence[Event]) -> dict[int, str]:
     if named:
         with connection.cursor() as cursor:
             cursor.execute(_LINK, {"ids": named})
-    for event in events:
-        if event.direction == "outbound" and event.source != "api":
-            deliver.confirm_from_echo(event)
     return left_out
 
 

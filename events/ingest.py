@@ -187,16 +187,21 @@ _FILL_NULLS = """
 UPDATE omni_events e SET
     caused_by_id = coalesce(e.caused_by_id, w.caused_by_id),
     client_ref = coalesce(e.client_ref, w.client_ref),
+    hop = greatest(e.hop, w.hop),
+    trace_id = CASE WHEN e.caused_by_id IS NULL AND w.caused_by_id IS NOT NULL
+                    THEN w.trace_id ELSE e.trace_id END,
+    auto_generated = e.auto_generated OR w.auto_generated,
     raw_id = coalesce(e.raw_id, w.raw_id),
     actor_id = coalesce(e.actor_id, w.actor_id),
     contact_id = coalesce(e.contact_id, w.contact_id)
 FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb)
           AS w(id bigint, caused_by_id bigint, client_ref text, raw_id bigint, actor_id bigint,
-               contact_id bigint)
+               contact_id bigint, hop int, trace_id uuid, auto_generated bool)
       JOIN omni_events held ON held.id = w.id ORDER BY held.id FOR NO KEY UPDATE OF held) w
 WHERE e.id = w.id
 """
-_FILLED = ("caused_by_id", "client_ref", "raw_id", "actor_id", "contact_id")
+_FILLED = ("caused_by_id", "client_ref", "raw_id", "actor_id", "contact_id", "hop", "trace_id",
+           "auto_generated")
 
 
 def _store_events(units: Sequence[Unit], rows: list[_Row], stored: list[Stored]) -> None:

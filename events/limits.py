@@ -1,9 +1,11 @@
 """The limiter below all workflows: how much a run may send, counted from the outbox.
 
 Per account and per person (under all names of the conversation) a number of messages a minute;
-beyond it a run waits (`Held`), nothing is lost. And a breaker: when ten runs answered one person
-within a minute, two machines are talking to each other; the conversation gets no automatic messages
-for a while (`loop_guard`). What people send through the API or the admin is not limited.
+beyond it a run waits (`Held`), nothing is lost. And a breaker: when ten runs answered what came from
+one conversation within a minute, two machines are talking to each other; the conversation gets no
+answers for a while (`loop_guard`). What is sent there because of events from elsewhere (alerts,
+reminders) is no answer: it is not counted, and it is never refused, it waits. What people send
+through the API or the admin is not limited.
 """
 
 from collections.abc import Iterable
@@ -12,6 +14,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import connection
 
+from events.models import Event
 from omni.errors import Held, InvalidInput
 
 WINDOW_SECONDS = 60.0
@@ -49,6 +52,11 @@ SELECT w.instance_id, w.recipient, count(DISTINCT o.run_id)
 FROM names w JOIN omni_outbox o ON o.instance_id = w.instance_id AND o.recipient = w.name
     AND o.run_id IS NOT NULL AND o.run_id <> %s
     AND o.started_at > omni_now() - %s * interval '1 second'
+LEFT JOIN omni_events c ON c.id = o.caused_by_id  -- answers: the cause came from there, or is gone
+WHERE c.id IS NULL OR (c.instance_id = o.instance_id
+    AND (c.conversation_id = o.conversation_id OR EXISTS (
+        SELECT 1 FROM names n WHERE n.instance_id = w.instance_id AND n.recipient = w.recipient
+        AND n.name = c.conversation_ref)))
 GROUP BY 1, 2
 """
 _STOPPED = _NAMES + """
@@ -60,39 +68,50 @@ FROM names w JOIN omni_events e ON e.instance_id = w.instance_id AND e.event_typ
 Place = tuple[int, str]  # instance id, recipient
 
 
-def check(*, instance_id: int, recipient: str, run_id: int, effect_key: str) -> None:
-    """Whether a run may send this now. Raises Held with the seconds to wait, or InvalidInput with
-    code `loop_guard`. A send that was begun before is not counted again.
+def is_answer(cause: Event | None, *, instance_id: int, recipient: str,
+              conversation_id: int | None) -> bool:
+    """Whether a message goes to where its cause came from."""
+    return cause is None or (cause.instance_id == instance_id and (
+        cause.conversation_ref == recipient
+        or (conversation_id is not None and cause.conversation_id == conversation_id)))
+
+
+def check(*, instance_id: int, recipient: str, run_id: int, effect_key: str,
+          answers: bool = True) -> None:
+    """Whether a run may send this now. Raises Held with the seconds to wait, or for an answer
+    InvalidInput with code `loop_guard`. A send that was begun before is not counted again.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM omni_outbox WHERE effect_key = %s", [effect_key])
         if cursor.fetchone():
             return
-        loop = looping([(instance_id, recipient)], run_id=run_id).get((instance_id, recipient))
+        place = (instance_id, recipient)
+        loop = looping([place], run_id=run_id).get(place) if answers else None
         if loop:
             raise InvalidInput(loop.reason, code="loop_guard")
         facts = {"window": WINDOW_SECONDS, "instance": instance_id, "recipient": recipient}
-        for limit, query, whose in (
-                (settings.OMNI_SENDS_PER_MINUTE, _BACK_INSTANCE, "this account"),
-                (settings.OMNI_SENDS_PER_PERSON, _BACK_PERSON, "this person")):
+        for setting, query, whose in (
+                ("OMNI_SENDS_PER_MINUTE", _BACK_INSTANCE, "this account"),
+                ("OMNI_SENDS_PER_PERSON", _BACK_PERSON, "this person")):
+            limit = getattr(settings, setting)
             if limit <= 0:
                 continue
             cursor.execute(query, {**facts, "before": limit - 1})
             row = cursor.fetchone()
             if row and row[0] > 0:
-                raise Held(f"{limit} messages a minute to {whose} are reached",
+                raise Held(f"{limit} messages a minute to {whose} are reached ({setting})",
                            retry_after=float(row[0]))
 
 
 class Loop(NamedTuple):
-    """Why a place gets no automatic message. known: it was stopped before."""
+    """Why a place gets no answers. known: it was stopped before."""
 
     reason: str
     known: bool
 
 
 def looping(places: Iterable[Place], *, run_id: int = 0) -> dict[Place, Loop]:
-    """The places that get no automatic message now. run_id: a run that is not counted."""
+    """The places that get no answers now. run_id: a run that is not counted."""
     wanted = sorted(set(places))
     most = settings.OMNI_REPLIES_PER_MINUTE
     if not wanted or most <= 0:
@@ -101,8 +120,9 @@ def looping(places: Iterable[Place], *, run_id: int = 0) -> dict[Place, Loop]:
     with connection.cursor() as cursor:
         cursor.execute(_STOPPED, [*columns, LOOP_STOPPED, settings.OMNI_LOOP_PAUSE_MINUTES])
         loops = {(row[0], row[1]): Loop(
-            "automatic messages to this conversation are stopped for "
-            f"{settings.OMNI_LOOP_PAUSE_MINUTES:g} minutes: it looked like a loop", known=True)
+            "automatic answers to this conversation are stopped for "
+            f"{settings.OMNI_LOOP_PAUSE_MINUTES:g} minutes (OMNI_LOOP_PAUSE_MINUTES): it looked "
+            "like a loop", known=True)
             for row in cursor.fetchall()}
         cursor.execute(_RUNS, [*columns, run_id, WINDOW_SECONDS])
         for instance_id, recipient, runs in cursor.fetchall():

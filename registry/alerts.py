@@ -26,17 +26,19 @@ def run_ended_badly(run: Run) -> None:
         "run": run.pk, "workflow": run.workflow.slug, "event": run.event_id,
         "step": run.step_path, "code": run.code})
     if run.code == "loop_guard":
-        loop_stopped(run.event, run.reason)
+        loop_stopped(run.event)
 
 
-def loop_stopped(event: Event, reason: str) -> None:
+def loop_stopped(event: Event) -> None:
     """Store `system.loop.stopped` for the conversation of an event; once a minute at most.
 
-    While it is young, the conversation gets no automatic messages (`events.limits`).
+    While it is young, the conversation gets no automatic answers (`events.limits`). It says
+    nothing that differs from event to event: with other content it would be another event of the
+    same key. What it was is its cause, and the reason of the decision or the run.
     """
     minute = timezone.now().strftime("%Y%m%d%H%M")
-    _store(event, LOOP_STOPPED, f"loop:{event.place}:{minute}", reason,
-           {"event": event.pk})
+    _store(event, LOOP_STOPPED, f"loop:{event.place}:{minute}",
+           "automatic answers to this conversation are stopped: it looked like a loop", {})
 
 
 def _store(event: Event, kind: str, key: str, text: str, content: dict[str, Any]) -> None:

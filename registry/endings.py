@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 
 from connections.payload import sanitize_text
-from events import notify
+from events import interrupted, notify
 from omni import audit
 from omni.errors import InvalidInput
 from registry import alerts, queue, waits
@@ -126,16 +126,31 @@ def cancel_by(actor: str, run: Run) -> None:
 
 
 def sweep() -> tuple[list[int], list[int]]:
-    """Take back runs whose lease ran out: (queued again, dead). Never executes anything."""
+    """Take back runs whose lease ran out: (queued again, dead). Never executes anything.
+
+    Sends nobody will say the outcome of become `unknown`.
+    """
     with transaction.atomic():
         queued, dead = queue.take_back()
         for run in Run.objects.filter(pk__in=dead).select_related("workflow", "event"):
             alerts.run_ended_badly(run)
         if dead:
             follow_up(dead)
+            interrupted.give_up_of(dead)
     if queued or dead:
         notify.notifier.send(notify.RUNS, ",".join(map(str, [*queued, *dead])))
+    _give_up_sends()
     return queued, dead
+
+
+def _give_up_sends() -> None:
+    """What was being sent by a process that is gone, where no run comes back to it."""
+    sends = interrupted.long_under_way()
+    if not sends:
+        return
+    live = set(Run.objects.live().filter(
+        pk__in=[run for _, run in sends if run is not None]).values_list("pk", flat=True))
+    interrupted.give_up([id for id, run in sends if run not in live])
 
 
 def _lock(run_ids: Sequence[int]) -> None:

@@ -267,7 +267,7 @@ def _stop_loops(passages: Sequence[Passage]) -> None:
         if loop:
             passage.said = Said("refuse", result="loop_guard", clause=loop.reason)
             if not loop.known:
-                alerts.loop_stopped(event, loop.reason)
+                alerts.loop_stopped(event)
 
 
 def _store(passages: Sequence[Passage], now: datetime) -> dict[Any, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 
 from connections.models import by_id
-from events import derive, limits, notify
+from events import derive, echoes, limits, notify
 from events.models import Conversation, Event
 from omni import failpoints
 from registry import alerts, endings, gates, matching, queue, waits
@@ -16,9 +16,9 @@ from registry.models import RoutingDecision
 
 logger = logging.getLogger("omni.registry")
 BATCH = 100
-_UNROUTED = """
-SELECT * FROM omni_events WHERE routed_at IS NULL ORDER BY id LIMIT %s
-FOR NO KEY UPDATE SKIP LOCKED
+_UNROUTED = f"""
+SELECT e.* FROM omni_events e WHERE e.routed_at IS NULL AND NOT {echoes.HELD}
+ORDER BY e.id LIMIT %s FOR NO KEY UPDATE OF e SKIP LOCKED
 """
 _PLACES = """
 SELECT p.id AS filed_as, k.*, ARRAY(SELECT m.id FROM omni_conversations m
@@ -44,7 +44,7 @@ def _route(limit: int, *, careful: bool) -> int:
     """careful: a savepoint around each matching, because one broke the transaction."""
     failpoints.hit("route.read")
     with transaction.atomic():
-        events = _take(limit)
+        events = _take(limit, careful=careful)
         if not events:
             return 0
         decisions = _decide(events, careful=careful)
@@ -57,7 +57,7 @@ def _route(limit: int, *, careful: bool) -> int:
         endings.cancel_by_event(waits.apply(hits))
         for event, decision in decisions:
             if decision.loops and event.event_type != limits.LOOP_STOPPED:
-                alerts.loop_stopped(event, decision.reason)
+                alerts.loop_stopped(event)
         passed = gates.pass_through(passages, now=now)
         RoutingDecision.objects.bulk_create(
             [_row(event, decision, passages, now) for event, decision in decisions],
@@ -78,9 +78,9 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     endings.look(passed.watches)
 
 
-def _take(limit: int) -> list[Event]:
+def _take(limit: int, *, careful: bool) -> list[Event]:
     """Lock what is to be routed, with its instance and the conversation that was kept, when the
-    one it was stored with was merged.
+    one it was stored with was merged. Echoes are known as ours.
 
     Written as SQL because it is asked many times a second: composing the same query through the
     ORM each time cost more than running it. A contact is read when an expression asks for it.
@@ -94,7 +94,7 @@ def _take(limit: int) -> list[Event]:
     for event in events:
         event.instance = instances[event.instance_id]
         event.conversation = places.get(event.conversation_id)
-    return events
+    return echoes.recognize(events, careful=careful)
 
 
 def _decide(events: list[Event], *, careful: bool) -> list[tuple[Event, matching.Decision]]:

@@ -49,8 +49,9 @@ class EventQuerySet(ScopedQuerySet):
 class Event(models.Model):
     """One thing that happened, in provider-neutral words. Never edited after storing.
 
-    The exceptions are marks about the row, not about what happened: routed_at, and nulls that are
-    filled when the thing they name arrives later (target_event, caused_by, client_ref).
+    The exceptions are marks about the row, not about what happened: routed_at, and what is filled
+    when the thing it names is known later (target_event; of an echo caused_by, client_ref, hop,
+    trace_id, auto_generated).
     """
 
     id = models.BigAutoField(primary_key=True)

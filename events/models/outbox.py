@@ -13,11 +13,13 @@ class OutboxQuerySet(ScopedQuerySet):
 
 
 class OutboxMessage(models.Model):
-    """One outward act. Written by `events.deliver` only.
+    """One outward act. Written by `events.deliver`; `events.echoes` settles it by its echo and
+    `events.interrupted` gives it up.
 
     effect_key: names the act; unique, stable over attempts, also the client reference.
     state: pending, sending, succeeded, rejected, not_sent, unknown. resolution: how an unknown
-    one was settled (echo, person_sent, person_not_sent). request_hash: sha256 of the request.
+    one was settled (echo, person_sent, person_not_sent); echo also where a sent one without an id
+    was seen by its echo. request_hash: sha256 of the request.
     """
 
     STATES = [(name, name) for name in (
@@ -26,7 +28,7 @@ class OutboxMessage(models.Model):
     id = models.BigAutoField(primary_key=True)
     instance = models.ForeignKey("connections.Instance", on_delete=models.PROTECT,
                                  related_name="outbox")
-    conversation = models.ForeignKey("events.Conversation", null=True,
+    conversation = models.ForeignKey("events.Conversation", null=True, db_index=False,
                                      on_delete=models.SET_NULL, related_name="+")
     effect_key = models.CharField(max_length=255, unique=True)
     kind = models.CharField(max_length=16)
@@ -62,11 +64,15 @@ class OutboxMessage(models.Model):
             models.Index(fields=["id"], name="outbox_open",
                          condition=Q(state__in=["sending", "unknown"])),
             models.Index(fields=["run_id"], name="outbox_run"),
-            models.Index(fields=["instance", "recipient", "-started_at"], name="outbox_person",
-                         condition=Q(run_id__isnull=False)),
+            models.Index(fields=["instance"], name="outbox_sending",
+                         condition=Q(state="sending")),
+            models.Index(fields=["conversation", "-started_at"], name="outbox_conversation"),
+            models.Index(fields=["instance", "recipient", "-started_at"], name="outbox_recipient"),
             models.Index(fields=["instance", "-started_at"], name="outbox_account",
                          condition=Q(run_id__isnull=False)),
         ]
+        constraints = [models.UniqueConstraint(
+            fields=["event"], name="outbox_echo_once", condition=Q(resolution="echo"))]
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.recipient}: {self.state}"

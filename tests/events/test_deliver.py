@@ -210,48 +210,8 @@ def test_echo_of_the_provider_and_our_record_are_one_event(shop, answers, order)
     event = Event.objects.get(provider_message_id="m1")
     assert (event.pk, event.client_ref, event.caused_by_id) == (
         sent.event_id, "omni:1:steps[0]:0", cause.pk)
+    assert (event.hop, event.trace_id, event.auto_generated) == (1, cause.trace_id, True)
     assert event.raw_id is not None
-
-
-@pytest.mark.parametrize("found_by", ["reference", "text"])
-def test_echo_confirms_an_unknown_send(shop, found_by):
-    place = make_conversation(shop, "ana")
-    row = unknown(shop, conversation=place)
-    echo = make_event(shop, direction="outbound", text="hi", conversation=place,
-                      provider_message_id="m1",
-                      client_ref=row.effect_key if found_by == "reference" else None)
-
-    assert deliver.confirm_from_echo(echo) == 1
-
-    row.refresh_from_db()
-    assert (row.state, row.resolution, row.event_id, row.provider_message_id) == (
-        "succeeded", "echo", echo.pk, "m1")
-
-
-@pytest.mark.parametrize("echo", [
-    {"text": "other"}, {"direction": "inbound"}, {"source": "api"}, {"conversation": None},
-    {"occurred_at": timezone.now() - timedelta(minutes=30)}],
-    ids=["text", "inbound", "ours", "elsewhere", "long ago"])
-def test_message_that_is_no_echo_confirms_nothing(shop, echo):
-    place = make_conversation(shop, "ana")
-    unknown(shop, conversation=place)
-
-    event = make_event(shop, **{"direction": "outbound", "text": "hi", "conversation": place,
-                                **echo})
-
-    assert deliver.confirm_from_echo(event) == 0
-    assert OutboxMessage.objects.get().state == "unknown"
-
-
-def test_one_echo_confirms_the_oldest_of_two_equal_sends(shop):
-    place = make_conversation(shop, "ana")
-    first, second = unknown(shop, conversation=place), unknown(shop, key="e:2", conversation=place)
-
-    deliver.confirm_from_echo(make_event(shop, direction="outbound", text="hi",
-                                         conversation=place))
-
-    states = dict(OutboxMessage.objects.values_list("pk", "state"))
-    assert states == {first.pk: "succeeded", second.pk: "unknown"}
 
 
 @pytest.mark.parametrize(("resolution", "state"), [("person_sent", "succeeded"),

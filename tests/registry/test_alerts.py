@@ -5,7 +5,7 @@ import pytest
 from events.models import Event
 from registry import alerts, routing
 from registry.models import Run
-from tests.factories import make_event, make_instance, make_run, switch_on
+from tests.factories import NOON, make_event, make_instance, make_run, switch_on
 
 pytestmark = pytest.mark.django_db
 
@@ -24,6 +24,19 @@ def test_run_that_ended_badly_is_told_once(state, kind):
     assert (told.caused_by_id, told.trace_id, told.hop) == (event.pk, event.trace_id, 2)
     assert told.content == {"run": run.pk, "workflow": run.workflow.slug, "event": event.pk,
                             "step": "steps[2]", "code": "timeout"}
+
+
+def test_stopped_loop_is_told_once_a_minute_for_each_conversation(monkeypatch):
+    shop = make_instance()
+    monkeypatch.setattr(alerts.timezone, "now", lambda: NOON)
+
+    for place in ("a", "b") * 10:
+        run = make_run(make_event(shop, conversation_ref=place), state="failed", code="loop_guard",
+                       reason=f"{place} runs answered this conversation within a minute")
+        alerts.run_ended_badly(run)
+
+    told = Event.objects.filter(event_type="system.loop.stopped")
+    assert sorted(told.values_list("conversation_ref", flat=True)) == ["a", "b"]
 
 
 def test_alert_wakes_a_workflow_that_listens_for_it():

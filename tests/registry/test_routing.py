@@ -10,7 +10,14 @@ from events import state
 from events.models import Event, MessageState, OutboxMessage
 from registry import routing
 from registry.models import RoutingDecision, Run
-from tests.factories import NOON, make_conversation, make_event, make_instance, switch_on
+from tests.factories import (
+    NOON,
+    make_conversation,
+    make_event,
+    make_instance,
+    make_sent,
+    switch_on,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -144,13 +151,32 @@ def test_echo_settles_an_unknown_send(shop):
     row = OutboxMessage.objects.create(
         instance=shop, conversation=chat, effect_key="e:1", kind="text", state="unknown",
         request={"text": "hello"}, request_hash="x", started_at=NOON)
-    unrouted(shop, direction="outbound", source="echo", text="hello", conversation=chat,
-             occurred_at=NOON + timedelta(seconds=5), provider_message_id="BAE5")
+    echo = unrouted(shop, direction="outbound", source="echo", text="hello", conversation=chat,
+                    occurred_at=NOON + timedelta(seconds=5), provider_message_id="BAE5")
 
     routing.route()
 
     row.refresh_from_db()
-    assert (row.state, row.resolution) == ("succeeded", "echo")
+    assert (row.state, row.resolution, row.event) == ("succeeded", "echo", echo)
+
+
+def test_events_that_wait_for_a_send_do_not_stop_the_others(shop):
+    chat = make_conversation(shop)
+    make_sent(shop, state="sending", conversation=chat)
+    held = [unrouted(shop, direction="outbound", conversation=chat) for _ in range(3)]
+    free = unrouted(shop)
+
+    assert (routing.route(2), routing.route(2)) == (1, 0)
+    assert list(Event.objects.unrouted().order_by("id")) == held
+    assert RoutingDecision.objects.get().event_id == free.pk
+
+
+def test_echo_the_database_refuses_to_tell_does_not_stop_the_others(shop, monkeypatch):
+    monkeypatch.setattr(routing.echoes, "_OF_EVENTS", "SELECT 1 / 0, %s")
+    unrouted(shop, direction="outbound")
+    unrouted(shop)
+
+    assert routing.route() == 2
 
 
 @pytest.mark.django_db(transaction=True)
