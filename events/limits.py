@@ -1,11 +1,11 @@
 """The limiter below all workflows: how much a run may send, counted from the outbox.
 
 Per account and per person (under all names of the conversation) a number of messages a minute;
-beyond it a run waits (`Held`), nothing is lost. And a breaker: when ten runs answered what came from
-one conversation within a minute, two machines are talking to each other; the conversation gets no
-answers for a while (`loop_guard`). What is sent there because of events from elsewhere (alerts,
-reminders) is no answer: it is not counted, and it is never refused, it waits. What people send
-through the API or the admin is not limited.
+beyond it a run waits (`Held`), nothing is lost. And a breaker: when ten runs answered what came
+from one conversation within a minute, two machines are talking to each other; the conversation
+gets no answers for a while (`loop_guard`). What is sent there because of events from elsewhere
+(alerts, reminders) is no answer: it is not counted, and it is never refused, it waits. What people
+send through the API or the admin is not limited.
 """
 
 from collections.abc import Iterable
