@@ -54,7 +54,7 @@ def _prepare(run: Run, claim: queue.Claim) -> Execution | Ended:
     resumed = claim.token > 1 or run.rerun_of_id is not None
     recorded = journal.recorded(run) if resumed else {}
     waited = waits.of_run(run.pk) if resumed else {}
-    burst = _burst(run, begins=not (recorded or waited)) if run.batch else []
+    burst = _burst(run, begins=not (recorded or waited or run.step_path)) if run.batch else []
     if isinstance(burst, Ended):
         return burst
     values = scope.of_run(run, burst=burst, attempt=claim.token)
@@ -73,7 +73,7 @@ def _burst(run: Run, *, begins: bool) -> list[Event] | Ended:
     if not burst:
         return [run.event] if not begins else Ended(
             "ignored", "every message of the burst was deleted before the run began", "deleted")
-    if begins and burst[-1].pk != run.event_id:
+    if (begins or run.replay_no) and burst[-1].pk != run.event_id:
         run.event = burst[-1]
         run.event.instance = run.instance
         if not run.replay_no:  # the event of a rerun names what was done again

@@ -3,6 +3,7 @@
 import pytest
 
 from actions.models import Agent
+from registry import reruns
 from registry.models import Run
 from tests.factories import ANA, evolution_text, make_evolution, post_delivery, switch_on
 from tests.registry.runs import work
@@ -122,3 +123,37 @@ steps: [{uses: custom.look, with: {say: "${{ event.batch_text }}/${{ len(event.b
     after_the_burst(clock)
 
     assert probe.calls == ["hello/1"]
+
+
+def test_rerun_of_a_burst_asks_with_what_is_there_now(client, shop, httpserver, clock):
+    say(client, shop, "B1", "keep this", 1)
+    say(client, shop, "B2", "never mind", 2)
+    after_the_burst(clock)
+    delete(client, shop, "B2")
+    edit(client, shop, "B1", "keep that")
+    work()
+
+    for _ in range(2):
+        reruns.rerun(Run.objects.get(replay_no=0), actor="test")
+        work()
+
+    assert asked(httpserver) == ["keep this\nnever mind", "keep that", "keep that"]
+
+
+def test_run_that_has_begun_goes_on_when_its_burst_is_deleted(client, shop, probe, clock):
+    switch_on("""\
+omni: 1
+id: look
+trigger: [{event: message.text}]
+debounce: {quiet: 6s}
+steps: [{wait: 1h}, {uses: custom.look, with: {say: "${{ event.batch_text }}"}}]
+""")
+    say(client, shop, "B1", "one", 1)
+    after_the_burst(clock)
+    delete(client, shop, "B1")
+    work()
+    clock.forward(hours=2)
+
+    work()
+
+    assert probe.calls == ["one"] and Run.objects.get(workflow__slug="look").state == "done"

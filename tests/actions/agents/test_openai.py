@@ -56,6 +56,17 @@ def test_deleted_message_is_not_told(agent, ask, say, instance, httpserver):
     assert "password" not in httpserver.log[0][0].get_data(as_text=True)
 
 
+def test_edited_message_is_told_as_it_is_now(agent, ask, say, instance, httpserver):
+    old = say("at nin", provider_message_id="m1")
+    MessageState.objects.create(instance=instance, provider_message_id="m1", text="at nine",
+                                edited_at=old.occurred_at)
+
+    openai.answer(ask(agent, "now"))
+
+    said = [message["content"] for message in body_of(httpserver)["messages"]]
+    assert said[1:-1] == ["at nine"]
+
+
 def test_group_history_has_names_and_stays_in_the_group(agent, ask, say, group, httpserver):
     say("direct words")
     say("group words", conversation=group)
