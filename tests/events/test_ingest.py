@@ -149,6 +149,7 @@ def test_batches_that_bring_the_same_events_in_another_order_never_wait_in_a_cir
         return make_draft(key, direction="outbound", from_me=True,
                           source="api" if known else "live")
 
+    store(make_unit(shop, draft("m:0")))  # the place and the person are there
     if known:
         store(make_unit(shop, draft("m:a"), draft("m:b")))
     with transaction.atomic():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from events import state
 from events.models import Event, RawPayload
 from events.replay import replay
 from registry import routing
@@ -48,6 +49,19 @@ def test_for_real_only_the_new_event_is_added_with_its_archive_row(shop):
     added = Event.objects.get(pk=done.stored[0])
     assert (added.source, added.raw_id, added.received_at) == ("replay", raw.pk, raw.received_at)
     assert replay(raw, dry_run=False).stored == [] and Event.objects.count() == 2
+
+
+def test_replayed_message_and_its_edit_are_linked_and_seen_without_waking_anything(shop):
+    said = deliver(shop, BODY)
+    changed = deliver(shop, {"id": "3", "of": "2", "text": "better"})
+    change_mapping(shop, event_type="message.text", id="other", message_id="other", text="text")
+    first = replay(said, dry_run=False).stored[0]
+    change_mapping(shop, event_type="message.edited", id="text", target="of", text="text")
+
+    edit = Event.objects.get(pk=replay(changed, dry_run=False).stored[0])
+
+    assert edit.target_event_id == first
+    assert state.of(shop.pk, "2").text == "better"
 
 
 def test_other_content_under_a_known_key_is_a_revision(shop):

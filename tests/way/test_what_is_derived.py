@@ -55,7 +55,7 @@ def received(number, status):
                      "remoteJid": evolution_text("")["data"]["key"]["remoteJid"]}}
 
 
-def test_every_edit_and_receipt_that_follows_its_message_at_once_is_seen(client, workers):
+def test_every_edit_and_receipt_that_follows_its_message_at_once_is_seen(client, workers, caplog):
     shop = make_evolution()
     for number in range(MESSAGES):
         own = {"fromMe": True} if number % 2 else {}
@@ -80,3 +80,4 @@ def test_every_edit_and_receipt_that_follows_its_message_at_once_is_seen(client,
     assert set(MessageState.objects.filter(introduced_by__from_me=True).values_list(
         "delivery_status", flat=True)) == {"read"}
     assert not Underived.objects.exists()
+    assert [line for line in caplog.records if line.name == "omni.events"] == []
