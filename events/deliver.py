@@ -24,6 +24,7 @@ from events import columns, destinations, echoes, ingest, interrupted, limits, n
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
 from omni import audit, failpoints
+from omni.clock import DatabaseNow
 from omni.errors import InvalidInput, NotSent, OmniError, RateLimited, UnknownOutcome
 
 logger = logging.getLogger("omni.events")
@@ -169,7 +170,8 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             row = OutboxMessage.objects.create(
                 instance=instance, conversation=conversation, effect_key=effect_key, kind=kind,
                 recipient=recipient, request=request, request_hash=hashed, state="sending",
-                attempts=1, token=ONE_PROCESS, run_id=run_id, caused_by=caused_by, started_at=now)
+                attempts=1, token=ONE_PROCESS, run_id=run_id, caused_by=caused_by,
+                started_at=DatabaseNow())
             return row, None
     except IntegrityError:
         pass
@@ -185,7 +187,7 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             _look_back(row)
         if row.state in _SETTLED:
             return row, _delivered(row, duplicate=True)
-        row.state, row.token, row.started_at = "sending", ONE_PROCESS, now
+        row.state, row.token, row.started_at = "sending", ONE_PROCESS, DatabaseNow()
         row.attempts += 1
         row.conversation, row.recipient = row.conversation or conversation, recipient
         row.save(update_fields=["state", "token", "started_at", "attempts", "conversation",

@@ -29,10 +29,12 @@ class Suspended:
     """The run is walked again at `until` (None: when something wakes it).
 
     keeps_place: it stays in line for its slot, as a step that is to be tried again does.
+    reason: what holds it up, when that is not a step of its own.
     """
 
     until: datetime | None
     keeps_place: bool = False
+    reason: str = ""
 
 
 Verdict = Ended | Suspended | None  # None: go on with the next step
@@ -110,7 +112,8 @@ def earliest(suspensions: Sequence[Suspended]) -> Suspended | None:
         return None
     moments = [item.until for item in suspensions if item.until is not None]
     return Suspended(min(moments) if moments else None,
-                     all(item.keeps_place for item in suspensions))
+                     all(item.keeps_place for item in suspensions),
+                     next((item.reason for item in suspensions if item.reason), ""))
 
 
 def outcome_of(record: Record) -> Outcome:

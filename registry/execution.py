@@ -291,7 +291,7 @@ class Execution:
             raise  # it says nothing about the step: the lease brings the run back
         except Held as exc:  # our own limiter: no attempt was made
             return Suspended(self.hands.clock() + timedelta(seconds=exc.retry_after),
-                             keeps_place=True)
+                             keeps_place=True, reason=f"{step.path} waits: {exc.message}")
         except NotConfigured as exc:
             return Outcome("unavailable", {}, exc.message, exc.code)
         except OmniError as exc:

@@ -50,9 +50,9 @@ def suspend(claim: queue.Claim, run: Run, execution: Execution, verdict: Suspend
         until = min((moment for moment in (verdict.until, run.deadline) if moment is not None),
                     default=claim.now + LONGEST_SLEEP)
         _fenced(claim, "state = %s, lease_until = NULL, lease_owner = '', available_at = %s, "
-                "progress = %s::jsonb",
+                "progress = %s::jsonb, reason = %s",
                 ["queued" if keeps_place else "waiting", until,
-                 storable_json(execution.progress)])
+                 storable_json(execution.progress), sanitize_text(verdict.reason[:4000])])
         _store(run, claim, execution)
         stored = waits.store((run.pk, run.instance_id, wait) for wait in opened)
         approvals.ask(run, asked, stored)

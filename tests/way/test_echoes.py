@@ -294,6 +294,20 @@ def test_send_of_an_interrupted_run_goes_on_when_its_echo_came(shop, phone, work
     assert until(settled) and phone.number == 0
 
 
+def test_run_that_is_held_by_a_limit_says_which(shop, phone, worker, client, settings):
+    settings.OMNI_SENDS_PER_MINUTE = 1
+    switch_on(ALERTS)
+    hook = make_webhook("hook")
+
+    for number in range(2):
+        post_delivery(client, hook, {"alert": str(number)})
+    assert until(lambda: Run.objects.filter(state="done").exists()
+                 and Run.objects.live().exclude(reason="").exists())
+
+    assert Run.objects.live().get().reason == (
+        "steps[0] waits: 1 messages a minute to this account are reached (OMNI_SENDS_PER_MINUTE)")
+
+
 def test_alerts_of_fifteen_webhooks_to_a_group_all_arrive(shop, phone, worker, client):
     switch_on(ALERTS)
     hook = make_webhook("hook")
