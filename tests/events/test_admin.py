@@ -5,10 +5,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from events.admin_raw import preview
-from events.models import Event, EventAction, OutboxMessage
+from events.models import Conversation, Event, EventAction, OutboxMessage
 from omni.audit import AuditEntry
 from tests.admin_world import make_outbox, make_raw, make_world, sign_in
-from tests.factories import make_event, make_instance
+from tests.factories import make_conversation, make_event, make_instance
 
 pytestmark = pytest.mark.django_db
 EVENTS = "/admin/events/event/"
@@ -192,6 +192,19 @@ def test_merging_moves_the_handles():
     one.refresh_from_db()
     assert one.merged_into == other
     assert other.handles.count() == 2
+
+
+def test_merged_conversation_is_split_by_its_button():
+    world = make_world()
+    kept = make_conversation(world.instance, "kept")
+    Conversation.objects.filter(pk=world.conversation.pk).update(merged_into=kept)
+
+    client = sign_in()
+    shown = client.get(page(world.conversation)).content.decode()
+    client.post(page(world.conversation, "do", "split"))
+
+    world.conversation.refresh_from_db()
+    assert "Split again" in shown and world.conversation.merged_into is None
 
 
 def contact_form(contact, **fields):

@@ -242,7 +242,7 @@ steps:
 
 @pytest.mark.parametrize("match", [
     'conversation: "${{ conversation.id }}"', 'contact: "${{ contact.id }}"',
-    'conversation: "${{ event.conversation_id }}"'])
+    'conversation: "${{ event.conversation_id }}"', 'actor: "${{ event.actor_id }}"'])
 @pytest.mark.parametrize("remembered", [True, False])
 def test_wait_opened_before_the_merge_is_met_by_the_answer_after_it(write, match, remembered):
     switch_on(WAITS % match)
