@@ -147,7 +147,7 @@ def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: conversations.F
 
 _INSERT_EVENTS = f"""
 INSERT INTO omni_events ({", ".join(columns.NAMES)}, schema_version, created_at)
-SELECT {columns.STORED_AS}, {SCHEMA_VERSION}, clock_timestamp()
+SELECT {{values}}, {SCHEMA_VERSION}, clock_timestamp()
 FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int)
 ORDER BY n
 ON CONFLICT (instance_id, dedup_key) DO NOTHING
@@ -200,7 +200,8 @@ def _insert(rows: list[_Row]) -> None:
         rows_by_key.setdefault((row.data["instance_id"], row.data["dedup_key"]), row)
     ordered = sorted(rows_by_key.items(), key=lambda item: item[0])  # no deadlocks between batches
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_EVENTS, [storable_json(
+        cursor.execute(_INSERT_EVENTS.format(
+            values=columns.stored_for(row.data for _, row in ordered)), [storable_json(
             [{**row.data, "n": number} for number, (_, row) in enumerate(ordered)])])
         for event_id, instance_id, key in cursor.fetchall():
             rows_by_key[(instance_id, key)].event_id = event_id

@@ -367,8 +367,11 @@ def test_addresses_of_one_account_say_nothing_about_those_of_another(write):
     write("M3", chat=LID, **BOTH)
     write("M4", chat=LID)
 
+    write("M5", account=make_evolution("new"))
+
     assert Conversation.objects.filter(instance=desk).kept().count() == 2
-    assert Event.objects.get(provider_message_id="M4").conversation.instance.slug == "shop"
+    assert [Event.objects.get(provider_message_id=name).conversation.instance.slug
+            for name in ("M4", "M5")] == ["shop", "new"]
 
 
 def test_direct_conversation_says_whose_it_is(write):
