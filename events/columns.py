@@ -3,7 +3,9 @@
 Plain data; `events.ingest` turns it into rows.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -38,21 +40,42 @@ TYPED = ", ".join(f"{name} {kind}" for name, kind in {**_TYPES, "contact_via": "
 # (contact_via: the handle of the person on the other side), and that person's phone.
 _WHOSE = "coalesce((SELECT h.contact_id FROM omni_handles h WHERE h.id = d.contact_via), " \
     "d.contact_id)"
+_KEPT = "(SELECT coalesce(c.merged_into_id, c.id) FROM omni_conversations c WHERE c.id = {})"
 _AT_STORING = {
-    "conversation_id": f"""(
-        SELECT coalesce(c.merged_into_id, c.id) FROM omni_conversations c WHERE c.id = coalesce(
-            CASE WHEN d.relation IN ({", ".join(f"'{name}'" for name in EFFECT_RELATIONS)}) THEN (
-                SELECT t.conversation_id FROM omni_events t WHERE t.instance_id = d.instance_id
-                AND t.provider_message_id = d.target_message_id AND t.event_type LIKE 'message.%%'
-                AND t.conversation_id IS NOT NULL ORDER BY t.id LIMIT 1) END,
-            d.conversation_id))""",
+    "conversation_id": _KEPT.format(f"""coalesce(
+        CASE WHEN d.relation IN ({", ".join(f"'{name}'" for name in EFFECT_RELATIONS)}) THEN (
+            SELECT t.conversation_id FROM omni_events t WHERE t.instance_id = d.instance_id
+            AND t.provider_message_id = d.target_message_id AND t.event_type LIKE 'message.%%'
+            AND t.conversation_id IS NOT NULL ORDER BY t.id LIMIT 1) END, d.conversation_id)"""),
     "contact_id": _WHOSE,
     "contact_handle": f"""CASE WHEN d.contact_handle <> '' THEN d.contact_handle ELSE coalesce((
         SELECT h.value FROM omni_handles h JOIN omni_handle_instances s ON s.handle_id = h.id
             AND s.instance_id = d.instance_id
         WHERE h.contact_id = {_WHOSE} AND h.kind = 'phone' AND h.provider = d.provider
         ORDER BY h.id LIMIT 1), '') END"""}
-STORED_AS = ", ".join(_AT_STORING.get(name, f"d.{name}") for name in NAMES)
+
+
+@lru_cache
+def stored_as(*, effects: bool, unnamed: bool) -> str:
+    """The values of NAMES as they are stored; what no row needs is left out, it costs planning.
+
+    effects: some rows are about a message. unnamed: some have a person and no contact_handle.
+    """
+    read = dict(_AT_STORING)
+    if not effects:
+        read["conversation_id"] = _KEPT.format("d.conversation_id")
+    if not unnamed:
+        del read["contact_handle"]
+    return ", ".join(read.get(name, f"d.{name}") for name in NAMES)
+
+
+def stored_for(rows: Iterable[dict[str, Any]]) -> str:
+    """`stored_as` for these rows."""
+    rows = list(rows)
+    return stored_as(
+        effects=any(row["relation"] in EFFECT_RELATIONS and row["target_message_id"]
+                    for row in rows),
+        unnamed=any(row["contact_via"] is not None and not row["contact_handle"] for row in rows))
 
 _CUT = {"provider_event_type": 128, "error_code": 64, "client_ref": 255, "normalizer": 64,
         "media_kind": 16, "delivery_status": 16, "relation": 16}

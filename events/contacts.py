@@ -3,7 +3,7 @@
 Handles that arrive together in one authenticated event belong to one person inside its provider,
 also when two contacts had them; across providers nothing is joined here. Known ids are kept in
 memory, after the commit only. A handle's contact is read again when an event is stored
-(`columns.STORED_AS`), so that a merge or a separation of another process counts at once.
+(`columns.stored_as`), so that a merge or a separation of another process counts at once.
 """
 
 import threading

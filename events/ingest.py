@@ -157,7 +157,7 @@ WITH drawn AS MATERIALIZED (
     FROM (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int) ORDER BY n) a),
 stored AS (
     INSERT INTO omni_events (id, {", ".join(columns.NAMES)}, schema_version, created_at)
-    SELECT d.id, {columns.STORED_AS}, {SCHEMA_VERSION}, clock_timestamp()
+    SELECT d.id, {{values}}, {SCHEMA_VERSION}, clock_timestamp()
     FROM drawn d ORDER BY d.instance_id, d.dedup_key COLLATE "C", d.n
     ON CONFLICT (instance_id, dedup_key) DO NOTHING
     RETURNING id)
@@ -165,7 +165,7 @@ SELECT drawn.id, stored.id IS NOT NULL FROM drawn LEFT JOIN stored USING (id) OR
 """
 _INSERT_REVISIONS = f"""
 INSERT INTO omni_events (id, {", ".join(columns.NAMES)}, schema_version, created_at)
-SELECT d.id, {columns.STORED_AS}, {SCHEMA_VERSION}, clock_timestamp()
+SELECT d.id, {{values}}, {SCHEMA_VERSION}, clock_timestamp()
 FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, id bigint)
 ORDER BY d.instance_id, d.dedup_key COLLATE "C", d.id
 ON CONFLICT (instance_id, dedup_key) DO NOTHING
@@ -221,11 +221,15 @@ def _insert(rows: list[_Row]) -> None:
     if not rows:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_EVENTS, [storable_json(
+        cursor.execute(_INSERT_EVENTS.format(values=_values(rows)), [storable_json(
             [{**row.data, "n": number} for number, row in enumerate(rows)])])
         for row, (drawn_id, is_new) in zip(rows, cursor.fetchall(), strict=True):
             row.drawn_id = drawn_id
             row.event_id = drawn_id if is_new else None
+
+
+def _values(rows: list[_Row]) -> str:
+    return columns.stored_for(row.data for row in rows)
 
 
 def _insert_revisions(rows: list[_Row]) -> None:
@@ -233,7 +237,7 @@ def _insert_revisions(rows: list[_Row]) -> None:
     if not rows:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_REVISIONS, [storable_json(
+        cursor.execute(_INSERT_REVISIONS.format(values=_values(rows)), [storable_json(
             [{**row.data, "id": row.drawn_id} for row in rows])])
         new = {event_id for (event_id,) in cursor.fetchall()}
     for row in rows:

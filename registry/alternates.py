@@ -34,7 +34,7 @@ def of(names: Iterable[str], values: Iterable[Mapping[str, Any]]) -> Alternates:
     values = list(values)
     found: Alternates = {}
     for name in _SAME.keys() & set(names):
-        ids = {value for row in values if isinstance(value := row.get(name), int)}
+        ids = {value for row in values if _is_id(value := row.get(name))}
         if not ids:
             continue
         same = found.setdefault(name, {})
@@ -45,11 +45,15 @@ def of(names: Iterable[str], values: Iterable[Mapping[str, Any]]) -> Alternates:
     return found
 
 
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def digests(pairs: Mapping[str, Any], same: Alternates) -> set[str]:
     """The digests of equality pairs under every id that is the same; none for a pair of null."""
     names = list(pairs)
     choices = [{pairs[name]: None, **dict.fromkeys(same[name].get(pairs[name], ()))}
-               if name in same and isinstance(pairs[name], int) else [pairs[name]]
+               if name in same and _is_id(pairs[name]) else [pairs[name]]
                for name in names]
     return {waiting.pairs_digest(dict(zip(names, chosen, strict=True)))[1]
             for chosen in itertools.islice(itertools.product(*choices), MOST)} - {waiting.NEVER}

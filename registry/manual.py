@@ -98,6 +98,7 @@ def _place(draft: EventDraft, conversation: Conversation | None, contact: Contac
             contact = _other_side(conversation)
     if contact is None:
         return
+    contact = contact.merged_into or contact
     handle = contact.handles.filter(
         Q(scope="") | Q(scope=str(instance.pk)) | Q(instances=instance),
         provider=instance.provider).order_by("pk").first()

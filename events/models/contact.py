@@ -18,12 +18,12 @@ class ContactQuerySet(models.QuerySet):
         return self.filter(models.Q(pk__in=kept) | models.Q(merged_into__in=kept))
 
     def visible_to(self, principal: Principal) -> "ContactQuerySet":
-        """People met on an instance the principal sees."""
+        """People met on an instance the principal sees, also the rows merged into theirs."""
         if principal.instance_ids is None:
             return self
         return self.filter(models.Exists(
             Handle.instances.through.objects.filter(
-                handle__contact=models.OuterRef("pk"),
+                handle__contact=Coalesce(models.OuterRef("merged_into"), models.OuterRef("pk")),
                 instance_id__in=principal.instance_ids)))
 
 

@@ -8,7 +8,7 @@ from events.admin_raw import preview
 from events.models import Conversation, Event, EventAction, OutboxMessage, Underived
 from omni.audit import AuditEntry
 from tests.admin_world import make_outbox, make_raw, make_world, sign_in
-from tests.factories import make_event, make_instance
+from tests.factories import make_conversation, make_event, make_instance
 
 pytestmark = pytest.mark.django_db
 EVENTS = "/admin/events/event/"
@@ -228,6 +228,19 @@ def test_name_somebody_typed_is_remembered_as_typed(typed, by_hand):
 
     contact.refresh_from_db()
     assert contact.name_by_hand is by_hand
+
+
+def test_merged_conversation_is_split_by_its_button():
+    world = make_world()
+    kept = make_conversation(world.instance, "kept")
+    Conversation.objects.filter(pk=world.conversation.pk).update(merged_into=kept)
+
+    client = sign_in()
+    shown = client.get(page(world.conversation)).content.decode()
+    client.post(page(world.conversation, "do", "split"))
+
+    world.conversation.refresh_from_db()
+    assert "Split again" in shown and world.conversation.merged_into is None
 
 
 def contact_form(contact, **fields):

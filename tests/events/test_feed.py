@@ -10,13 +10,13 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from events import feed as feed_module
-from events import outcomes
+from events import feedrows, outcomes
 from events.feed import Feed
-from events.models import Event, EventAction
+from events.models import Conversation, Event, EventAction
 from events.notify import EVENTS, RUNS, SIGNALS, send_now
 from events.subscriptions import Filter
 from registry.models import Run
-from tests.factories import make_event, make_instance, make_workflow
+from tests.factories import make_conversation, make_event, make_instance, make_workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WORKFLOW = """\
@@ -169,6 +169,21 @@ async def test_filter_keeps_foreign_events_away(feed, shop, wanted):
     await ids_until(everything, {event.pk})
 
     assert subscription._queue.empty()
+
+
+@pytest.mark.parametrize("asked", ["kept", "merged"])
+async def test_filter_by_either_of_two_merged_conversations_shows_both(feed, shop, asked):
+    places = {name: await sync_to_async(make_conversation)(shop, name)
+              for name in ("kept", "merged")}
+    subscription = await following(feed, conversation_id=places[asked].pk)
+    await sync_to_async(lambda: Conversation.objects.filter(pk=places["merged"].pk).update(
+        merged_into=places["kept"]))()
+
+    events = {(await add(shop, conversation=place)).pk for place in places.values()}
+
+    assert set(await ids_until(subscription, events)) == events
+    stored = await sync_to_async(feedrows.stored_events)(subscription.wanted, after=0)
+    assert {item.id for item in stored} == events
 
 
 async def test_slow_subscriber_gets_a_gap_that_names_where_to_read_on(feed, shop, monkeypatch):

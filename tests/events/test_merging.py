@@ -1,6 +1,8 @@
 """Merges under load and by hand: two workers at once, three rows, what is never merged."""
 
 import threading
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -98,6 +100,19 @@ def test_contacts_merged_by_hand_leave_no_chain_and_may_be_parted_again():
     assert list(Contact.objects.order_by("id").values_list("merged_into", flat=True)) == [
         None, None, first.pk]
     assert [row.handles.count() for row in (first, second, third)] == [2, 1, 0]
+
+
+@pytest.mark.django_db
+def test_chains_of_earlier_merges_are_shortened():
+    first, second, third, fourth = (Contact.objects.create() for _ in range(4))
+    for row, into in ((second, first), (third, second), (fourth, third)):
+        Contact.objects.filter(pk=row.pk).update(merged_into=into)
+
+    migration = import_module("events.migrations.0011_contacts_without_chains")
+    migration.shorten(None, SimpleNamespace(connection=connection))
+
+    assert set(Contact.objects.exclude(pk=first.pk).values_list("merged_into", flat=True)) == {
+        first.pk}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -56,6 +56,7 @@ EXPECTED = {
     "raw-payload-list get": (200, 200), "raw-payload-detail get": (200, 404),
     "raw-payload-replay post": (403, 404),
     "conversation-list get": (200, 200), "conversation-detail get": (200, 404),
+    "conversation-split post": (403, 404),
     "contact-list get": (200, 200), "contact-detail get": (200, 404),
     "outbox-list get": (200, 200), "outbox-detail get": (200, 404),
     "message-send post": (403, 404),

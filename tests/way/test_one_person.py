@@ -136,6 +136,23 @@ def test_answer_under_an_address_only_a_receipt_named_is_in_the_conversation(wri
     assert Conversation.objects.count() == 1 and timeline(conversation_ref=ANA) == ["M1", "OUT1"]
 
 
+@pytest.mark.peers
+def test_answer_to_what_the_api_sent_first_is_in_its_conversation(client, httpserver, tell, write):
+    httpserver.expect_request("/message/sendText/desk", method="POST").respond_with_json(
+        {"key": {"id": "OUT1", "remoteJid": ANA, "fromMe": True}, "status": "PENDING"}, status=201)
+    desk = make_evolution("desk", base_url=httpserver.url_for("").rstrip("/"))
+    sent = post_json(client_of("send"), "/api/v1/messages/send/",
+                     {"instance": "desk", "to": ANA, "text": "hello"})
+    assert sent.status_code == 201, sent.data
+
+    tell("messages.update", receipt("OUT1"), account=desk)
+    write("M1", chat=LID, account=desk)
+
+    [place] = listed("conversations")
+    assert (place["ref"], place["kind"], place["aliases"]) == (ANA, "direct", [LID])
+    assert timeline(conversation=place["id"]) == ["M1", "OUT1"]
+
+
 def test_receipt_that_comes_with_its_message_opens_no_second_conversation(shop, client):
     body = evolution_text("OUT1", key={"fromMe": True})
     body["data"] = [body["data"], {
@@ -242,7 +259,7 @@ steps:
 
 @pytest.mark.parametrize("match", [
     'conversation: "${{ conversation.id }}"', 'contact: "${{ contact.id }}"',
-    'conversation: "${{ event.conversation_id }}"'])
+    'conversation: "${{ event.conversation_id }}"', 'actor: "${{ event.actor_id }}"'])
 @pytest.mark.parametrize("remembered", [True, False])
 def test_wait_opened_before_the_merge_is_met_by_the_answer_after_it(write, match, remembered):
     switch_on(WAITS % match)
@@ -367,8 +384,33 @@ def test_addresses_of_one_account_say_nothing_about_those_of_another(write):
     write("M3", chat=LID, **BOTH)
     write("M4", chat=LID)
 
+    write("M5", account=make_evolution("new"))
+
     assert Conversation.objects.filter(instance=desk).kept().count() == 2
-    assert Event.objects.get(provider_message_id="M4").conversation.instance.slug == "shop"
+    assert [Event.objects.get(provider_message_id=name).conversation.instance.slug
+            for name in ("M4", "M5")] == ["shop", "new"]
+
+
+def test_key_of_one_account_reads_the_merged_rows_of_its_people(met_apart, shop):
+    merged = Contact.objects.get(merged_into__isnull=False)
+    ours, foreign = (client_of("read", instances=[account]) for account in (
+        shop, make_evolution("desk")))
+
+    assert ours.get(f"/api/v1/contacts/{merged.pk}/").data["merged_into"] == merged.merged_into_id
+    assert foreign.get(f"/api/v1/contacts/{merged.pk}/").status_code == 404
+
+
+def test_workflow_started_by_hand_in_a_merged_conversation_runs_in_the_kept_one(met_apart):
+    switch_on("omni: 1\nid: hand\ntrigger: [{manual: true}]\nsteps: [{set: {seen: true}}]\n")
+    younger = Conversation.objects.get(ref=LID)
+
+    answer = post_json(client_of(), "/api/v1/workflows/hand/run/",
+                       {"instance": "shop", "conversation": younger.pk})
+
+    assert answer.status_code == 202, answer.data
+    started = Event.objects.get(pk=answer.data["event"])
+    assert (started.conversation.ref, started.contact) == (
+        ANA, Contact.objects.kept().get(handles__value=LID))
 
 
 def test_direct_conversation_says_whose_it_is(write):
