@@ -12,7 +12,9 @@ from time import monotonic, sleep
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,3 +93,13 @@ def page(browser, server, transactional_db):
     yield page
     context.close()
     assert faults == []
+
+
+@pytest.fixture
+def boss(page, server):
+    """The page, signed in as a superuser named boss."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss"))
+    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value,
+                               "url": server}])
+    return page
