@@ -19,11 +19,13 @@ from connections.authentication import principal
 from connections.models import Instance
 from omni.admin import VerbsMixin, verb
 from omni.errors import InvalidWorkflow, OmniError
+from omni.yamlmarks import in_order
 from registry import canary, effective, modes, overlap, store, version_diff
 from registry.admin_forms import ImportForm, WorkflowForm
 from registry.admin_runs import runs_by_workflow
+from registry.admin_tests import TestsPanel
 from registry.admin_trials import TrialPage
-from registry.admin_versions import repinned, warn
+from registry.admin_versions import repinned
 from registry.models import Binding, Workflow, WorkflowVersion
 
 VERSIONS_SHOWN = 20
@@ -91,7 +93,7 @@ class WorkflowChangeList(ChangeList):
 
 
 @admin.register(Workflow)
-class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
+class WorkflowAdmin(TestsPanel, TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
     change_scope = "workflows"
     is_everywhere = True
     form = WorkflowForm
@@ -179,6 +181,9 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
                 "text", "compiled")[:VERSIONS_SHOWN]
             context["is_published"] = row.latest_no and store.export_text(row) == row.draft
             context.update(self._where(request, row))
+            context.update(self.tests_context(request, row))
+            if not form.is_bound:
+                context["problems"] = in_order([*context["problems"], *context["test_problems"]])
         context["may_edit"] = self.has_change_permission(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -225,22 +230,13 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
         return self._after_saving(request, obj) or super().response_change(request, obj)
 
     def _after_saving(self, request: HttpRequest, obj: Workflow) -> HttpResponse | None:
-        if "_publish" not in request.POST:
+        answer = self.answer_tests(request, obj)
+        if answer is None:
             errors = [item for item in store.problems(obj.draft) if item.severity == "error"]
             if errors:
                 messages.warning(request, f"Draft saved with {len(errors)} problems; it cannot be "
                                           "published yet.")
-            return None
-        try:
-            version = store.publish(obj, actor=principal(request).name, user=request.user,
-                                    note=request.POST.get("publish_note", "")[:2000])
-        except InvalidWorkflow as exc:
-            messages.error(request, f"Not published: {len(exc.problems)} problems, listed below. "
-                                    "The draft is saved.")
-        else:
-            messages.success(request, f"{obj.slug} v{version.number} is published.")
-            warn(request, version)
-        return HttpResponseRedirect(reverse("admin:registry_workflow_change", args=[obj.pk]))
+        return answer
 
     @verb("Pause", icon="pause", when=lambda row: row.mode == "on",
           confirm="Events still open runs, which queue up; a run at work finishes its turn.")

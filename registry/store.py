@@ -112,7 +112,7 @@ def publish(workflow: Workflow, *, actor: str, user: Any = None, note: str = "",
         Workflow.objects.filter(pk=workflow.pk).update(revision=F("revision") + 1)
         workflow.refresh_from_db()
         audit.note(actor, "workflow.published", workflow.slug, version=version.number,
-                   sha256=digest)
+                   sha256=digest, **({"tests": "skipped", "why": note} if skip_tests else {}))
     return version
 
 

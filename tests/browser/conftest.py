@@ -13,10 +13,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from playwright.sync_api import expect, sync_playwright
 
+SHOTS = os.environ.get("PAGE_SHOTS")  # a folder: keep a picture of every page looked at
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -25,6 +27,7 @@ START_SECONDS = 30.0
 # Without a browser on the machine these files are left out; CI has one and leaves nothing out.
 if not os.environ.get("CI") and not any(map(shutil.which, BROWSERS)):
     collect_ignore_glob = ["test_*.py"]
+_content_types = []
 expect.set_options(timeout=10_000)
 
 
@@ -96,10 +99,32 @@ def page(browser, server, transactional_db):
 
 
 @pytest.fixture
-def boss(page, server):
+def same_content_types(server, transactional_db):
+    """Django makes content types anew, with other ids, after every test that commits; the server
+    remembers those of the first.
+    """
+    if _content_types:
+        ContentType.objects.all().delete()
+        ContentType.objects.bulk_create(_content_types)
+        ContentType.objects.clear_cache()
+    else:
+        _content_types.extend(ContentType.objects.all())
+
+
+@pytest.fixture
+def boss(page, server, same_content_types):
     """The page, signed in as a superuser named boss."""
     client = Client()
     client.force_login(User.objects.create_superuser("boss"))
     page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value,
                                "url": server}])
     return page
+
+
+@pytest.fixture
+def keep_shot(page):
+    """Keeps a picture of the whole page under a name, when a folder for pictures is given."""
+    def keep(name):
+        if SHOTS:
+            page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+    return keep

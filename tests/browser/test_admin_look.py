@@ -1,8 +1,5 @@
 """Pages of the admin that show our own tables: as high and as readable in dark as in light."""
 
-import os
-from pathlib import Path
-
 import pytest
 from django.urls import reverse
 
@@ -14,7 +11,6 @@ from tests.browser import look
 pytestmark = pytest.mark.browser
 PAGES = ("dashboard", "event", "run", "workflow", "compare", "version", "approval")
 CHIPS = ".omni-tag, .omni-diff span, .omni-diff td, .omni-problem"
-SHOTS = os.environ.get("PAGE_SHOTS")  # a folder: keep a picture of every page looked at
 
 
 @pytest.fixture
@@ -40,20 +36,22 @@ def pages(boss):
             "compare": reverse("admin:registry_workflowversion_compare", args=[version.pk])}
 
 
-def look_at(page, pages, name, *, scheme, width=1280):
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 820})
-    page.goto(pages[name])
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}-{scheme}-{width}.png", full_page=True)
+@pytest.fixture
+def look_at(boss, pages, keep_shot):
+    def look_at(name, *, scheme, width=1280):
+        boss.emulate_media(color_scheme=scheme)
+        boss.set_viewport_size({"width": width, "height": 820})
+        boss.goto(pages[name])
+        keep_shot(f"{name}-{scheme}-{width}")
+    return look_at
 
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [1280, 390])
-def test_page_is_as_high_in_dark_as_in_light(boss, pages, name, width):
-    look_at(boss, pages, name, scheme="light", width=width)
+def test_page_is_as_high_in_dark_as_in_light(boss, look_at, name, width):
+    look_at(name, scheme="light", width=width)
     light = look.height(boss)
-    look_at(boss, pages, name, scheme="dark", width=width)
+    look_at(name, scheme="dark", width=width)
 
     assert boss.evaluate("document.documentElement.classList.contains('dark')")
     assert light - 40 <= look.height(boss) <= light + 40
@@ -61,15 +59,15 @@ def test_page_is_as_high_in_dark_as_in_light(boss, pages, name, width):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_chips_and_differences_are_readable(boss, pages, name, scheme):
-    look_at(boss, pages, name, scheme=scheme)
+def test_chips_and_differences_are_readable(boss, look_at, name, scheme):
+    look_at(name, scheme=scheme)
 
     assert look.contrasts(boss, CHIPS)
     assert look.hard_to_read(boss, CHIPS) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_does_not_stick_out_on_a_phone(boss, pages, name):
-    look_at(boss, pages, name, scheme="light", width=390)
+def test_page_does_not_stick_out_on_a_phone(boss, look_at, name):
+    look_at(name, scheme="light", width=390)
 
     assert look.sticks_out(boss) <= 0
