@@ -18,6 +18,7 @@ from registry import staging, trial
 from registry.check_actions import Library
 from registry.document import parse
 from registry.models import Workflow
+from registry.names import nearest
 from registry.tracing import json_of
 from registry.trial import Trial
 from registry.values import to_time
@@ -84,7 +85,9 @@ def documents(names: Sequence[str]) -> Iterator[tuple[str, str]]:
             continue
         workflow = Workflow.objects.filter(slug=name).first()
         if workflow is None:
-            raise InvalidInput(f"'{name}' is no file, no folder and no workflow")
+            near = nearest(name, Workflow.objects.values_list("slug", flat=True))
+            hint = f"; did you mean '{near}'?" if near else ""
+            raise InvalidInput(f"'{name}' is no file, no folder and no workflow{hint}")
         yield name, workflow.draft
 
 
