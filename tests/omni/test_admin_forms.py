@@ -19,7 +19,8 @@ OURS = {"omni", "connections", "events", "actions", "registry", "auth"}
 MODELS = {f"{model._meta.app_label}_{model._meta.model_name}": model
           for model in admin.site._registry if model._meta.app_label in OURS}
 # Pages of one row beside its own: (list name, the page's name, what its address takes).
-MORE = ["registry_workflow_try", "registry_workflowversion_compare"]
+MORE = ["registry_workflow_try", "registry_workflow_bindings",
+        "registry_workflowversion_compare"]
 
 
 class Forms(HTMLParser):
