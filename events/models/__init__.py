@@ -7,7 +7,9 @@ from events.models.conversation import Conversation, ConversationAlias
 from events.models.event import Event
 from events.models.message_state import MessageState
 from events.models.outbox import OutboxMessage
+from events.models.put_aside import PutAside
 from events.models.raw import Knock, RawPayload
 
 __all__ = ["Attachment", "Contact", "Conversation", "ConversationAlias", "Event", "EventAction",
-           "Handle", "Knock", "MessageState", "OutboxMessage", "RawPayload"]
+           "Handle", "Knock", "MessageState", "OutboxMessage", "PutAside",
+           "RawPayload"]
