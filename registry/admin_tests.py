@@ -34,6 +34,7 @@ class TestsPanel:
         if kept.get("workflow") != row.pk or kept.get("revision") != row.revision:
             return {"tests": None, "test_problems": [], "has_tests": _has_tests(row.draft)}
         return {"tests": kept["tests"], "has_tests": True,
+                "publish_note": kept["note"],
                 "failed_tests": sum(not test["passed"] for test in kept["tests"]),
                 "test_problems": [yamlio.Problem(**item) for test in kept["tests"]
                                   for item in test["failures"]]}
@@ -88,6 +89,7 @@ class TestsPanel:
                                     "errors. It is saved.")
             return
         request.session[KEPT] = {"workflow": obj.pk, "revision": obj.revision,
+                                 "note": request.POST.get("publish_note", "")[:REASON_MOST],
                                  "tests": [_shown(result) for result in results]}
         failed = sum(not result.passed for result in results)
         if not quietly:

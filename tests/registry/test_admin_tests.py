@@ -33,13 +33,14 @@ def publish(client, workflow, text, **fields):
 
 
 def test_failing_tests_are_listed_after_a_refused_publishing(reply, changed):
-    shown = publish(sign_in(), reply, changed, _publish="1", publish_note="")
+    shown = publish(sign_in(), reply, changed, _publish="1", publish_note="a kinder end")
 
     line = changed.splitlines().index(
         '      sends: [{to: "+351922000002", text: Hello Ana!}]') + 1
     assert "Not published: what its tests expect did not come" in shown
     assert f'data-line="{line}"' in shown
     assert "1 of 4 failed" in shown and "Bye. Hello Ana!" in shown
+    assert 'value="a kinder end"' in shown
 
 
 def test_failing_tests_are_still_there_after_a_reload(reply, changed):
