@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from connections.access import ApiKey
 from omni.admin import VerbsMixin
+from registry import store
 from registry.models import Approval, Wait
 from tests.admin_world import make_surroundings, make_world, sign_in
 from tests.factories import make_run
@@ -94,6 +95,21 @@ def test_question_of_a_verb_has_no_form_in_a_form(world, name):
     for verb in page.verbs():
         if row is not None and (verb.confirm or verb.ask):
             assert deepest(client.get(reverse(f"admin:{name}_do", args=[row.pk, verb.name]))) <= 1
+
+
+@pytest.mark.parametrize("action", ["replay_dry", "put_chosen_aside"])
+def test_answer_of_a_list_action_has_no_form_in_a_form(world, action):
+    answer = sign_in().post(reverse("admin:events_rawpayload_changelist"),
+                            {"action": action, "_selected_action": [world.raw.pk]})
+
+    assert deepest(answer) == 1
+
+
+def test_page_of_a_binding_has_no_form_in_a_form(world):
+    binding = store.bind(world.workflow, scope="global", actor="test")
+
+    assert deepest(sign_in().get(reverse("admin:registry_workflow_binding", args=[
+        world.workflow.pk, binding.pk]))) == 1
 
 
 @pytest.mark.parametrize("name", MORE)
