@@ -54,6 +54,16 @@ def test_mended_expectation_publishes(refused, reply):
     assert reply.latest().number == 2
 
 
+def test_what_came_is_taken_as_expected_and_published(refused, reply):
+    refused.get_by_role("button", name="Take what came as expected").click()
+    expect(refused.locator("#omni-tests")).to_contain_text("4 passed")
+
+    refused.get_by_role("button", name="Save and publish").click()
+
+    expect(refused.locator("body")).to_contain_text("text-reply v2 is published")
+    assert '"text": "Bye. Hello Ana!"' in reply.latest().text
+
+
 def test_publish_anyway_asks_for_a_reason_and_publishes(refused, reply):
     refused.get_by_role("button", name="Publish anyway").click()
     expect(refused.locator("body")).to_contain_text("say why it goes out although tests fail")
