@@ -10,7 +10,7 @@ from unfold.decorators import display
 from connections.admin_scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
 from events.admin_events import event_link
-from events.deliver import resolve, send_again
+from events.deliver import AGAIN, resolve, send_again
 from events.models import OutboxMessage
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 
@@ -22,11 +22,22 @@ def _is_unknown(row: OutboxMessage) -> bool:
     return row.state == "unknown"
 
 
+class WaitsFilter(admin.SimpleListFilter):
+    title = "waits for a person"
+    parameter_name = "open"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "Unknown, not settled")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.unresolved() if self.value() == "1" else queryset
+
+
 @admin.register(OutboxMessage)
 class OutboxAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
     list_display = ["id", "created_at", "instance", "kind", "recipient", "status", "attempts",
                     "error_shown", "resolution"]
-    list_filter = ["state", InstanceFilter]
+    list_filter = [WaitsFilter, "state", InstanceFilter]
     list_select_related = ["instance"]
     search_fields = ["effect_key"]
     search_help_text = "effect key or provider message id, exactly"
@@ -82,7 +93,8 @@ class OutboxAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
         return event_link(row.event_id)
 
     @verb("Send again", icon="send", may="send", is_danger=True,
-          when=lambda row: row.state in ("unknown", "rejected", "not_sent"),
+          when=lambda row: row.state in ("unknown", "rejected", "not_sent")
+          and row.resolution != AGAIN,
           confirm="Sends the message once more, as a new act of its own. If the first one did "
                   "arrive, the person gets it twice.")
     def again(self, request: HttpRequest, row: OutboxMessage) -> HttpResponse:

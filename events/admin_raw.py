@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from connections.admin_scope import InstanceFilter, ProviderFilter, ScopedAdmin
 from connections.authentication import principal
+from events.admin_put_aside import PutAsideMixin
 from events.models import Event, RawPayload
 from events.replay import Replayed, replay
 from omni.admin import KeysetMixin, ReadOnlyAdmin, pretty, verb
@@ -29,17 +30,20 @@ class QuarantineFilter(admin.SimpleListFilter):
     parameter_name = "quarantine"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("1", "Only dead letters"), ("0", "Only understood")]
+        return [("1", "Open dead letters"), ("aside", "Put aside"), ("0", "Only understood")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "1":
-            return queryset.dead_letters()
+            return queryset.open_dead_letters()
+        if self.value() == "aside":
+            return queryset.put_aside()
         return queryset.filter(quarantine_reason="") if self.value() == "0" else queryset
 
 
 @admin.register(RawPayload)
-class RawPayloadAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
-    actions = ["replay_dry", "replay_for_real"]
+class RawPayloadAdmin(PutAsideMixin, KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
+    aside_kind = "dead_letter"
+    actions = ["replay_dry", "replay_for_real", "put_chosen_aside"]
     change_form_template = "events/admin/raw.html"
     list_display = ["id", "received_at", "instance", "size", "outcome", "deliveries", "events",
                     "verified_by"]
@@ -52,10 +56,14 @@ class RawPayloadAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
         (None, {"fields": [("instance", "provider", "transport"), ("received_at", "last_seen_at"),
                            ("size_bytes", "content_type", "deliveries", "event_count"),
                            ("verified_by", "sha256")]}),
-        ("Dead letter", {"fields": ["quarantine_reason", "quarantine_detail"]}),
+        ("Dead letter", {"fields": ["quarantine_reason", "quarantine_detail",
+                                   "put_aside_shown"]}),
         ("Request", {"fields": [("method", "path", "query"), "headers_shown", "flags"]}),
     ]
-    readonly_fields = ["headers_shown"]
+    readonly_fields = ["headers_shown", "put_aside_shown"]
+
+    def waits(self, row: RawPayload) -> bool:
+        return bool(row.quarantine_reason)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request).select_related("instance").defer(

@@ -32,6 +32,7 @@ ONE_PROCESS = uuid.uuid4().hex  # a `sending` row of another process was interru
 IN_FLIGHT = timedelta(seconds=interrupted.AFTER_SECONDS)
 _WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref")
 _SETTLED = ("succeeded", "rejected", "unknown")
+AGAIN = "again"  # the resolution of a send that a person did once more
 _RESOLUTIONS = {"person_sent": "succeeded", "person_not_sent": "not_sent"}
 
 
@@ -328,6 +329,9 @@ def send_again(row: OutboxMessage, *, actor: str) -> Delivered:
     """A person sends an unknown or failed message again, under a new effect key."""
     if row.state in ("sending", "succeeded"):
         raise InvalidInput(f"this send is {row.state}; nothing to send again", code="stale")
+    if row.resolution == AGAIN:
+        raise InvalidInput("this send was sent again already; look at what became of that one",
+                           code="stale")
     if row.kind not in _MESSAGE_KINDS and row.kind not in _EFFECT_KINDS:
         raise InvalidInput(f"only messages can be sent again, not {row.kind}; rerun its run")
     if (row.request.get("media") or {}).get("base64"):
@@ -335,6 +339,9 @@ def send_again(row: OutboxMessage, *, actor: str) -> Delivered:
     base = row.effect_key.split(":again:")[0]
     number = OutboxMessage.objects.filter(effect_key__startswith=f"{base}:again:").count() + 1
     audit.note(actor, "send.repeated", f"outbox:{row.pk}", number=number)
-    return send(OutboundMessage(**{**row.request, "kind": row.kind, "to": row.recipient}),
-                instance=row.instance, effect_key=f"{base}:again:{number}",
-                conversation=row.conversation, caused_by=row.caused_by, run_id=row.run_id)
+    outcome = send(OutboundMessage(**{**row.request, "kind": row.kind, "to": row.recipient}),
+                   instance=row.instance, effect_key=f"{base}:again:{number}",
+                   conversation=row.conversation, caused_by=row.caused_by, run_id=row.run_id)
+    OutboxMessage.objects.filter(pk=row.pk, resolution="").exclude(state="succeeded").update(
+        resolution=AGAIN)
+    return outcome

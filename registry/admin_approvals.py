@@ -131,7 +131,7 @@ class ApprovalAdmin(ScopedAdmin, ReadOnlyAdmin):
     def _answer(self, request: HttpRequest, row: Approval, decision: str) -> None:
         answered = approvals.answer(row, decision, actor=principal(request).name,
                                     edited=_edited(request, row),
-                                    comment=request.POST.get("comment", ""))
+                                    comment=_lines(request.POST.get("comment", "")))
         messages.success(request, f"Approval {row.pk} is {answered.state}.")
 
 

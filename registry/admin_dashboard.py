@@ -59,9 +59,10 @@ def board(who: Principal) -> Board:
     page = {name: reverse(f"admin:{name}_changelist") for name in (
         "events_event", "events_rawpayload", "events_outboxmessage", "registry_run",
         "registry_approval")}
-    dead = _capped(RawPayload.objects.visible_to(who).dead_letters())
+    dead = _capped(RawPayload.objects.visible_to(who).open_dead_letters())
     unknown = _capped(OutboxMessage.objects.visible_to(who).unresolved())
     asked = _capped(Approval.objects.visible_to(who).filter(state="open"))
+    failed = _capped(Run.objects.visible_to(who).failures())
     waiting = _capped(events.unrouted())
     cards = [
         Card("Events, last hour", _capped(events.filter(
@@ -69,10 +70,12 @@ def board(who: Principal) -> Board:
         Card("Events, last 24 hours", _capped(events.filter(
             received_at__gte=now - timedelta(days=1))), "received", page["events_event"]),
         Card("Waiting to be routed", waiting, "stored, no decision yet", page["events_event"]),
+        Card("Failed", failed, "runs that failed, not put aside",
+             f"{page['registry_run']}?failed=1", failed != "0"),
         Card("Dead letters", dead, "kept, not understood",
              f"{page['events_rawpayload']}?quarantine=1", dead != "0"),
         Card("Unknown sends", unknown, "may have been sent; a person decides",
-             f"{page['events_outboxmessage']}?state__exact=unknown", unknown != "0"),
+             f"{page['events_outboxmessage']}?open=1", unknown != "0"),
         Card("Approvals", asked, "runs that wait for a person's answer",
              f"{page['registry_approval']}?state__exact=open", asked != "0"),
     ]
@@ -118,7 +121,7 @@ _MENU = (
                     ("Agents", "smart_toy", "actions_agent", None, ""),
                     ("Contact lists", "rule", "actions_contactlist", None, ""))),
     ("Deliveries", (("Outbox", "outbox", "events_outboxmessage", None, ""),
-                    ("Unknown sends", "help", "events_outboxmessage", "state__exact", "unknown"),
+                    ("Unknown sends", "help", "events_outboxmessage", "open", "1"),
                     ("Raw payloads", "inventory_2", "events_rawpayload", None, ""),
                     ("Dead letters", "report", "events_rawpayload", "quarantine", "1"),
                     ("Knocks", "door_front", "events_knock", None, ""))),

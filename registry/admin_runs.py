@@ -12,12 +12,13 @@ from unfold.decorators import display
 from connections.admin_instances import ago
 from connections.admin_scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
+from events.admin_put_aside import PutAsideMixin
 from events.admin_trace import step, waits_of
 from events.models import EventAction, OutboxMessage
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 from registry.endings import cancel_by
 from registry.models import RoutingDecision, Run, Workflow
-from registry.models.run import ENDED, LIVE
+from registry.models.run import ENDED, FAILED, LIVE
 from registry.reruns import rerun
 
 RECENT = 20_000  # newest runs counted for "recent runs"; keeps the list cheap at any size
@@ -49,25 +50,45 @@ class WorkflowFilter(admin.SimpleListFilter):
         return queryset.filter(workflow_id=int(value)) if value.isdigit() else queryset
 
 
+class FailedFilter(admin.SimpleListFilter):
+    title = "failure"
+    parameter_name = "failed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "Failed, open"), ("aside", "Put aside")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "1":
+            return queryset.failures()
+        return queryset.put_aside() if self.value() == "aside" else queryset
+
+
 @admin.register(Run)
-class RunAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
+class RunAdmin(PutAsideMixin, KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
+    aside_kind = "run"
+    actions = ["put_chosen_aside"]
     change_form_template = "registry/admin/run.html"
     list_display = ["id", "created", "workflow", "instance", "event_link", "status", "why",
                     "took"]
-    list_filter = ["state", WorkflowFilter, InstanceFilter]
+    list_filter = [FailedFilter, "state", WorkflowFilter, InstanceFilter]
     list_select_related = ["workflow", "instance"]
     search_fields = ["id"]
     search_help_text = "number of a run or of an event"
     fieldsets = [
         (None, {"fields": [("workflow_link", "version_link", "instance"),
-                           ("state", "code", "event_link"), "reason"]}),
+                           ("state", "code", "event_link"), "reason",
+                           "put_aside_shown"]}),
         ("Queue", {"fields": [("replay_no", "priority", "slot_key"),
                               ("available_at", "lease_owner", "lease_until"),
                               ("token", "deaths", "step_path"),
                               ("created_at", "started_at", "ended_at", "deadline"),
                               "inputs_shown"]}),
     ]
-    readonly_fields = ["workflow_link", "version_link", "event_link", "inputs_shown"]
+    readonly_fields = ["workflow_link", "version_link", "event_link", "inputs_shown",
+                       "put_aside_shown"]
+
+    def waits(self, row: Run) -> bool:
+        return row.state in FAILED
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related(
@@ -144,7 +165,7 @@ class RunAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
         return self._again(request, run, "whole")
 
     @verb("Go on from the failed step", icon="resume", may="send",
-          when=lambda run: run.state in ("failed", "dead"),
+          when=lambda run: run.state in FAILED,
           confirm="A new run of the same version: what was done before the failure is read from "
                   "this run, the failed step and all after it are done.")
     def go_on(self, request: HttpRequest, run: Run) -> HttpResponse:

@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.views import ChangeList
 
@@ -19,64 +19,18 @@ from connections.authentication import principal
 from connections.models import Instance
 from omni.admin import VerbsMixin, verb
 from omni.errors import InvalidWorkflow, OmniError
+from omni.yamlmarks import in_order
 from registry import canary, effective, modes, overlap, store, version_diff
+from registry.admin_bindings import BindingPages
 from registry.admin_forms import ImportForm, WorkflowForm
 from registry.admin_runs import runs_by_workflow
+from registry.admin_tests import TestsPanel
 from registry.admin_trials import TrialPage
-from registry.admin_versions import repinned, warn
-from registry.models import Binding, Workflow, WorkflowVersion
+from registry.admin_versions import repinned
+from registry.models import Workflow
 
 VERSIONS_SHOWN = 20
 INSTANCES_SHOWN = 50
-
-
-class BindingInline(TabularInline):
-    model = Binding
-    extra = 0
-    hide_title = True
-    fields = ["scope", "instance", "provider", "enabled", "inputs", "priority", "version"]
-    autocomplete_fields = ["instance"]
-    verbose_name_plural = "where it is switched on (instance before provider before global)"
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        rows, who = super().get_queryset(request).select_related("instance"), principal(request)
-        if who.instance_ids is None:
-            return rows
-        return rows.filter(Q(instance_id__in=who.instance_ids) | Q(instance__isnull=True))
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "version":
-            number = (request.resolver_match.kwargs or {}).get("object_id")
-            kwargs["queryset"] = WorkflowVersion.objects.filter(workflow_id=number).defer(
-                "text", "compiled").select_related("workflow") if number else \
-                WorkflowVersion.objects.none()
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "version":
-            field.empty_label = "newest"
-            field.label_from_instance = lambda version: f"v{version.number}"
-        return field
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name in ("instance", "version"):
-            field.widget.can_add_related = field.widget.can_change_related = False
-            field.widget.can_delete_related = field.widget.can_view_related = False
-        if db_field.name == "inputs":
-            field.widget.attrs.update({"rows": 2, "class": f"{field.widget.attrs.get('class', '')}"
-                                                           " omni-mono"})
-        return field
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        who = principal(request)
-        return who.may("workflows") and who.instance_ids is None
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_change_permission(request)
-
-    has_delete_permission = has_change_permission
 
 
 class WorkflowChangeList(ChangeList):
@@ -91,7 +45,8 @@ class WorkflowChangeList(ChangeList):
 
 
 @admin.register(Workflow)
-class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
+class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, VerbsMixin,
+                    ModelAdmin):
     change_scope = "workflows"
     is_everywhere = True
     form = WorkflowForm
@@ -99,7 +54,6 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
     list_display = ["slug", "name", "latest_number", "bindings_shown", "runs_shown", "updated_at"]
     search_fields = ["slug", "name", "description"]
     list_per_page = 50
-    inlines = [BindingInline]
     fieldsets = [(None, {"fields": ["draft", "base_revision"]})]
     actions_list = ["import_yaml"]
     warn_unsaved_form = True
@@ -115,13 +69,11 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
 
     def get_urls(self) -> list:
         return [path("<int:number>/export/", self.admin_site.admin_view(self.export_yaml),
-                     name="registry_workflow_export"), *self.trial_urls(), *super().get_urls()]
+                     name="registry_workflow_export"), *self.trial_urls(), *self.binding_urls(),
+                *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
         return WorkflowChangeList
-
-    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list:
-        return self.inlines if obj else []
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list:
         if self.has_change_permission(request, obj):
@@ -141,9 +93,10 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
 
     @admin.display(description="bindings")
     def bindings_shown(self, row: Workflow) -> str:
-        if not row.on and not row.off:
-            return "not switched on"
-        return f"{row.on} on" + (f", {row.off} off" if row.off else "")
+        told = f"{row.on} on" + (f", {row.off} off" if row.off else "")
+        told = told if row.on or row.off else "not switched on"
+        return told if row.mode == "on" else format_html(
+            '{} <span class="omni-tag omni-{}">{}</span>', told, row.mode, row.mode)
 
     @admin.display(description="recent runs")
     def runs_shown(self, row: Workflow) -> str:
@@ -179,6 +132,10 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
                 "text", "compiled")[:VERSIONS_SHOWN]
             context["is_published"] = row.latest_no and store.export_text(row) == row.draft
             context.update(self._where(request, row))
+            context.update(self.tests_context(request, row))
+            context.update(self.bindings_context(request, row))
+            if not form.is_bound:
+                context["problems"] = in_order([*context["problems"], *context["test_problems"]])
         context["may_edit"] = self.has_change_permission(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -199,25 +156,6 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
         obj.pk = saved.pk
         obj.refresh_from_db()
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Bindings: the same scope again changes that binding, another scope replaces it."""
-        who = principal(request).name
-        rows = formset.save(commit=False)
-        for gone in formset.deleted_objects:
-            store.unbind(gone, actor=who)
-        for row in rows:
-            try:
-                saved = store.bind(row.workflow, scope=row.scope, instance=row.instance,
-                                   provider=row.provider, enabled=row.enabled, inputs=row.inputs,
-                                   priority=row.priority, version=row.version, actor=who)
-            except OmniError as exc:
-                messages.error(request, f"Binding on {row.scope}: {exc.message}")
-            except ValidationError as exc:
-                messages.error(request, f"Binding on {row.scope}: {'; '.join(exc.messages)}")
-            else:
-                if row.pk and saved.pk != row.pk:
-                    store.unbind(Binding.objects.get(pk=row.pk), actor=who)
-
     def response_add(self, request: HttpRequest, obj: Workflow, *args: Any) -> HttpResponse:
         return self._after_saving(request, obj) or super().response_add(request, obj, *args)
 
@@ -225,22 +163,13 @@ class WorkflowAdmin(TrialPage, EditableScopedAdmin, VerbsMixin, ModelAdmin):
         return self._after_saving(request, obj) or super().response_change(request, obj)
 
     def _after_saving(self, request: HttpRequest, obj: Workflow) -> HttpResponse | None:
-        if "_publish" not in request.POST:
+        answer = self.answer_tests(request, obj)
+        if answer is None:
             errors = [item for item in store.problems(obj.draft) if item.severity == "error"]
             if errors:
                 messages.warning(request, f"Draft saved with {len(errors)} problems; it cannot be "
                                           "published yet.")
-            return None
-        try:
-            version = store.publish(obj, actor=principal(request).name, user=request.user,
-                                    note=request.POST.get("publish_note", "")[:2000])
-        except InvalidWorkflow as exc:
-            messages.error(request, f"Not published: {len(exc.problems)} problems, listed below. "
-                                    "The draft is saved.")
-        else:
-            messages.success(request, f"{obj.slug} v{version.number} is published.")
-            warn(request, version)
-        return HttpResponseRedirect(reverse("admin:registry_workflow_change", args=[obj.pk]))
+        return answer
 
     @verb("Pause", icon="pause", when=lambda row: row.mode == "on",
           confirm="Events still open runs, which queue up; a run at work finishes its turn.")

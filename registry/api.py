@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -16,6 +15,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from connections import missing
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import Conflict, StrictJSONParser, need_every_instance
@@ -57,7 +57,7 @@ DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
 class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, StrictFiltersMixin,
-                      viewsets.ReadOnlyModelViewSet):
+                      missing.NamedLookup, viewsets.ReadOnlyModelViewSet):
     """Workflows: YAML documents with immutable published versions. They belong to no instance."""
 
     queryset = Workflow.objects.annotate(latest_version=Subquery(
@@ -161,11 +161,13 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
     def run(self, request: Request, slug: str) -> Response:
         """Start a workflow by hand, on one instance; a worker runs it."""
         workflow, wish, who = self.get_object(), self.body(StartSerializer), principal(request)
-        instance = get_object_or_404(Instance.objects.visible_to(who), slug=wish["instance"])
+        instance = missing.named(Instance.objects.visible_to(who), wish["instance"],
+                                 what="instance")
         conversation = None
         if wish["conversation"] is not None:
-            conversation = get_object_or_404(Conversation, instance=instance,
-                                             pk=wish["conversation"])
+            conversation = missing.numbered(
+                Conversation.objects.filter(instance=instance), wish["conversation"],
+                what=f"conversation of '{instance.slug}' with the number")
         try:
             event = manual.start(workflow, instance=instance, actor=who.name,
                                  inputs=wish.get("inputs"), conversation=conversation,
@@ -193,7 +195,9 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
     def version(self, request: Request, slug: str, number: str) -> Response:
         """One published version with its text."""
         rows = self.get_object().versions.select_related("workflow", "author")
-        return Response(VersionSerializer(get_object_or_404(rows, number=int(number[:19]))).data)
+        return Response(VersionSerializer(missing.numbered(
+            rows, int(number[:18]), field="number",
+            what=f"version of '{slug}' with the number")).data)
 
     @extend_schema(
         responses={(200, "text/yaml"): OpenApiResponse(OpenApiTypes.STR),
@@ -210,7 +214,8 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         workflow = self.get_object()
         number = int(wanted[:19]) if wanted else None
         if number is not None:
-            get_object_or_404(workflow.versions, number=number)
+            missing.numbered(workflow.versions, number, field="number",
+                             what=f"version of '{slug}' with the number")
         return Response(
             {"text": store.export_text(workflow, number=number)},
             headers={"Content-Disposition": f'attachment; filename="{workflow.slug}.yaml"'})

@@ -14,10 +14,12 @@ from django.db import transaction
 from actions import library
 from events import notify, outcomes
 from events.models import EventAction, OutboxMessage
+from events.put_aside import put_aside
 from omni import audit
 from omni.errors import InvalidInput, UnknownAction
 from registry import names, queue
 from registry.models import Run
+from registry.models.run import FAILED
 
 MODES = ("whole", "from_failed", "steps")
 _KEPT = ("done", "skipped")  # outcomes a rerun may read instead of doing the step
@@ -68,6 +70,8 @@ def rerun(run: Run, *, actor: str, mode: str = "whole", steps: Sequence[str] = (
                        and row.final and row.status in _KEPT], to_run=fresh.pk)
     audit.note(actor, "run.rerun", f"run:{run.pk}", new_run=fresh.pk, mode=mode,
                steps=list(steps))
+    if run.state in FAILED:
+        put_aside("run", [run.pk], actor=actor, note=f"repeated by run {fresh.pk}")
     notify.notifier.send(notify.RUNS, str(fresh.pk))
     notify.notifier.send(notify.WORK)
     return fresh

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -13,6 +12,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from connections import missing
 from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance
@@ -65,7 +65,7 @@ class BindingViewSet(StaleAnswers, StrictFiltersMixin, mixins.ListModelMixin,
 
     @extend_schema(request=BindingRequestSerializer, responses={200: BindingSerializer, **STALE})
     def put(self, request: Request) -> Response:
-        """Say how a workflow is switched on in one scope; what was said before is replaced.
+        """Say how a workflow is switched on in one scope; what is left out stays as it was.
 
         409 with code `stale` when `base_revision` is not the revision of what is there.
         """
@@ -73,16 +73,16 @@ class BindingViewSet(StaleAnswers, StrictFiltersMixin, mixins.ListModelMixin,
         wish.is_valid(raise_exception=True)
         facts, who = wish.validated_data, principal(request)
         place = _place(facts.pop("scope"), who)
-        workflow = get_object_or_404(Workflow, slug=facts.pop("workflow"))
-        number = facts.pop("version")
-        version = workflow.versions.filter(number=number).first() if number else None
-        if number and version is None:
-            raise ValidationError({"version": f"'{workflow.slug}' has no version {number}"})
+        workflow = missing.named(Workflow.objects.all(), facts.pop("workflow"), what="workflow")
+        if number := facts.get("version"):
+            facts["version"] = workflow.versions.filter(number=number).first()
+            if facts["version"] is None:
+                raise ValidationError({"version": f"'{workflow.slug}' has no version {number}"})
         base = facts.pop("base_revision", None)
         with transaction.atomic():
             if base is not None:
                 _need_revision(store.lock_binding(workflow, **place), base, request.data)
-            binding = store.bind(workflow, **place, **facts, version=version, actor=who.name)
+            binding = store.bind(workflow, **place, **facts, actor=who.name)
         return Response(BindingSerializer(self.get_queryset().get(pk=binding.pk)).data)
 
     def perform_destroy(self, binding: Binding) -> None:
@@ -106,7 +106,8 @@ def _need_revision(stored: Binding | None, base_revision: int, yours: dict[str, 
 def _place(scope: dict[str, Any], who: Principal) -> dict[str, Any]:
     """Arguments of `store.bind`. An instance the caller cannot see does not exist (404)."""
     if "instance" in scope:
-        instance = get_object_or_404(Instance.objects.visible_to(who), slug=scope["instance"])
+        instance = missing.named(Instance.objects.visible_to(who), scope["instance"],
+                                 what="instance")
         return {"scope": "instance", "instance": instance}
     need_every_instance(who)
     if "provider" in scope:

@@ -195,16 +195,21 @@ class BindingScopeSerializer(StrictFieldsMixin, serializers.Serializer):
 
 
 class BindingRequestSerializer(StrictFieldsMixin, serializers.Serializer):
-    """Where a workflow is switched on. version: a published number; null follows the latest."""
+    """Where a workflow is switched on. version: a published number; null follows the latest.
+
+    A field that is left out keeps its value where the binding is there already; a new one is
+    enabled, without inputs, with the document's priority, and follows the latest.
+    """
 
     workflow = serializers.CharField(max_length=64, help_text="Its id.")
     scope = BindingScopeSerializer()
-    enabled = serializers.BooleanField(default=True)
-    inputs = serializers.DictField(required=False)
+    enabled = serializers.BooleanField(required=False)
+    inputs = serializers.DictField(
+        required=False, help_text="All of them: a name that is left out has no value here.")
     priority = serializers.IntegerField(min_value=0, max_value=999, required=False,
-                                        allow_null=True, default=None)
+                                        allow_null=True)
     version = serializers.IntegerField(min_value=1, max_value=2 ** 31 - 1, required=False,
-                                       allow_null=True, default=None)
+                                       allow_null=True)
     base_revision = serializers.IntegerField(
         min_value=0, max_value=2 ** 31 - 1, required=False,
         help_text="The binding's revision this was made from, 0 for none; 409 when it is another.")

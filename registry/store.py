@@ -17,6 +17,8 @@ from registry import document, names, overlap, steps, version_diff, workflow_tes
 from registry.inputs import check as check_values
 from registry.models import Binding, Workflow, WorkflowVersion
 
+KEEP: Any = object()  # what `bind` is given for a value that stays as it is
+
 
 class Stale(InvalidInput):
     """Somebody else saved in between. stored: what is there now. yours: what was to be stored.
@@ -112,7 +114,7 @@ def publish(workflow: Workflow, *, actor: str, user: Any = None, note: str = "",
         Workflow.objects.filter(pk=workflow.pk).update(revision=F("revision") + 1)
         workflow.refresh_from_db()
         audit.note(actor, "workflow.published", workflow.slug, version=version.number,
-                   sha256=digest)
+                   sha256=digest, **({"tests": "skipped", "why": note} if skip_tests else {}))
     return version
 
 
@@ -260,6 +262,12 @@ def place_of(binding: Binding) -> dict[str, str]:
             "instance": binding.instance.slug if binding.instance else ""}
 
 
+def find_binding(workflow: Workflow, *, scope: str, instance: Instance | None = None,
+                 provider: str = "") -> Binding | None:
+    """The binding of one scope; None when there is none."""
+    return workflow.bindings.filter(scope=scope, instance=instance, provider=provider).first()
+
+
 def lock_binding(workflow: Workflow, *, scope: str, instance: Instance | None = None,
                  provider: str = "") -> Binding | None:
     """The binding of one scope, held until the transaction ends; None when there is none."""
@@ -269,24 +277,29 @@ def lock_binding(workflow: Workflow, *, scope: str, instance: Instance | None = 
 
 
 def bind(workflow: Workflow, *, scope: str, actor: str, instance: Instance | None = None,
-         provider: str = "", enabled: bool = True, inputs: dict[str, Any] | None = None,
-         priority: int | None = None, version: WorkflowVersion | None = None) -> Binding:
+         provider: str = "", enabled: bool = KEEP, inputs: dict[str, Any] = KEEP,
+         priority: int | None = KEEP, version: WorkflowVersion | None = KEEP) -> Binding:
     """Switch a workflow on (or off) in one scope; the same scope again changes that binding.
+
+    What is not given stays as it was; a new binding is enabled, without inputs or priority, and
+    follows the newest version.
 
     Raises InvalidInput for inputs the version does not take, and for required ones that neither
     this binding nor a wider one gives.
     """
-    _need_own(version, workflow.pk)
     with transaction.atomic():
-        _check_inputs(version or workflow.latest(), inputs or {}, complete=enabled,
-                      others=_wider_inputs(workflow, scope, instance))
         place: dict[str, Any] = {"scope": scope, "instance": instance, "provider": provider}
         binding = lock_binding(workflow, **place) or Binding(workflow=workflow, **place)
-        binding.enabled, binding.inputs = enabled, inputs or {}
-        binding.priority, binding.version = priority, version
+        for name, value in (("enabled", enabled), ("inputs", inputs), ("priority", priority),
+                            ("version", version)):
+            if value is not KEEP:
+                setattr(binding, name, value)
+        _need_own(binding.version, workflow.pk)
         binding.full_clean(exclude=["revision"])
+        _check_inputs(binding.version or workflow.latest(), binding.inputs,
+                      complete=binding.enabled, others=_wider_inputs(workflow, scope, instance))
         binding.save()
-        audit.note(actor, "binding.saved", workflow.slug, scope=scope, enabled=enabled,
+        audit.note(actor, "binding.saved", workflow.slug, scope=scope, enabled=binding.enabled,
                    instance=instance.slug if instance else "", provider=provider)
     return binding
 

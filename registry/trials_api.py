@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from connections import missing
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import need_every_instance
@@ -37,10 +36,10 @@ class TrialActions:
         workflow, wish, who = self.get_object(), self.body(DryRunRequestSerializer), principal(
             request)
         text = _text(workflow, wish)
-        staged = trial_requests.find_event(wish.pop("event"), who,
-                                           now=wish.get("now") or timezone.now())
+        event = wish.pop("event")
+        staged = trial_requests.find_event(event, who, now=wish.get("now") or timezone.now())
         if staged is None:
-            raise Http404
+            raise NotFound(f"there is no event {event}")
         found = trial_requests.try_workflow(workflow, text, staged, who, **wish)
         return Response(found.as_dict())
 
@@ -52,7 +51,7 @@ class TrialActions:
             request)
         text, instances = _text(workflow, wish), None
         if named := wish.pop("instance", None):
-            instances = [get_object_or_404(Instance.objects.visible_to(who), slug=named)]
+            instances = [missing.named(Instance.objects.visible_to(who), named, what="instance")]
         report = trial_requests.backtest_workflow(workflow, text, who, instances=instances, **wish)
         return Response(report.as_dict())
 
@@ -83,8 +82,9 @@ class TrialActions:
             raise ValidationError("a mapping {step: output} is needed")
         pins = dict(wish)
         if isinstance(pins.get("from_run"), int):
-            run = get_object_or_404(Run.objects.visible_to(principal(request)).select_related(
-                "workflow"), pk=pins.pop("from_run"), workflow=workflow)
+            run = missing.numbered(Run.objects.visible_to(principal(request)).select_related(
+                "workflow").filter(workflow=workflow), pins.pop("from_run"),
+                what=f"run of '{workflow.slug}' with the number")
             pins = {**trial_requests.pins_of_run(run), **pins}
         return Response(store.save_pins(workflow, pins, actor=actor).pins)
 
@@ -93,5 +93,6 @@ def _text(workflow: Workflow, wish: dict[str, Any]) -> str:
     """The text a request means; takes `text` and `version` out of it."""
     number = wish.pop("version", None)
     if number is not None:
-        return get_object_or_404(workflow.versions, number=number).text
+        return missing.numbered(workflow.versions, number, field="number",
+                                what=f"version of '{workflow.slug}' with the number").text
     return wish.pop("text", workflow.draft)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from connections import missing
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import conflict_when
@@ -35,7 +35,7 @@ class VersionVerbs:
         """Publish the text of an old version again, as the newest version and as the draft."""
         workflow, who = self.get_object(), self.writer()
         wish = self.body(RollBackSerializer)
-        get_object_or_404(workflow.versions, number=wish["version"])
+        _version(workflow, wish["version"])
         version = store.roll_back(
             workflow, wish["version"], actor=who, user=self.person(), note=wish["note"],
             base_revision=self.base_revision(wish, workflow))
@@ -52,7 +52,7 @@ class VersionVerbs:
         asked = query.validated_data
         for name in ("before", "after"):
             if name in asked:
-                get_object_or_404(workflow.versions, number=asked[name])
+                _version(workflow, asked[name])
         if "before" not in asked and workflow.latest() is None:
             raise ValidationError({"before": "nothing is published yet"})
         found = comparison.compare(
@@ -113,7 +113,12 @@ def _instance(request: Request, slug: str | None) -> Instance | None:
     """An instance the caller may see; 404 for others, as for those that are not there."""
     if slug is None:
         return None
-    return get_object_or_404(Instance.objects.visible_to(principal(request)), slug=slug)
+    return missing.named(Instance.objects.visible_to(principal(request)), slug, what="instance")
+
+
+def _version(workflow: Workflow, number: int) -> WorkflowVersion:
+    return missing.numbered(workflow.versions, number, field="number",
+                            what=f"version of '{workflow.slug}' with the number")
 
 
 def _need_version(workflow: Workflow, wish: dict[str, Any]) -> None:

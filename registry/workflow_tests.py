@@ -18,6 +18,7 @@ from registry import staging, trial
 from registry.check_actions import Library
 from registry.document import parse
 from registry.models import Workflow
+from registry.names import nearest
 from registry.tracing import json_of
 from registry.trial import Trial
 from registry.values import to_time
@@ -29,13 +30,15 @@ SHOWN = 300  # characters of a value in a message
 @dataclass(frozen=True, slots=True)
 class TestResult:
     """One test. failures: what was not as expected, each at its line; trial: None when the event
-    could not be built.
+    could not be built. expect: what the document says. lines: where each part of it stands.
     """
 
     name: str
     line: int
     failures: list[Problem] = field(default_factory=list)
     trial: Trial | None = None
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -82,7 +85,9 @@ def documents(names: Sequence[str]) -> Iterator[tuple[str, str]]:
             continue
         workflow = Workflow.objects.filter(slug=name).first()
         if workflow is None:
-            raise InvalidInput(f"'{name}' is no file, no folder and no workflow")
+            near = nearest(name, Workflow.objects.values_list("slug", flat=True))
+            hint = f"; did you mean '{near}'?" if near else ""
+            raise InvalidInput(f"'{name}' is no file, no folder and no workflow{hint}")
         yield name, workflow.draft
 
 
@@ -111,7 +116,8 @@ def _run(text: str, document: Document, number: int, test: Mapping[str, Any],
                                                f"{name}: {exc.message}")])
     return TestResult(name, line, [
         Problem(*document.mark((*place, "expect", *path)), "test_failed", f"{name}: {message}")
-        for path, message in _differences(test["expect"], found)], found)
+        for path, message in _differences(test["expect"], found)], found, test["expect"],
+        {name: document.mark((*place, "expect", name))[0] for name in test["expect"]})
 
 
 def _differences(expect: Mapping[str, Any], found: Trial) -> Iterator[tuple[Path, str]]:
@@ -119,6 +125,11 @@ def _differences(expect: Mapping[str, Any], found: Trial) -> Iterator[tuple[Path
     for name, wanted in expect.items():
         for path, message in _CHECKS[name](wanted, found):
             yield (name, *path), message
+
+
+def came(name: str, wanted: Any, found: Trial) -> tuple[Any, bool]:
+    """What came, in the words of one part of `expect`, and whether that is as expected."""
+    return _CAME[name](wanted, found), not any(_CHECKS[name](wanted, found))
 
 
 Checked = Iterator[tuple[Path, str]]
@@ -131,9 +142,13 @@ def _matched(wanted: bool, found: Trial) -> Checked:
 
 
 def _reason(wanted: str, found: Trial) -> Checked:
-    said = (found.end or found.reason) if found.state else found.reason
+    said = _said(found)
     if wanted not in said:
         yield (), f"expected a reason with {_shown(wanted)}, got {_shown(said)}"
+
+
+def _said(found: Trial) -> str:
+    return (found.end or found.reason) if found.state else found.reason
 
 
 def _state(wanted: str, found: Trial) -> Checked:
@@ -173,21 +188,27 @@ def _sends(wanted: Sequence[Any], found: Trial) -> Checked:
     if len(sent) < len(wanted):
         yield (len(sent),), f"expected {len(wanted)} sends, got {len(sent)}"
     elif len(sent) > len(wanted):
-        more = {name: sent[len(wanted)].get(name) for name in ("kind", "to", "text")}
+        more = {name: sent[len(wanted)].get(name) for name in _SENT}
         yield (), f"expected {len(wanted)} sends, got {len(sent)}; the next one is {_shown(more)}"
 
 
 def _outputs(wanted: Mapping[str, Any], found: Trial) -> Checked:
-    known: dict[str, Any] = {}
-    for entry in found.path:
-        known.update({entry["path"]: entry["output"]}, **(
-            {entry["id"]: entry["output"]} if entry["id"] else {}))
+    known = _known(found)
     for step, expected in wanted.items():
         if step not in known:
             yield (step,), f"expected an output of {step}, which was not done"
             continue
         for path, message in _subset(expected, json_of(known[step])):
             yield (step, *path), message
+
+
+def _known(found: Trial) -> dict[str, Any]:
+    """The output of each step that was done, by its path and its id."""
+    known: dict[str, Any] = {}
+    for entry in found.path:
+        known.update({entry["path"]: entry["output"]}, **(
+            {entry["id"]: entry["output"]} if entry["id"] else {}))
+    return known
 
 
 def _gates(wanted: Mapping[str, Any], found: Trial) -> Checked:
@@ -202,6 +223,32 @@ def _gates(wanted: Mapping[str, Any], found: Trial) -> Checked:
 _CHECKS: Mapping[str, Callable[[Any, Trial], Checked]] = {
     "matched": _matched, "reason": _reason, "state": _state, "path": _path,
     "not_path": _not_path, "sends": _sends, "outputs": _outputs, "gates": _gates}
+
+
+def _sent_like(wanted: Sequence[Any], found: Trial) -> list[Any]:
+    """What went out, each with the fields the test names of it."""
+    sent = json_of(found.sends)
+    return [_like(wanted[number] if number < len(wanted) else dict.fromkeys(_SENT), one)
+            for number, one in enumerate(sent)]
+
+
+def _like(wanted: Any, got: Any) -> Any:
+    """`got` without what `wanted` does not name."""
+    if not (isinstance(wanted, Mapping) and isinstance(got, Mapping)):
+        return got
+    return {name: _like(value, got.get(name)) for name, value in wanted.items()}
+
+
+_SENT = ("kind", "to", "text")
+_CAME: Mapping[str, Callable[[Any, Trial], Any]] = {
+    "matched": lambda wanted, found: found.matched,
+    "reason": lambda wanted, found: _said(found),
+    "state": lambda wanted, found: found.state or _not_begun(found),
+    "path": lambda wanted, found: [names[0] for names in _taken(found)],
+    "not_path": lambda wanted, found: [names[0] for names in _taken(found)],
+    "sends": _sent_like,
+    "outputs": lambda wanted, found: _like(wanted, json_of(_known(found))),
+    "gates": lambda wanted, found: _like(wanted, json_of(found.gates))}
 
 
 def _subset(expected: Any, got: Any) -> Checked:

@@ -7,8 +7,10 @@ from events.models.conversation import Conversation, ConversationAlias
 from events.models.event import Event
 from events.models.message_state import MessageState
 from events.models.outbox import OutboxMessage
+from events.models.put_aside import PutAside
 from events.models.raw import Knock, RawPayload
 from events.models.underived import Underived
 
 __all__ = ["Attachment", "Contact", "Conversation", "ConversationAlias", "Event", "EventAction",
-           "Handle", "Knock", "MessageState", "OutboxMessage", "RawPayload", "Underived"]
+           "Handle", "Knock", "MessageState", "OutboxMessage", "PutAside",
+           "RawPayload", "Underived"]

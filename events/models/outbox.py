@@ -9,7 +9,7 @@ from connections.access import ScopedQuerySet
 class OutboxQuerySet(ScopedQuerySet):
     def unresolved(self) -> "OutboxQuerySet":
         """Sends that may have happened and wait for an echo or a person."""
-        return self.filter(state="unknown")
+        return self.filter(state="unknown", resolution="")
 
 
 class OutboxMessage(models.Model):
@@ -18,8 +18,9 @@ class OutboxMessage(models.Model):
 
     effect_key: names the act; unique, stable over attempts, also the client reference.
     state: pending, sending, succeeded, rejected, not_sent, unknown. resolution: how an unknown
-    one was settled (echo, person_sent, person_not_sent); echo also where a sent one without an id
-    was seen by its echo. request_hash: sha256 of the request.
+    one was settled (echo, person_sent, person_not_sent, or again: a person sent it once more, and
+    what became of the first stays unknown); echo also where a sent one without an id was seen by
+    its echo. request_hash: sha256 of the request.
     """
 
     STATES = [(name, name) for name in (

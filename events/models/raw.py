@@ -3,12 +3,20 @@
 from django.db import models
 
 from connections.access import ScopedQuerySet
+from events.models.put_aside import PutAside
 
 
 class RawQuerySet(ScopedQuerySet):
     def dead_letters(self) -> "RawQuerySet":
         """Bodies that were authentic and became no event, with the reason."""
         return self.exclude(quarantine_reason="")
+
+    def open_dead_letters(self) -> "RawQuerySet":
+        """Those nobody has put aside."""
+        return self.dead_letters().filter(~PutAside.objects.of("dead_letter"))
+
+    def put_aside(self) -> "RawQuerySet":
+        return self.dead_letters().filter(PutAside.objects.of("dead_letter"))
 
 
 class RawPayload(models.Model):

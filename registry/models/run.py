@@ -5,14 +5,23 @@ from django.db.models import Q
 from django.db.models.expressions import Func, Value
 
 from connections.access import ScopedQuerySet
+from events.models.put_aside import PutAside
 
 LIVE = ("queued", "running", "waiting")
+FAILED = ("failed", "dead")
 ENDED = ("done", "ignored", "failed", "dead", "canceled")
 
 
 class RunQuerySet(ScopedQuerySet):
     def live(self) -> "RunQuerySet":
         return self.filter(state__in=LIVE)
+
+    def failures(self) -> "RunQuerySet":
+        """Runs that failed or died and that nobody has put aside."""
+        return self.filter(state__in=FAILED).filter(~PutAside.objects.of("run"))
+
+    def put_aside(self) -> "RunQuerySet":
+        return self.filter(state__in=FAILED).filter(PutAside.objects.of("run"))
 
     def ended(self) -> "RunQuerySet":
         return self.filter(state__in=ENDED)
@@ -110,6 +119,7 @@ class Run(models.Model):
                                      burst_key__isnull=False)),
             models.Index(fields=["throttle_key", "-throttle_at"], name="run_throttle",
                          condition=Q(throttle_key__isnull=False)),
+            models.Index(fields=["id"], name="run_failed", condition=Q(state__in=FAILED)),
             models.Index(fields=["instance", "-id"], name="run_instance_newest"),
             models.Index(fields=["workflow", "-id"], name="run_workflow_newest"),
         ]

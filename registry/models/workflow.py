@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
@@ -101,6 +102,15 @@ class Binding(models.Model):
     def __str__(self) -> str:
         place = {"instance": str(self.instance_id), "provider": self.provider}.get(self.scope, "")
         return f"{self.workflow_id} on {self.scope} {place}".strip()
+
+    def clean(self) -> None:
+        """Says in words what `binding_scope_fits` holds."""
+        wanted = {"instance": self.scope == "instance", "provider": self.scope == "provider"}
+        wrong = {name: f"scope {self.scope} needs one" if is_wanted else
+                 f"scope {self.scope} takes none" for name, is_wanted in wanted.items()
+                 if is_wanted != bool(self.instance_id if name == "instance" else self.provider)}
+        if wrong:
+            raise ValidationError(wrong)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Every save raises `revision`, which is how running workers notice."""

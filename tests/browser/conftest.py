@@ -12,9 +12,13 @@ from time import monotonic, sleep
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.test import Client
 from playwright.sync_api import expect, sync_playwright
 
+SHOTS = os.environ.get("PAGE_SHOTS")  # a folder: keep a picture of every page looked at
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -23,6 +27,7 @@ START_SECONDS = 30.0
 # Without a browser on the machine these files are left out; CI has one and leaves nothing out.
 if not os.environ.get("CI") and not any(map(shutil.which, BROWSERS)):
     collect_ignore_glob = ["test_*.py"]
+_content_types = []
 expect.set_options(timeout=10_000)
 
 
@@ -90,4 +95,49 @@ def page(browser, server, transactional_db):
             if "Content Security Policy" in message.text else None)
     yield page
     context.close()
+    _wait_until_quiet()
     assert faults == []
+
+
+def _wait_until_quiet():
+    """The server still works on what the page left; emptying the tables beside it may deadlock."""
+    deadline, quiet = monotonic() + START_SECONDS, 0
+    while quiet < 5 and monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                           "current_database() AND pid <> pg_backend_pid() AND backend_type = "
+                           "'client backend' AND state <> 'idle'")
+            quiet = 0 if cursor.fetchone()[0] else quiet + 1
+        sleep(0.02)
+
+
+@pytest.fixture
+def same_content_types(server, transactional_db):
+    """Django makes content types anew, with other ids, after every test that commits; the server
+    remembers those of the first.
+    """
+    if _content_types:
+        ContentType.objects.all().delete()
+        ContentType.objects.bulk_create(_content_types)
+        ContentType.objects.clear_cache()
+    else:
+        _content_types.extend(ContentType.objects.all())
+
+
+@pytest.fixture
+def boss(page, server, same_content_types):
+    """The page, signed in as a superuser named boss."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss"))
+    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value,
+                               "url": server}])
+    return page
+
+
+@pytest.fixture
+def keep_shot(page):
+    """Keeps a picture of the whole page under a name, when a folder for pictures is given."""
+    def keep(name):
+        if SHOTS:
+            page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+    return keep

@@ -98,8 +98,8 @@ def test_pages_ask_no_other_host(world):
 def test_dashboard_counts_what_waits_for_a_person(world):
     text = sign_in().get(reverse("admin:index")).content.decode()
 
-    assert "Unknown sends" in text and "?state__exact=unknown" in text
-    assert text.count("is-alarm") == 2
+    assert "Unknown sends" in text and "?open=1" in text
+    assert text.count("is-alarm") == 3
 
 
 def test_dashboard_cost_does_not_grow_with_instances(world):

@@ -2,10 +2,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from omni.audit import AuditEntry
 from registry import store
 from registry.admin_forms import NEW_TEXT
-from registry.models import Binding, Run, Workflow
+from registry.models import Run, Workflow
 from tests.admin_world import WORKFLOW, make_world, sign_in
 from tests.factories import make_instance, make_workflow
 
@@ -20,14 +19,8 @@ def page(row, name="change", *more):
                    args=[row.pk, *more])
 
 
-def form_of(workflow, text, *bindings, **fields):
-    form = {"draft": text, "base_revision": workflow.revision, "_continue": "1",
-            "bindings-TOTAL_FORMS": str(len(bindings)), "bindings-INITIAL_FORMS": str(
-                sum("id" in row for row in bindings)), **fields}
-    for number, row in enumerate(bindings):
-        given = {"scope": "global", "enabled": "on", "inputs": "{}", "workflow": workflow.pk, **row}
-        form.update({f"bindings-{number}-{name}": value for name, value in given.items()})
-    return form
+def form_of(workflow, text, **fields):
+    return {"draft": text, "base_revision": workflow.revision, "_continue": "1", **fields}
 
 
 @pytest.fixture
@@ -140,43 +133,6 @@ def test_version_is_compared_with_the_draft_on_request(greeter):
     text = sign_in().get(page(greeter.latest()), {"against": "draft"}).content.decode()
 
     assert "+name: Draft name" in text
-
-
-def test_binding_switches_a_workflow_on_for_an_instance(greeter):
-    shop = make_instance()
-
-    sign_in().post(page(greeter), form_of(
-        greeter, WORKFLOW, {"scope": "instance", "instance": shop.pk}))
-
-    made = greeter.bindings.get()
-    assert (made.scope, made.instance, made.enabled) == ("instance", shop, True)
-    assert AuditEntry.objects.filter(action="binding.saved").exists()
-
-
-def test_binding_that_does_not_fit_its_scope_is_refused(greeter):
-    answer = sign_in().post(page(greeter), form_of(greeter, WORKFLOW, {"scope": "instance"}))
-
-    assert answer.status_code == 200
-    assert not Binding.objects.exists()
-
-
-def test_changed_scope_of_a_binding_replaces_it(greeter):
-    shop = make_instance()
-    old = store.bind(greeter, scope="global", actor="test")
-
-    sign_in().post(page(greeter), form_of(greeter, WORKFLOW, {
-        "id": old.pk, "scope": "instance", "instance": shop.pk}))
-
-    assert greeter.bindings.get().instance == shop
-
-
-def test_removed_binding_is_noted(greeter):
-    old = store.bind(greeter, scope="global", actor="test")
-
-    sign_in().post(page(greeter), form_of(greeter, WORKFLOW, {"id": old.pk, "DELETE": "on"}))
-
-    assert not Binding.objects.exists()
-    assert AuditEntry.objects.filter(action="binding.removed").exists()
 
 
 def test_export_is_the_draft_as_written(greeter):

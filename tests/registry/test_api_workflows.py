@@ -250,7 +250,7 @@ def test_binding_is_put_twice_and_stored_once(scope):
     assert first.status_code == again.status_code == 200, first.data
     assert first.data["scope"] == scope and first.data["version"] == 1
     binding = Binding.objects.get()
-    assert (binding.enabled, binding.priority, binding.version) == (False, 10, None)
+    assert (binding.enabled, binding.priority, binding.version.number) == (False, 10, 1)
     assert client.get(BINDINGS).data["results"] == [again.data]
 
 
@@ -289,6 +289,43 @@ def test_key_with_grants_binds_on_its_own_instances_only():
         return put_json(client, BINDINGS, {"workflow": "greet", "scope": scope})
 
     foreign, missing = bind({"instance": "desk"}), bind({"instance": "nowhere"})
-    assert foreign.status_code == missing.status_code == 404 and foreign.data == missing.data
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.json()["detail"].replace("desk", "nowhere") == missing.json()["detail"]
     assert bind({"global": True}).status_code == bind({"provider": "webhook"}).status_code == 403
     assert bind({"instance": "shop"}).status_code == 200
+
+
+def test_binding_switched_off_keeps_what_is_not_named():
+    make_workflow(TEXT.replace("trigger:", "inputs: {word: {type: text}}\ntrigger:"))
+    client, place = client_of("read", "workflows"), {"workflow": "greet", "scope": {"global": True}}
+    put_json(client, BINDINGS, {**place, "inputs": {"word": "hi"}, "priority": 10, "version": 1})
+
+    put_json(client, BINDINGS, {**place, "enabled": False})
+    off = Binding.objects.get()
+    put_json(client, BINDINGS, {**place, "priority": None, "version": None})
+    named = Binding.objects.get()
+
+    assert (off.enabled, off.inputs, off.priority, off.version.number) == (
+        False, {"word": "hi"}, 10, 1)
+    assert (named.enabled, named.priority, named.version) == (False, None, None)
+
+
+@pytest.mark.parametrize("ask", [
+    lambda client: put_json(client, BINDINGS, {"workflow": "gret", "scope": {"global": True}}),
+    lambda client: client.get("/api/v1/workflows/gret/")])
+def test_workflow_that_is_not_there_is_named_with_the_nearest(ask):
+    make_workflow(TEXT)
+
+    answer = ask(client_of("read", "workflows"))
+
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404, "there is no workflow 'gret'; did you mean 'greet'?")
+
+
+def test_event_that_is_not_there_is_named():
+    make_workflow(TEXT)
+
+    answer = client_of("read", "workflows").post(
+        "/api/v1/workflows/greet/dry-run/", {"event": 1207}, content_type="application/json")
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "there is no event 1207")

@@ -252,7 +252,20 @@ def test_binding_of_the_same_scope_is_changed_not_added():
     second = store.bind(workflow, scope="global", actor="t", enabled=False)
 
     assert first.pk == second.pk and second.revision == first.revision + 1
-    assert (second.enabled, second.inputs) == (False, {})
+    assert (second.enabled, second.inputs) == (False, {"word": "hi"})
+
+
+def test_binding_keeps_what_is_not_given():
+    workflow = make_workflow(TEXT)
+    version = store.version_of(workflow, 1)
+    store.bind(workflow, scope="global", actor="t", inputs={"word": "hi"}, priority=7,
+               version=version)
+
+    store.bind(workflow, scope="global", actor="t", enabled=False)
+    kept = store.bind(workflow, scope="global", actor="t", priority=None)
+
+    assert (kept.enabled, kept.inputs, kept.priority, kept.version) == (
+        False, {"word": "hi"}, None, version)
 
 
 def test_unknown_input_of_a_binding_is_refused_with_the_known_ones():
@@ -323,7 +336,7 @@ def test_inputs_are_those_of_the_pinned_version():
                inputs={"word": "hi"})
 
     with pytest.raises(InvalidInput, match="no such input; it has: phrase"):
-        store.bind(workflow, scope="global", actor="t", inputs={"word": "hi"})
+        store.bind(workflow, scope="global", version=None, actor="t", inputs={"word": "hi"})
 
 
 def test_archived_workflow_keeps_everything_but_its_bindings():

@@ -180,7 +180,8 @@ def test_export_of_an_unknown_workflow_or_to_a_file_is_refused(tmp_path):
     make_workflow(TEXT)
     (tmp_path / "file").touch()
 
-    assert run("export", "gret", "--to", tmp_path) == (2, ["there is no workflow gret"])
+    assert run("export", "gret", "--to", tmp_path) == (
+        2, ["there is no workflow 'gret'; did you mean 'greet'?"])
     assert run("export", "--to", tmp_path / "file")[0] == 2
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from connections.missing import nothing
 from connections.models import Instance
 from omni.errors import InvalidInput, InvalidWorkflow
 from registry import backtest, files, workflow_tests
@@ -208,7 +209,8 @@ def _moment(text: str) -> datetime:
 def _instances(slugs: list[str]) -> list[Instance]:
     found = {instance.slug: instance for instance in Instance.objects.filter(slug__in=slugs)}
     if missing := [slug for slug in slugs if slug not in found]:
-        raise InvalidInput(f"there is no instance {', '.join(missing)}")
+        raise InvalidInput("; ".join(nothing("instance", slug, Instance.objects.values_list(
+            "slug", flat=True)) for slug in missing))
     return list(found.values())
 
 
@@ -218,7 +220,8 @@ def _workflows(slugs: list[str]) -> list[Workflow]:
         return list(Workflow.objects.filter(archived_at__isnull=True))
     found = {workflow.slug: workflow for workflow in Workflow.objects.filter(slug__in=slugs)}
     if missing := [slug for slug in slugs if slug not in found]:
-        raise InvalidInput(f"there is no workflow {', '.join(missing)}")
+        raise InvalidInput("; ".join(nothing("workflow", slug, Workflow.objects.values_list(
+            "slug", flat=True)) for slug in missing))
     return [found[slug] for slug in dict.fromkeys(slugs)]
 
 

@@ -101,7 +101,7 @@
     area.dispatchEvent(new Event("input"));
   });
   area.addEventListener("keyup", (event) => { if (event.key === "Escape") area.blur(); });
-  list.addEventListener("click", (event) => {
+  document.addEventListener("click", (event) => { // problems, and the lines of the tests
     const row = event.target.closest("[data-line]");
     if (row) jump(Number(row.dataset.line), Number(row.dataset.column));
   });
