@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False  # the index is built while runs go on
-    dependencies = [("registry", "0004_waits_and_gates"), ("events", "0013_put_aside")]
+    dependencies = [("registry", "0004_waits_and_gates"), ("events", "0012_put_aside")]
 
     operations = [
         AddIndexConcurrently("run", models.Index(
