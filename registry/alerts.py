@@ -12,6 +12,7 @@ from registry.models import Run
 
 FAILED = "workflow.failed"
 DEAD = "system.run.dead"
+ROUTING_FAILED = "system.routing.failed"
 
 
 def run_ended_badly(run: Run) -> None:
@@ -39,6 +40,15 @@ def loop_stopped(event: Event) -> None:
     minute = timezone.now().strftime("%Y%m%d%H%M")
     _store(event, LOOP_STOPPED, f"loop:{event.place}:{minute}",
            "automatic answers to this conversation are stopped: it looked like a loop", {})
+
+
+def routing_failed(event: Event, reason: str) -> None:
+    """Store `system.routing.failed` for an event no workflow was asked about, with the reason.
+
+    One that is about such an event makes no other.
+    """
+    if event.event_type != ROUTING_FAILED:
+        _store(event, ROUTING_FAILED, f"routing:{event.pk}", reason, {"event": event.pk})
 
 
 def _store(event: Event, kind: str, key: str, text: str, content: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection
 
+from connections.payload import sanitize_text
 from events import limits
 from events.models import Event
 from events.storable import storable_json
@@ -210,7 +211,8 @@ def _key(workflow_id: int, gate: str, key: Expression | None, roots: Lazy) -> st
 
 def _named(workflow_id: int, gate: str, value: Any) -> str:
     """Workflow, gate and value in one text; a long value by its digest."""
-    said = json.dumps(canonical(value), default=plain, ensure_ascii=False, sort_keys=True)
+    said = sanitize_text(json.dumps(canonical(value), default=plain, ensure_ascii=False,
+                                    sort_keys=True))
     if len(said) > 100:
         said = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
     return f"{workflow_id}:{gate}:{said}"

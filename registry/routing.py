@@ -5,9 +5,10 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from connections.models import by_id
+from connections.payload import sanitize_text
 from events import derive, echoes, limits, notify
 from events.models import Conversation, Event
 from omni import failpoints
@@ -16,10 +17,12 @@ from registry.models import RoutingDecision
 
 logger = logging.getLogger("omni.registry")
 BATCH = 100
-_UNROUTED = f"""
-SELECT e.* FROM omni_events e WHERE e.routed_at IS NULL AND NOT {echoes.HELD}
-ORDER BY e.id LIMIT %s FOR NO KEY UPDATE OF e SKIP LOCKED
-"""
+_AWAY, _PASSING = "away", ("40", "55")  # SQLSTATE: deadlock and the like, a lock held
+_WAITING = f"FROM omni_events e WHERE e.routed_at IS NULL AND NOT {echoes.HELD}"
+_IN_ORDER = "ORDER BY e.id LIMIT %s FOR NO KEY UPDATE OF e SKIP LOCKED"
+_UNROUTED = f"SELECT e.* {_WAITING} {_IN_ORDER}"
+_THIS = f"SELECT e.* {_WAITING} AND e.id = %s {_IN_ORDER}"
+_NEXT = f"SELECT e.id {_WAITING} ORDER BY e.id LIMIT %s"
 _PLACES = """
 SELECT p.id AS filed_as, k.*, ARRAY(SELECT m.id FROM omni_conversations m
     WHERE m.merged_into_id = k.id ORDER BY m.id) AS former_ids
@@ -31,20 +34,69 @@ WHERE p.id = ANY(%s::bigint[])
 def route(limit: int = BATCH) -> int:
     """Route up to `limit` events in one transaction; returns how many there were.
 
-    Several workers may route at once: each takes rows no other holds. A matching that fails is the
-    decision of its event, never the end of the batch.
+    Several workers may route at once: each takes rows no other holds. The unit of failure is the
+    event: where a batch fails, each of its events is routed by itself, and one that cannot be is
+    given the decision `routing failed` with the reason. Raises only when the database is away.
     """
     try:
-        return _route(limit, careful=False)
-    except DatabaseError:
-        return _route(limit, careful=True)
+        return _route(limit)
+    except Exception as exc:  # around a task: whatever one event does, the others are routed
+        if _sqlstate(exc) == _AWAY:
+            raise
+        logger.warning("A batch failed; its events are routed one by one.", exc_info=True)
+        return _route_one_by_one(limit)
 
 
-def _route(limit: int, *, careful: bool) -> int:
-    """careful: a savepoint around each matching, because one broke the transaction."""
+def _route_one_by_one(limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, [limit])
+        waiting = [event_id for (event_id,) in cursor.fetchall()]
+    for event_id in waiting:
+        try:
+            _route(1, only=event_id)
+        except Exception as exc:  # around a task: this event's alone
+            state = _sqlstate(exc)
+            if state == _AWAY:
+                raise
+            if state.startswith(_PASSING):
+                continue  # two workers met: the event is still there for the next turn
+            logger.exception("Routing failed.", extra={"event_id": event_id})
+            _give_up(event_id, f"{type(exc).__name__}: {exc}")
+    return len(waiting)
+
+
+def _sqlstate(exc: BaseException) -> str:
+    """The code of an error of the database, "" for one of our own, _AWAY when it is not there."""
+    if not isinstance(exc, DatabaseError | InterfaceError):
+        return ""
+    state = getattr(exc.__cause__, "sqlstate", None) or ""
+    is_row = state.startswith((*_PASSING, "54"))  # 54: a row beyond a limit of the program
+    return _AWAY if isinstance(exc, OperationalError | InterfaceError) and not is_row else state
+
+
+def _give_up(event_id: int, reason: str) -> None:
+    """Store that an event could not be routed; `POST events/<id>/replay/` or a rerun by hand begins
+    anew.
+    """
+    with transaction.atomic():
+        events = _take(1, only=event_id)
+        if not events:
+            return
+        event, now = events[0], queue.now()
+        said = sanitize_text(f"routing failed: {reason}"[:4000])
+        RoutingDecision.objects.bulk_create([RoutingDecision(
+            event=event, instance_id=event.instance_id, reason=said, decided_at=now, matched=0,
+            considered=[])], ignore_conflicts=True)
+        Event.objects.filter(pk=event.pk).update(routed_at=now)
+        alerts.routing_failed(event, said)
+
+
+def _route(limit: int, *, only: int | None = None) -> int:
+    """only: this event alone, with a savepoint around what may break the transaction."""
+    careful = only is not None
     failpoints.hit("route.read")
     with transaction.atomic():
-        events = _take(limit, careful=careful)
+        events = _take(limit, only=only)
         if not events:
             return 0
         decisions = _decide(events, careful=careful)
@@ -78,14 +130,15 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     endings.look(passed.watches)
 
 
-def _take(limit: int, *, careful: bool) -> list[Event]:
+def _take(limit: int, *, only: int | None = None) -> list[Event]:
     """Lock what is to be routed, with its instance and the conversation that was kept, when the
     one it was stored with was merged. Echoes are known as ours.
 
     Written as SQL because it is asked many times a second: composing the same query through the
     ORM each time cost more than running it. A contact is read when an expression asks for it.
     """
-    events = list(Event.objects.raw(_UNROUTED, [limit]))
+    events = list(Event.objects.raw(_UNROUTED, [limit]) if only is None
+                  else Event.objects.raw(_THIS, [only, limit]))
     if not events:
         return []
     instances = {id: by_id(id) for id in {event.instance_id for event in events}}
@@ -94,7 +147,7 @@ def _take(limit: int, *, careful: bool) -> list[Event]:
     for event in events:
         event.instance = instances[event.instance_id]
         event.conversation = places.get(event.conversation_id)
-    return echoes.recognize(events, careful=careful)
+    return echoes.recognize(events, careful=only is not None)
 
 
 def _decide(events: list[Event], *, careful: bool) -> list[tuple[Event, matching.Decision]]:

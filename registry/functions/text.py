@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 from unicodedata import normalize
 
+from connections.payload import sanitize_text
 from omni.errors import InvalidInput
 from registry import patterns
 from registry.functions.table import function
@@ -185,7 +186,16 @@ def _parse_json(text: Any) -> Any:
         return None
     if _is_deeper(value, MAX_DEPTH):
         raise InvalidInput(f"the JSON has more than {MAX_DEPTH} levels")
-    return value
+    return _whole(value)
+
+
+def _whole(value: Any) -> Any:
+    """Without halves of characters and NULs, which no column and no message can hold."""
+    if isinstance(value, str):
+        return sanitize_text(value)
+    if isinstance(value, dict):
+        return {sanitize_text(name): _whole(item) for name, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 def _no_number(word: str) -> Any:

@@ -204,3 +204,49 @@ def test_many_routers_decide_on_every_event_once():
     assert sum(counts) == 120
     assert RoutingDecision.objects.count() == Run.objects.count() == 120
     assert not Event.objects.unrouted().exists()
+
+
+OVERFULL = """\
+omni: 1
+id: overfull
+trigger: [{event: message.text, where: event.text == 'bad'}]
+throttle: {limit: 3000000000, per: 1h}
+steps: [{stop: done}]
+"""
+GREETER = """\
+omni: 1
+id: greeter
+trigger: [{event: message.text, where: event.text == 'good'}]
+steps: [{stop: done}]
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_event_that_cannot_be_routed_stops_nobody_and_says_why():
+    switch_on(OVERFULL)
+    switch_on(GREETER)
+    bad = make_event(make_instance("one"), text="bad", routed_at=None)
+    good = make_event(make_instance("two"), text="good", routed_at=None)
+
+    assert routing.route() == 2
+
+    assert Run.objects.get().event_id == good.pk
+    said = RoutingDecision.objects.get(event=bad)
+    assert said.reason.startswith("routing failed: ") and "out of range" in said.reason
+    told = Event.objects.get(event_type="system.routing.failed")
+    assert (told.caused_by_id, told.instance_id, told.text) == (
+        bad.pk, bad.instance_id, said.reason)
+    assert not Event.objects.filter(pk__in=[bad.pk, good.pk], routed_at=None).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_half_a_character_in_json_text_is_a_key_like_any_other():
+    switch_on(GREETER.replace("where: event.text == 'good'", "where: true").replace(
+        "steps:", "once: {key: parse_json(event.text).a}\nsteps:"))
+    for number in range(2):
+        make_event(make_instance(f"shop{number}"), text='{"a": "\\ud800x"}', routed_at=None)
+
+    routing.route()
+
+    assert Run.objects.count() == 1
+    assert not RoutingDecision.objects.filter(reason__startswith="routing failed").exists()
