@@ -92,7 +92,7 @@ def backtest(text: str, *, since: datetime, until: datetime,
     """
     if until <= since:
         raise InvalidInput("`until` must be later than `since`")
-    definition = document.parse(text, library=library)
+    definition = document.parse(text, library=library, published=True)
     given = {**{name: item.default for name, item in definition.inputs.items()}, **(inputs or {})}
     report = Report(definition.id, since, until)
     with transaction.atomic():

@@ -142,7 +142,7 @@ class BindingForm(forms.Form):
 
 
 def _declared(version: WorkflowVersion | None) -> dict[str, Input]:
-    return dict(document.parse(version.text).inputs) if version else {}
+    return dict(document.parse(version.text, published=True).inputs) if version else {}
 
 
 def _initial(binding: Binding, declared: dict[str, Input]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Traced:
 
 def compile_traced(text: str, *, library: Library = found_on_disk) -> Traced:
     """A document as `document.parse` gives it, traced. Raises InvalidWorkflow with every error."""
-    checked = document.parse(text, library=library)
+    checked = document.parse(text, library=library, published=True)
     reader = _TracedReader(yamlio.load(text), library)
     definition = reader.workflow()
     assert definition is not None  # it was read before

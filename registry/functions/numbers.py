@@ -20,7 +20,13 @@ _SIGNS = {  # locale -> between thousands, before decimals. Source: CLDR 44, num
     "nl": (".", ","), "id": (".", ","), "tr": (".", ","), "fr": (_NARROW, ","),
     "pl": ("\u00a0", ","), "ru": ("\u00a0", ","), "uk": ("\u00a0", ","), "sv": ("\u00a0", ","),
     "de-ch": ("\u2019", "."), "es-mx": (",", "."), "ja": (",", "."), "zh": (",", "."),
-    "ko": (",", "."), "he": (",", ".")}
+    "ko": (",", "."), "he": (",", "."),
+    **dict.fromkeys(("en-us", "en-gb", "en-au", "en-ca", "en-ie", "en-nz"), (",", ".")),
+    **dict.fromkeys(("pt-br", "es-es", "es-ar", "es-cl", "es-co", "es-uy", "es-ve", "de-de",
+                     "it-it", "nl-nl", "id-id", "tr-tr"), (".", ",")),
+    "fr-fr": (_NARROW, ","),
+    **dict.fromkeys(("pl-pl", "ru-ru", "uk-ua", "sv-se"), ("\u00a0", ",")),
+    **dict.fromkeys(("ja-jp", "zh-cn", "zh-tw", "ko-kr", "he-il"), (",", "."))}
 
 
 @function("number(value)", least=1)
@@ -71,7 +77,7 @@ def _to_places(value: int | float, places: int) -> Decimal:
 def _signs(locale: str) -> tuple[str, str]:
     """What stands between thousands and before decimals. locale: like pt-BR, pt_BR or pt."""
     name = locale.replace("_", "-").lower()
-    found = _SIGNS.get(name) or _SIGNS.get(name.partition("-")[0])
+    found = _SIGNS.get(name)  # a region may write otherwise than its language: none is guessed
     if found is None:
         raise InvalidInput(f"'{locale[:20]}' is not a known locale; known: {', '.join(_SIGNS)}")
     return found
