@@ -21,22 +21,24 @@ SECRET_PREFIX, PUBLIC_PREFIX, PRIVATE_PREFIX = "whsec_", "whpk_", "whsk_"
 _AROUND = " \t\r\n\x0b\x0c\xa0\u200b\u200c\u200d\u2060\ufeff"
 _QUOTES = {('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"), ("„", "“"), ("«", "»")}
 _VERSIONED = re.compile(rf"v1a?\s*,\s*(?={SECRET_PREFIX}|{PUBLIC_PREFIX})")
-_UNSENDABLE = re.compile(r"[^\x20-\x7e]")
+_UNSENDABLE = re.compile(r"[^\t\x20-\x7e\xa0-\xff]")  # RFC 9110, 5.5: field-content
 
 
 def unwrapped(text: str) -> str:
-    """`text` without what copying put around it: blanks, line ends, quotes, `v1,` before whsec_.
+    """`text` without what copying put around it: blanks and line ends.
 
-    Inside a whsec_ or whpk_ key, whose alphabet has no blanks, they are removed everywhere.
+    Of a whsec_ or whpk_ key also quotes and a `v1,` before it, and blanks inside, which its
+    alphabet does not have; of any other secret quotes may be a part.
     """
+    text = key = text.strip(_AROUND)
     before = None
-    while text != before:
-        before, text = text, text.strip(_AROUND)
-        if len(text) > 1 and (text[0], text[-1]) in _QUOTES:
-            text = text[1:-1]
-        text = _VERSIONED.sub("", text, count=1) if text.startswith("v1") else text
-    if text.startswith((SECRET_PREFIX, PUBLIC_PREFIX)):
-        return re.sub(rf"[{_AROUND}]+", "", text)
+    while key != before:
+        before, key = key, key.strip(_AROUND)
+        if len(key) > 1 and (key[0], key[-1]) in _QUOTES:
+            key = key[1:-1]
+        key = _VERSIONED.sub("", key, count=1) if key.startswith("v1") else key
+    if key.startswith((SECRET_PREFIX, PUBLIC_PREFIX)):
+        return re.sub(rf"[{_AROUND}]+", "", key)
     return text
 
 
@@ -78,8 +80,8 @@ def passphrase_fault(text: str) -> str:
 def header_fault(text: str) -> str:
     """Why no header could carry `text` ("" when one can)."""
     if _UNSENDABLE.search(text):
-        return ("holds a line end or a character no HTTP header carries; use plain letters, "
-                "digits and signs")
+        return ("holds a line end or a character no HTTP header carries; use letters, digits "
+                "and signs")
     return ""
 
 

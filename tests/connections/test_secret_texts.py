@@ -24,6 +24,16 @@ def test_what_belongs_to_a_secret_stays(text):
     assert unwrapped(text) == text
 
 
+@pytest.mark.parametrize("text", ['"in quotes"', "'tis mine'", "“so”"])
+def test_quotes_of_a_free_text_belong_to_it(text):
+    assert unwrapped(f" {text}\n") == text
+
+
+@pytest.mark.parametrize("text", ["clé", "a\tb", "plain-token"])
+def test_token_a_header_can_carry_has_no_fault(text):
+    assert header_fault(text) == ""
+
+
 @pytest.mark.parametrize("text", [SECRET, KEY, KEY.rstrip("="), PUBLIC])
 def test_usable_key_has_no_fault(text):
     assert key_fault(text) == ""
@@ -41,7 +51,7 @@ def test_public_key_cannot_sign():
     assert "signs nothing" in key_fault(PUBLIC, may_be_public=False)
 
 
-@pytest.mark.parametrize("text", ["one\ntwo", "clé", "a\tb"])
+@pytest.mark.parametrize("text", ["one\ntwo", "a\x00b", "鍵"])
 def test_token_no_header_can_carry_is_told(text):
     assert "no HTTP header carries" in header_fault(text)
 

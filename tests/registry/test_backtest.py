@@ -148,7 +148,7 @@ def test_range_that_is_none_is_refused():
 
 @pytest.mark.parametrize(("wrong", "said"), [
     (["--since", "yesterday"], "'yesterday' is not a time"),
-    (["--since", "7d", "--instance", "nobody"], "there is no instance nobody")])
+    (["--since", "7d", "--instance", "nobody"], "there is no instance 'nobody'")])
 def test_command_refuses_what_it_cannot_read(shop, tmp_path, wrong, said):
     (tmp_path / "a.yaml").write_text(TEXT % "")
 
