@@ -6,6 +6,7 @@ Source: IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and its upda
 
 import ipaddress
 import socket
+import threading
 
 _DENIED = [ipaddress.ip_network(text) for text in (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
@@ -23,17 +24,15 @@ def is_public(address: str) -> bool:
     return not any(checked.version == net.version and checked in net for net in _DENIED)
 
 
-def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
-    """Every address of `host`, resolved once.
+def resolve(host: str, port: int, *, allow_private: bool,
+            timeout: float | None = None) -> list[str]:
+    """Every address of `host`, resolved once. timeout: seconds.
 
-    Raises OSError when there is none, PermissionError when one of them is private and that is not
-    allowed: one bad address blocks, so that a name cannot hide one behind another.
+    Raises OSError when there is none (TimeoutError when that takes too long), PermissionError when
+    one of them is private and that is not allowed: one bad address blocks, so that a name cannot
+    hide one behind another.
     """
-    try:
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as exc:  # of the idna codec: a label that is empty or too long
-        raise OSError(f"no host can have this name: {exc}") from exc
-    found = list(dict.fromkeys(info[4][0] for info in infos))
+    found = _looked_up(host, port, timeout)
     if not allow_private:
         for address in found:
             if not is_public(address):
@@ -41,3 +40,41 @@ def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
                     f"{host} is {address}, a private address; set OMNI_ALLOW_PRIVATE_ADDRESSES=1 "
                     "when that is meant")
     return found
+
+
+def _looked_up(host: str, port: int, timeout: float | None) -> list[str]:
+    """A name is asked for in a thread of its own: nothing else can be given up."""
+    if timeout is None or _is_address(host):
+        return _lookup(host, port)
+    answers: list[list[str] | OSError] = []
+
+    def ask() -> None:
+        try:
+            answers.append(_lookup(host, port))
+        except OSError as exc:
+            answers.append(exc)
+
+    thread = threading.Thread(target=ask, daemon=True, name="resolve")
+    thread.start()
+    thread.join(max(0.0, timeout))
+    if not answers:
+        raise TimeoutError(f"the address of {host} was not found within {timeout:.3g} s")
+    if isinstance(answers[0], OSError):
+        raise answers[0]
+    return answers[0]
+
+
+def _lookup(host: str, port: int) -> list[str]:
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as exc:  # of the idna codec: a label that is empty or too long
+        raise OSError(f"no host can have this name: {exc}") from exc
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.split("%", 1)[0])
+    except ValueError:
+        return False
+    return True
