@@ -34,7 +34,7 @@ class Instance(models.Model):
     name = models.CharField(max_length=120)
     provider = models.CharField(max_length=32)
     enabled = models.BooleanField(default=True, help_text="Off: what arrives is archived, not "
-                                  "routed.")
+                                  "routed, and nothing is sent.")
     settings = models.JSONField(default=dict, blank=True)
     credentials = EncryptedJSONField(default=dict, blank=True)
     labels = models.JSONField(default=list, blank=True)
@@ -55,7 +55,9 @@ class Instance(models.Model):
 
     @property
     def is_on(self) -> bool:
-        """Whether what arrives may wake workflows; it is archived in any case."""
+        """Whether what arrives may wake workflows, and anything goes out; it is archived in any
+        case.
+        """
         return self.enabled and self.archived_at is None
 
     @property
@@ -138,6 +140,16 @@ def by_id(instance_id: int) -> "Instance":
     instance = Instance.objects.get(pk=instance_id)
     _by_id[instance_id] = (now, instance)
     return instance
+
+
+def why_off(instance_id: int) -> str:
+    """Why nothing goes out here now, as the database has it; "" when it may."""
+    row = Instance.objects.only("slug", "enabled", "archived_at").get(pk=instance_id)
+    if row.is_on:
+        return ""
+    how = ("is archived; bring it back first" if row.archived_at
+           else "is switched off; enable it first")
+    return f"nothing was sent: instance '{row.slug}' {how}"
 
 
 _known: dict[tuple[str, str], tuple[float, "Instance | None", Account | None]] = {}

@@ -19,7 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
-from connections.models import Instance
+from connections.models import Instance, why_off
 from events import columns, destinations, ingest, limits, notify
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
@@ -29,6 +29,7 @@ from omni.errors import InvalidInput, NotSent, OmniError, RateLimited, UnknownOu
 logger = logging.getLogger("omni.events")
 ONE_PROCESS = uuid.uuid4().hex  # a `sending` row of another process was interrupted
 IN_FLIGHT = timedelta(minutes=2)
+INSTANCE_OFF = "instance_off"
 ECHO_WINDOW = timedelta(minutes=10)
 _WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref")
 _SETTLED = ("succeeded", "rejected", "unknown")
@@ -57,8 +58,8 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
 
     Without a conversation it goes to the one of its address, which is found or made. A sent message
     becomes an outbound event of source `api` with the effect key as client_ref, so that the
-    provider's echo finds it. Raises InvalidParams when the instance is not set up, and
-    what `limits.check` raises for a run.
+    provider's echo finds it. Raises InvalidParams when the instance is not set up, InvalidInput
+    with code `instance_off` when it may send nothing, and what `limits.check` raises for a run.
     """
     for name in _WORDS:
         setattr(message, name, storable(getattr(message, name)))
@@ -94,7 +95,10 @@ def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMe
 def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             request: dict[str, Any], call: Callable[[str], SendResult],
             caused_by: Event | None = None, run_id: int | None = None) -> Delivered:
-    """Any other outward act, once per effect key; `call` is given the key to pass on."""
+    """Any other outward act, once per effect key; `call` is given the key to pass on.
+
+    Raises InvalidInput with code `instance_off` when the instance may send nothing.
+    """
     return _once(call, instance=instance, effect_key=effect_key, kind=kind,
                  recipient=storable(recipient), request=storable(request), caused_by=caused_by,
                  run_id=run_id)
@@ -103,6 +107,9 @@ def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,
 def signal(message: OutboundMessage, *, instance: Instance) -> None:
     """Typing and read marks: best effort, no record, no error for the caller."""
     adapter = instance.adapter
+    if why_off(instance.pk):
+        logger.info("Signal not sent.", extra={"kind": message.kind, "reason": INSTANCE_OFF})
+        return
     if adapter.local_presence:
         notify.notifier.send(notify.SIGNALS, json.dumps({
             "instance_id": instance.pk, "to": message.to,
@@ -158,11 +165,17 @@ def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: 
 def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
            request: dict[str, Any], conversation: Conversation | None, caused_by: Event | None,
            run_id: int | None) -> tuple[OutboxMessage, Delivered | None]:
-    """Commit the attempt; or say what became of an earlier one."""
+    """Commit the attempt; or say what became of an earlier one.
+
+    Raises InvalidInput with code `instance_off` when there is none, and there may be none now.
+    """
     hashed = request_hash(kind, request.get("to", recipient), request)  # as it was asked for
     now = timezone.now()
     # Alone, one INSERT is a transaction of its own: no BEGIN and COMMIT around it.
     apart = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    off = why_off(instance.pk)
+    if off and not OutboxMessage.objects.filter(effect_key=effect_key).exists():
+        raise InvalidInput(off, code=INSTANCE_OFF)
     try:
         with apart:
             row = OutboxMessage.objects.create(
@@ -183,6 +196,8 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             row.save(update_fields=["state", "error", "error_code", "ended_at"])
         if row.state in _SETTLED:
             return row, _delivered(row, duplicate=True)
+        if off:
+            raise InvalidInput(off, code=INSTANCE_OFF)
         row.state, row.token, row.started_at = "sending", ONE_PROCESS, now
         row.attempts += 1
         row.conversation, row.recipient = row.conversation or conversation, recipient
