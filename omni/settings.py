@@ -9,6 +9,7 @@ from pathlib import Path
 
 import environ
 
+from connections.addresses import read_allowed
 from omni.embedded_places import socket_url
 from omni.logs import PROCESS_NAME
 
@@ -44,7 +45,7 @@ OMNI_INSTANCE_CACHE_SECONDS = env.float("OMNI_INSTANCE_CACHE_SECONDS", 2.0)
 
 # --- engine ------------------------------------------------------------------------------------
 OMNI_LEASE_SECONDS = env.float("OMNI_LEASE_SECONDS", 10.0)
-OMNI_ALLOW_PRIVATE_ADDRESSES = env.bool("OMNI_ALLOW_PRIVATE_ADDRESSES", False)
+OMNI_ALLOW_PRIVATE_ADDRESSES = read_allowed(env.str("OMNI_ALLOW_PRIVATE_ADDRESSES", ""))
 OMNI_LLM_BASE_URL = env.str("OMNI_LLM_BASE_URL", "")
 OMNI_LLM_API_KEY = env.str("OMNI_LLM_API_KEY", "")
 OMNI_LLM_MODEL = env.str("OMNI_LLM_MODEL", "")
