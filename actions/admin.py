@@ -26,6 +26,8 @@ class AgentForm(CredentialsForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
+        if fault := moved.password_fault(cleaned.get("base_url")):
+            self.add_error("base_url", f"base_url {fault}")
         if self.instance.pk and "base_url" in cleaned:
             stored = self.stored_secrets()
             missing = moved.need_again(

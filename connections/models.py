@@ -9,13 +9,14 @@ from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, models
 from pydantic import ValidationError as ModelError
 
-from connections import library
+from connections import library, moved
 from connections.access import ApiKey, InstanceGrant, ScopedQuerySet
 from connections.adapter import Account, Adapter
+from connections.secret_store import Secret
 from omni.errors import InvalidParams, UnknownProvider
 from omni.secrets import EncryptedJSONField
 
-__all__ = ["ApiKey", "Instance", "InstanceGrant"]
+__all__ = ["ApiKey", "Instance", "InstanceGrant", "Secret"]
 SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}\Z")
 
 
@@ -88,11 +89,14 @@ class Instance(models.Model):
         return Account(slug=self.slug, provider=self.provider, id=self.pk, **parts)
 
     def check_to_save(self) -> None:
-        """Refuse fields no adapter takes, and credentials that could never prove a sender.
+        """Refuse fields no adapter takes, credentials that could never prove a sender, and
+        addresses that hold a password.
 
         Raises InvalidParams with every wrong field.
         """
-        wrong = self.adapter.complaints(self.account())
+        wrong = dict(self.adapter.complaints(self.account()))
+        wrong |= {f"settings.{name}": fault for name in self.adapter.addresses
+                  if (fault := moved.password_fault((self.settings or {}).get(name)))}
         if wrong:
             raise self._wrong(wrong)
 

@@ -1,10 +1,12 @@
-"""Stored secrets do not follow an address that moves: who moves it gives them again. Pure.
+"""Addresses and secrets: a stored secret does not follow an address that moves, and none stands in
+an address. Pure.
 
 Otherwise whoever may change an address could read what nobody may read, by sending it to himself.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 Addresses = Mapping[str, tuple[str, ...]]  # setting -> names of the credentials that are sent there
 
@@ -30,6 +32,14 @@ def told(missing: Mapping[str, list[str]]) -> str:
     return "; ".join(f"give {', '.join(names)} again, or remove what is not needed: {setting} has "
                      "changed, and stored secrets are not sent to a new address"
                      for setting, names in missing.items())
+
+
+def password_fault(address: Any) -> str:
+    """Why an address may not be kept where it is shown ("" when it may)."""
+    if "@" in urlsplit(_spelled(address).replace("\\", "/")).netloc:
+        return ("holds a name or password before the @, and addresses are shown; leave them out "
+                "and use the credentials")
+    return ""
 
 
 def _spelled(address: Any) -> str:

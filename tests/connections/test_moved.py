@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from actions.models import Agent
 from connections import library
-from connections.moved import need_again
+from connections.moved import need_again, password_fault
 from tests.admin_world import CANARY, sign_in
 from tests.api_client import client_of
 from tests.factories import make_instance
@@ -131,3 +131,34 @@ def test_admin_moves_an_agent_only_with_its_key():
     agent.refresh_from_db()
     assert (refused.status_code, kept) == (200, OLD)
     assert (taken.status_code, agent.base_url, agent.credentials) == (302, NEW, {})
+
+
+@pytest.mark.parametrize(("address", "is_wrong"), [
+    ("https://ana:pass@old.example", True), ("https://token@old.example/x", True),
+    ("https://old.example/@ana", False), ("https://old.example?to=a@b", False), ("", False),
+    (None, False), (" HTTPS://a:b@old.example ", True)])
+def test_address_that_holds_a_password_is_told(address, is_wrong):
+    assert bool(password_fault(address)) is is_wrong
+
+
+@pytest.mark.django_db
+def test_address_with_a_password_is_not_kept_where_it_is_shown():
+    make_instance("shop", "whatsapp_evolution")
+    make_instance("hook", credentials={"token": CANARY})
+    agent = Agent.objects.create(slug="helper", name="Helper", kind="http")
+    client, address = client_of("admin", "workflows"), f"https://ana:{CANARY}@old.example"
+
+    answers = [
+        client.patch("/api/v1/instances/shop/", {"settings": {"base_url": address}},
+                     format="json"),
+        client.patch("/api/v1/instances/hook/", {"settings": {"send_url": address}},
+                     format="json"),
+        client.patch("/api/v1/agents/helper/", {"base_url": address}, format="json"),
+        sign_in().post(reverse("admin:actions_agent_change", args=[agent.pk]), {
+            "slug": "helper", "name": "Helper", "kind": "http", "base_url": address,
+            "settings": "{}", "timeout": "30", "credentials": ""})]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 200]
+    assert CANARY not in "".join(answer.content.decode() for answer in answers[:3])
+    agent.refresh_from_db()
+    assert agent.base_url == ""

@@ -22,7 +22,8 @@ class WebhookAdapter(Adapter):
     title = "Generic webhook"
     Settings = Settings
     Credentials = Credentials
-    addresses: ClassVar[Addresses] = {"send_url": ("send_secret",)}
+    addresses: ClassVar[Addresses] = {
+        "send_url": ("send_secret", "send_authorization")}
     normalizer = "webhook@1"
     verified_by = "settings.verification"
     capabilities: ClassVar[frozenset[str]] = frozenset((

@@ -20,7 +20,8 @@ def send(message: OutboundMessage, account: Account) -> SendResult:
     """One POST to settings.send_url. The target sees the same id on every attempt.
 
     Headers: Idempotency-Key and webhook-id carry client_ref; webhook-timestamp and
-    webhook-signature follow Standard Webhooks where credentials.send_secret is set.
+    webhook-signature follow Standard Webhooks where credentials.send_secret is set; Authorization
+    carries credentials.send_authorization.
     """
     settings = account.settings
     if not settings.send_url:
@@ -32,6 +33,8 @@ def send(message: OutboundMessage, account: Account) -> SendResult:
     try:
         headers = _headers(body, reference=reference, now=now,
                            secret=account.credentials.send_secret)
+        if account.credentials.send_authorization:
+            headers["authorization"] = account.credentials.send_authorization
         response = Client(settings.send_url, timeout=settings.send_timeout).request(
             "POST", content=body, headers=headers)
     except InvalidInput as exc:

@@ -117,6 +117,10 @@ class Credentials(Secrets):
     send_secret: str = Field("", repr=False, description="whsec_... that signs outbound messages; "
                              "empty: unsigned.")
 
+    send_authorization: str = Field("", repr=False, description="Value of the Authorization header "
+                                    "of outbound messages, such as Bearer or Basic and what "
+                                    "follows; empty: none.")
+
     def secrets(self) -> list[str]:
         """Secrets a signature may be made with, the current one first."""
         return [secret for secret in (self.secret, *self.previous_secrets) if secret]

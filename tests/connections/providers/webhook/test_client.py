@@ -46,6 +46,16 @@ def test_without_a_secret_the_post_is_unsigned(httpserver):
     assert "webhook-signature" not in request.headers
 
 
+def test_authorization_of_the_target_goes_with_every_post(httpserver):
+    httpserver.expect_request("/hook").respond_with_json({})
+    account = Account("shop", "webhook", Settings(send_url=httpserver.url_for("/hook")),
+                      Credentials(send_authorization="Basic YTpi"))
+
+    library.get("webhook").send(MESSAGE, account)
+
+    assert httpserver.log[0][0].headers["authorization"] == "Basic YTpi"
+
+
 def test_every_kind_of_message_is_posted(httpserver):
     httpserver.expect_request("/hook").respond_with_json({"data": {"ref": 9}})
     message = OutboundMessage(kind="reaction", to="r", client_ref="c", target_message_id="m1",
