@@ -89,6 +89,7 @@ ALLOWED_HOSTS = env.list("OMNI_ALLOWED_HOSTS", default=[
     "localhost", "127.0.0.1", "[::1]", OMNI_HOST, OMNI_PUBLIC_URL.split("//")[-1].split("/")[0]
     .rsplit(":", 1)[0]])
 CSRF_TRUSTED_ORIGINS = [OMNI_PUBLIC_URL]
+OMNI_TRUSTED_PROXIES = env.list("OMNI_TRUSTED_PROXIES", default=["127.0.0.0/8", "::1"])
 USE_X_FORWARDED_HOST = False
 INSTALLED_APPS = [
     "unfold",
@@ -152,6 +153,7 @@ DATABASES["default"]["OPTIONS"].setdefault(
     "application_name", "omni" if PROCESS_NAME == "omni" else f"omni-{PROCESS_NAME}")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = ["omni.sign_in.BrakedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
      "OPTIONS": {"min_length": 12}},
