@@ -126,7 +126,7 @@ class ApiKeyViewSet(StrictFiltersMixin, mixins.CreateModelMixin, viewsets.ReadOn
         if not instances:
             need_every_instance(who)
         key, text = ApiKey.issue(facts["name"], scopes=facts["scopes"], instances=instances,
-                                 days=facts["days"])
+                                 days=facts["days"], by=who)
         note(who.name, "key.issued", key.public_id, scopes=facts["scopes"],
              instances=[instance.slug for instance in instances])
         key.text = text

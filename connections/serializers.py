@@ -111,8 +111,8 @@ class ApiKeySerializer(serializers.ModelSerializer):
 
     class Meta:
         model = ApiKey
-        fields = ["id", "name", "key_id", "scopes", "instances", "expires_at", "revoked_at",
-                  "last_used_at", "created_at"]
+        fields = ["id", "name", "key_id", "scopes", "instances", "made_by", "expires_at",
+                  "revoked_at", "last_used_at", "created_at"]
         read_only_fields = fields
 
 
