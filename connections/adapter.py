@@ -148,6 +148,12 @@ class Adapter:
         return SendResult(status="rejected", error_code="unsupported",
                           error=f"{self.title} cannot send {message.kind}")
 
+    def honours_keys(self, account: Account) -> bool:
+        """Whether the other side takes a message with a client_ref it knows for the same one, so
+        that a run may repeat a send nobody knows the outcome of.
+        """
+        return False
+
     def fetch_media(self, attachment: Attachment, message_id: str, account: Account) -> bytes:
         """The bytes of an attachment. Raises Unavailable when the provider no longer has them."""
         from omni.errors import Unavailable

@@ -1,8 +1,9 @@
 """The outbox: everything that goes out, at most once per effect key.
 
 The attempt is committed before the call and the outcome after it. A crash in between leaves a
-`sending` row; whoever meets it next writes `unknown` and never sends again by itself. An `unknown`
-is settled by the provider's echo or by a person.
+`sending` row; whoever meets it next writes `unknown` and never sends again by itself, unless the
+adapter says that the other side honours our keys. An `unknown` is settled by the provider's echo or
+by a person.
 """
 
 import hashlib
@@ -38,7 +39,10 @@ _RESOLUTIONS = {"person_sent": "succeeded", "person_not_sent": "not_sent"}
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What an effect came to. duplicate: it had been done before, nothing was sent now."""
+    """What an effect came to. duplicate: it had been done before, nothing was sent now.
+
+    retryable: it may be asked for again under the same key.
+    """
 
     state: str
     outbox_id: int
@@ -79,7 +83,8 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
 
     return _once(call, instance=instance, effect_key=effect_key, kind=message.kind,
                  recipient=recipient, request=request, conversation=conversation,
-                 caused_by=caused_by, run_id=run_id, message=message)
+                 caused_by=caused_by, run_id=run_id, message=message,
+                 may_repeat=run_id is not None and adapter.honours_keys(account))
 
 
 def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMessage,
@@ -143,10 +148,10 @@ def request_hash(kind: str, recipient: str, request: dict[str, Any]) -> str:
 def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: str, kind: str,
           recipient: str, request: dict[str, Any], conversation: Conversation | None = None,
           caused_by: Event | None = None, run_id: int | None = None,
-          message: OutboundMessage | None = None) -> Delivered:
+          message: OutboundMessage | None = None, may_repeat: bool = False) -> Delivered:
     row, earlier = _begin(instance=instance, effect_key=effect_key, kind=kind,
                           recipient=recipient, request=request, conversation=conversation,
-                          caused_by=caused_by, run_id=run_id)
+                          caused_by=caused_by, run_id=run_id, may_repeat=may_repeat)
     if earlier is not None:
         return earlier
     failpoints.hit("attempt.committed")
@@ -159,13 +164,15 @@ def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: 
     failpoints.hit("outcome.committed")
     if row.event_id:
         notify.notifier.send(notify.EVENTS)
-    return _delivered(row, retryable=result.retryable, retry_after=result.retry_after)
+    return _delivered(row, retry_after=result.retry_after, retryable=row.state == "not_sent" or (
+        may_repeat and row.state == "unknown"))
 
 
 def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
            request: dict[str, Any], conversation: Conversation | None, caused_by: Event | None,
-           run_id: int | None) -> tuple[OutboxMessage, Delivered | None]:
-    """Commit the attempt; or say what became of an earlier one.
+           run_id: int | None,
+           may_repeat: bool) -> tuple[OutboxMessage, Delivered | None]:
+    """Commit the attempt; or say what became of an earlier one. may_repeat: also an unknown one.
 
     Raises InvalidInput with code `instance_off` when there is none, and there may be none now.
     """
@@ -194,7 +201,7 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             row.error = "the process that was sending died; the message may have gone out"
             row.ended_at = now
             row.save(update_fields=["state", "error", "error_code", "ended_at"])
-        if row.state in _SETTLED:
+        if row.state in _SETTLED and not (may_repeat and row.state == "unknown"):
             return row, _delivered(row, duplicate=True)
         if off:
             raise InvalidInput(off, code=INSTANCE_OFF)

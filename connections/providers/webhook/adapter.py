@@ -59,6 +59,9 @@ class WebhookAdapter(Adapter):
     def place_of(self, to: str, account: Account) -> Place:
         return mapping.place_of(to, account.settings)
 
+    def honours_keys(self, account: Account) -> bool:
+        return account.settings.send_idempotent
+
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         return client.send(message, account)
 

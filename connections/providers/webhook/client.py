@@ -43,8 +43,7 @@ def send(message: OutboundMessage, account: Account) -> SendResult:
         return SendResult(status="not_sent", error=exc.message, error_code=exc.code,
                           retryable=True)
     except UnknownOutcome as exc:
-        return SendResult(status="unknown", error=exc.message, error_code=exc.code,
-                          retryable=settings.send_idempotent)
+        return SendResult(status="unknown", error=exc.message, error_code=exc.code)
     return _outcome(response, account)
 
 
@@ -75,6 +74,5 @@ def _outcome(response: Response, account: Account) -> SendResult:
         return SendResult.rate_limited(error, retry_after=response.retry_after, answer=answer)
     if status >= 500 or status in MAYBE_DONE:
         return SendResult(status="unknown", error=error, error_code=f"http_{status}",
-                          retry_after=response.retry_after, answer=answer,
-                          retryable=account.settings.send_idempotent)
+                          retry_after=response.retry_after, answer=answer)
     return SendResult(status="rejected", error=error, error_code=f"http_{status}", answer=answer)
