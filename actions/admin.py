@@ -9,6 +9,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from actions.admin_tasks import MemoryAdmin, TaskAdmin
 from actions.models import Agent, ContactList, ContactListEntry
+from connections import moved
 from connections.admin_scope import EditableScopedAdmin
 from connections.authentication import principal
 from omni.admin_secrets import CredentialsForm
@@ -22,6 +23,19 @@ class AgentForm(CredentialsForm):
         model = Agent
         fields = ["slug", "name", "kind", "base_url", "settings", "credentials", "timeout",
                   "enabled"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if fault := moved.password_fault(cleaned.get("base_url")):
+            self.add_error("base_url", f"base_url {fault}")
+        if self.instance.pk and "base_url" in cleaned:
+            stored = self.stored_secrets()
+            missing = moved.need_again(
+                {"base_url": tuple(stored)}, before={"base_url": self.instance.base_url},
+                after=cleaned, stored=stored, given=self.told_secrets())
+            if missing:
+                self.add_error("credentials", moved.told(missing))
+        return cleaned
 
 
 @admin.register(Agent)

@@ -7,6 +7,7 @@ from django.db import transaction
 from rest_framework import serializers
 
 from actions.models import Agent, ContactList, ContactListEntry
+from connections import moved
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import merged
@@ -38,6 +39,11 @@ class AgentSerializer(StrictFieldsMixin, serializers.ModelSerializer):
         if self.instance is not None and slug != self.instance.slug:
             raise serializers.ValidationError("a slug never changes: instances name it")
         return slug
+
+    def validate_base_url(self, address: str) -> str:
+        if fault := moved.password_fault(address):
+            raise serializers.ValidationError(fault)
+        return address
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         """Stored credentials are not sent to an address their owner did not see."""

@@ -23,7 +23,8 @@ KEY_MAX_DAYS = 365
 class Principal:
     """Who is asking. instance_ids: None means every instance.
 
-    kind: user or key. name: for records ("user:ana", "key:backup").
+    kind: user or key. name: for records ("user:ana", "key:backup"). made_by: the person behind a
+    key, likewise; "" when it is the installation's own.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Principal:
     scopes: frozenset[str]
     instance_ids: frozenset[int] | None
     id: int | None = None
+    made_by: str = ""
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes
@@ -62,6 +64,7 @@ class ApiKey(models.Model):
     scopes = models.JSONField(default=list, help_text="Any of read, send, workflows, admin.")
     every_instance = models.BooleanField(default=True, help_text="Off: only the instances below.")
     instances = models.ManyToManyField("connections.Instance", blank=True, related_name="api_keys")
+    made_by = models.CharField(max_length=190, blank=True, default="", editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -77,9 +80,11 @@ class ApiKey(models.Model):
 
     @classmethod
     def issue(cls, name: str, *, scopes: list[str], instances: list | None = None,
-              days: int | None = KEY_DAYS, text: str = "") -> tuple["ApiKey", str]:
+              days: int | None = KEY_DAYS, text: str = "",
+              by: Principal | None = None) -> tuple["ApiKey", str]:
         """A new key and its text, which is not stored. days: None never expires.
 
+        by: who asks for it; behind a key that a key makes stands the same person.
         text: a given key instead of a random one (OMNI_BOOTSTRAP_API_KEY).
         """
         unknown = set(scopes) - set(SCOPES)
@@ -89,7 +94,8 @@ class ApiKey(models.Model):
         expires = timezone.now() + timedelta(days=min(days, KEY_MAX_DAYS)) if days else None
         key = cls.objects.create(
             public_id=public_id(text), name=name, digest=digest(text), scopes=scopes,
-            expires_at=expires, every_instance=not instances)
+            expires_at=expires, every_instance=not instances,
+            made_by="" if by is None else by.name if by.kind == "user" else by.made_by)
         if instances:
             key.instances.set(instances)
         return key, text
@@ -108,7 +114,7 @@ class ApiKey(models.Model):
         ids = None if self.every_instance else frozenset(
             self.instances.values_list("pk", flat=True))
         return Principal(kind="key", name=f"key:{self.name}", scopes=frozenset(self.scopes),
-                         instance_ids=ids, id=self.pk)
+                         instance_ids=ids, id=self.pk, made_by=self.made_by)
 
 
 class InstanceGrant(models.Model):

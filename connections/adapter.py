@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from connections.charsets import declared
 from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
+from connections.moved import Addresses
 from connections.payload import Parsed, parse_json
 
 
@@ -88,6 +90,7 @@ class Adapter:
     Settings: ClassVar[type[Config]] = Config
     Credentials: ClassVar[type[Config]] = Config
     normalizer: ClassVar[str]  # "<name>@<version>"; raised when the mapping changes
+    addresses: ClassVar[Addresses] = MappingProxyType({})  # settings that say where secrets go
     redact: ClassVar[frozenset[str]] = frozenset()  # keys whose values never reach the archive
     verified_by: ClassVar[str] = "header"
     frame_transport: ClassVar[str] = ""  # name of the socket its frames come through
@@ -144,6 +147,12 @@ class Adapter:
         """Send one message; the outcome is a value, also when it is bad news."""
         return SendResult(status="rejected", error_code="unsupported",
                           error=f"{self.title} cannot send {message.kind}")
+
+    def honours_keys(self, account: Account) -> bool:
+        """Whether the other side takes a message with a client_ref it knows for the same one, so
+        that a run may repeat a send nobody knows the outcome of.
+        """
+        return False
 
     def fetch_media(self, attachment: Attachment, message_id: str, account: Account) -> bytes:
         """The bytes of an attachment. Raises Unavailable when the provider no longer has them."""

@@ -18,7 +18,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from connections import library
+from connections import library, moved
 from connections.admin_scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
@@ -75,6 +75,17 @@ class InstanceForm(WordsForm, CredentialsForm):
         if not isinstance(found or {}, dict):
             raise ValidationError("Settings are a JSON object.")
         return found or {}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if self.instance.pk and "settings" in cleaned:
+            missing = moved.need_again(
+                self.instance.adapter.addresses, before=self.instance.settings or {},
+                after=cleaned["settings"], stored=self.stored_secrets(),
+                given=self.told_secrets())
+            if missing:
+                self.add_error("credentials", moved.told(missing))
+        return cleaned
 
 
 class ArchivedFilter(admin.SimpleListFilter):

@@ -68,15 +68,16 @@ class ApiKeyAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
     list_per_page = 50
     add_fieldsets = [(None, {"fields": ["name", "scopes", "instances", "days"]})]
     fieldsets = [(None, {"fields": ["name", "key_id", "scopes_shown", "instances", "state",
-                                    "created_at", "expires_at", "revoked_at", "last_used_at"]})]
+                                    "made_by", "created_at", "expires_at", "revoked_at",
+                                    "last_used_at"]})]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         reach = keys_of(principal(request)).values("pk")
         return super().get_queryset(request).filter(pk__in=reach)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["key_id", "scopes_shown", "state", "created_at", "expires_at", "revoked_at",
-                "last_used_at", "instances"] if obj else []
+        return ["key_id", "scopes_shown", "state", "made_by", "created_at", "expires_at",
+                "revoked_at", "last_used_at", "instances"] if obj else []
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False,
                  **kwargs: Any) -> Any:
@@ -95,7 +96,7 @@ class ApiKeyAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
         facts = form.cleaned_data
         instances = list(facts["instances"])
         key, text = ApiKey.issue(facts["name"], scopes=facts["scopes"], days=facts["days"],
-                                 instances=instances)
+                                 instances=instances, by=who)
         obj.pk, obj.public_id, obj.digest = key.pk, key.public_id, key.digest
         note(who.name, "key.issued", key.public_id, scopes=facts["scopes"],
              instances=[row.slug for row in instances])

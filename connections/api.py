@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from connections.access import ApiKey, Principal
 from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import VisibleRows, need_every_instance
+from connections.rest import Conflict, VisibleRows, need_every_instance
 from connections.serializers import (
     ApiKeyRequestSerializer,
     ApiKeySerializer,
@@ -86,6 +86,8 @@ class InstanceViewSet(StrictFiltersMixin, VisibleRows, mixins.CreateModelMixin,
     def set_up(self, request: Request, slug: str) -> Response:
         """Prepare the account at the provider: register our webhook address there."""
         instance = self.get_object()
+        if instance.archived_at is not None:
+            raise Conflict(f"instance '{slug}' is archived", code="instance_archived")
         url = webhook_url(instance)
         facts = instance.adapter.set_up(instance.account(), webhook_url=url)
         note(principal(request).name, "instance.set_up", instance.slug)
@@ -124,7 +126,7 @@ class ApiKeyViewSet(StrictFiltersMixin, mixins.CreateModelMixin, viewsets.ReadOn
         if not instances:
             need_every_instance(who)
         key, text = ApiKey.issue(facts["name"], scopes=facts["scopes"], instances=instances,
-                                 days=facts["days"])
+                                 days=facts["days"], by=who)
         note(who.name, "key.issued", key.public_id, scopes=facts["scopes"],
              instances=[instance.slug for instance in instances])
         key.text = text

@@ -246,7 +246,9 @@ class SendResult:
     """What came of a send. status: succeeded, rejected, not_sent or unknown.
 
     provider_message_id: instance-unique, as the mapping would write it. error: for people.
-    retry_after: seconds. answer: native facts worth keeping, without secrets.
+    retry_after: seconds. retryable: nothing happened, and it may be asked for again (of an
+    unknown one `Adapter.honours_keys` says that). answer: native facts worth keeping, without
+    secrets.
     conversation_ref: the place as the provider names it in its answer, as the mapping would write
     it; another name of where the message was sent to.
     """

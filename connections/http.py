@@ -14,10 +14,9 @@ from typing import Any
 
 import httpcore2
 import httpx2
-from django.conf import settings
 
 from connections import retry_after
-from connections.addresses import resolve
+from connections.network import CheckedBackend, until
 from omni.errors import InvalidInput, NotSent, UnknownOutcome
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
@@ -26,26 +25,6 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BAD_REQUEST = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError,
                 UnicodeError)  # the last: a header beyond ASCII
 _HEADERS = {"user-agent": "omni", "accept": "*/*", "accept-encoding": "gzip, deflate"}
-
-
-class _CheckedBackend(httpcore2.NetworkBackend):
-    """Connects to an address that was checked, never to a name resolved a second time."""
-
-    def __init__(self) -> None:
-        self._plain = httpcore2.SyncBackend()
-
-    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
-        try:
-            addresses = resolve(host, port, allow_private=settings.OMNI_ALLOW_PRIVATE_ADDRESSES)
-        except OSError as exc:
-            raise httpcore2.ConnectError(str(exc)) from exc
-        for address in addresses[:-1]:
-            try:
-                return self._plain.connect_tcp(address, port, timeout, local_address,
-                                               socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                continue
-        return self._plain.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
 
 
 class _Shared:
@@ -67,7 +46,7 @@ class _Shared:
                 transport._pool = httpcore2.ConnectionPool(
                     ssl_context=transport._pool._ssl_context, max_connections=200,
                     max_keepalive_connections=50, keepalive_expiry=4.0,
-                    network_backend=_CheckedBackend())
+                    network_backend=CheckedBackend())
                 self._transport = transport
                 self._pid = os.getpid()
             return self._transport
@@ -111,7 +90,7 @@ class Response:
 
 
 class Client:
-    """Calls to one base address. timeout: seconds for the whole answer after connecting."""
+    """Calls to one base address. timeout: seconds for a whole call, from the name to the answer."""
 
     def __init__(self, base_url: str = "", *, headers: dict[str, str] | None = None,
                  timeout: float = 30.0) -> None:
@@ -139,12 +118,13 @@ class Client:
                 headers=httpx2.Headers({**_HEADERS, **self.headers, **(headers or {})}),
                 extensions={"timeout": limits.as_dict()})
             _sign_in(request)
-            answer = _shared.transport().handle_request(request)
-            try:
-                answer.request = request
-                return Response(answer.status_code, answer.headers, _read(answer, max_bytes, end))
-            finally:
-                answer.close()
+            with until(end):
+                answer = _shared.transport().handle_request(request)
+                try:
+                    answer.request = request
+                    return Response(answer.status_code, answer.headers, _read(answer, max_bytes))
+                finally:
+                    answer.close()
         except _NOT_SENT as exc:
             raise NotSent(f"could not connect to {_place(url)}: {exc}") from exc
         except _BAD_REQUEST as exc:
@@ -163,12 +143,9 @@ def _sign_in(request: httpx2.Request) -> None:
             "Basic " + b64encode(f"{name}:{password}".encode()).decode())
 
 
-def _read(answer: httpx2.Response, max_bytes: int, end: float) -> bytes:
-    """end: monotonic seconds; an answer that drips is over then."""
+def _read(answer: httpx2.Response, max_bytes: int) -> bytes:
     chunks, size = [], 0
     for chunk in answer.iter_bytes():
-        if time.monotonic() > end:
-            raise httpx2.ReadTimeout("the answer is too slow", request=answer.request)
         size += len(chunk)
         if size > max_bytes:
             raise UnknownOutcome(f"{_place(str(answer.url))} answered more than {max_bytes} bytes")

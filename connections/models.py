@@ -9,13 +9,14 @@ from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, models
 from pydantic import ValidationError as ModelError
 
-from connections import library
+from connections import library, moved
 from connections.access import ApiKey, InstanceGrant, ScopedQuerySet
 from connections.adapter import Account, Adapter
+from connections.secret_store import Secret
 from omni.errors import InvalidParams, UnknownProvider
 from omni.secrets import EncryptedJSONField
 
-__all__ = ["ApiKey", "Instance", "InstanceGrant"]
+__all__ = ["ApiKey", "Instance", "InstanceGrant", "Secret"]
 SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}\Z")
 
 
@@ -34,7 +35,7 @@ class Instance(models.Model):
     name = models.CharField(max_length=120)
     provider = models.CharField(max_length=32)
     enabled = models.BooleanField(default=True, help_text="Off: what arrives is archived, not "
-                                  "routed.")
+                                  "routed, and nothing is sent.")
     settings = models.JSONField(default=dict, blank=True)
     credentials = EncryptedJSONField(default=dict, blank=True)
     labels = models.JSONField(default=list, blank=True)
@@ -55,7 +56,9 @@ class Instance(models.Model):
 
     @property
     def is_on(self) -> bool:
-        """Whether what arrives may wake workflows; it is archived in any case."""
+        """Whether what arrives may wake workflows, and anything goes out; it is archived in any
+        case.
+        """
         return self.enabled and self.archived_at is None
 
     @property
@@ -86,11 +89,14 @@ class Instance(models.Model):
         return Account(slug=self.slug, provider=self.provider, id=self.pk, **parts)
 
     def check_to_save(self) -> None:
-        """Refuse fields no adapter takes, and credentials that could never prove a sender.
+        """Refuse fields no adapter takes, credentials that could never prove a sender, and
+        addresses that hold a password.
 
         Raises InvalidParams with every wrong field.
         """
-        wrong = self.adapter.complaints(self.account())
+        wrong = dict(self.adapter.complaints(self.account()))
+        wrong |= {f"settings.{name}": fault for name in self.adapter.addresses
+                  if (fault := moved.password_fault((self.settings or {}).get(name)))}
         if wrong:
             raise self._wrong(wrong)
 
@@ -138,6 +144,16 @@ def by_id(instance_id: int) -> "Instance":
     instance = Instance.objects.get(pk=instance_id)
     _by_id[instance_id] = (now, instance)
     return instance
+
+
+def why_off(instance_id: int) -> str:
+    """Why nothing goes out here now, as the database has it; "" when it may."""
+    row = Instance.objects.only("slug", "enabled", "archived_at").get(pk=instance_id)
+    if row.is_on:
+        return ""
+    how = ("is archived; bring it back first" if row.archived_at
+           else "is switched off; enable it first")
+    return f"nothing was sent: instance '{row.slug}' {how}"
 
 
 _known: dict[tuple[str, str], tuple[float, "Instance | None", Account | None]] = {}

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from connections import library
+from connections import library, moved
 from connections.access import KEY_DAYS, KEY_MAX_DAYS, SCOPES, ApiKey
 from connections.models import SLUG, Instance
 from connections.rest import merged
@@ -69,7 +69,11 @@ class InstanceSerializer(StrictFieldsMixin, serializers.ModelSerializer):
         return self._store(instance, validated_data)
 
     def _store(self, instance: Instance, data: dict[str, Any]) -> Instance:
-        """Raises InvalidParams with every wrong setting and credential."""
+        """Raises InvalidParams with every wrong setting and credential, and with those that must
+        be given again.
+        """
+        given, before = data.get("credentials", {}), instance.settings or {}
+        stored = instance.credentials or {}
         for name in ("settings", "credentials"):
             if name in data:
                 data[name] = merged(getattr(instance, name) or {}, data[name])
@@ -77,6 +81,10 @@ class InstanceSerializer(StrictFieldsMixin, serializers.ModelSerializer):
             setattr(instance, name, value)
         if instance.pk is None or {"settings", "credentials"} & data.keys():
             instance.check_to_save()
+            missing = moved.need_again(instance.adapter.addresses, before=before, stored=stored,
+                                       after=instance.settings, given=given)
+            if missing:
+                raise serializers.ValidationError({"credentials": moved.told(missing)})
         instance.save()
         return instance
 
@@ -103,8 +111,8 @@ class ApiKeySerializer(serializers.ModelSerializer):
 
     class Meta:
         model = ApiKey
-        fields = ["id", "name", "key_id", "scopes", "instances", "expires_at", "revoked_at",
-                  "last_used_at", "created_at"]
+        fields = ["id", "name", "key_id", "scopes", "instances", "made_by", "expires_at",
+                  "revoked_at", "last_used_at", "created_at"]
         read_only_fields = fields
 
 

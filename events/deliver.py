@@ -1,8 +1,9 @@
 """The outbox: everything that goes out, at most once per effect key.
 
 The attempt is committed before the call and the outcome after it. A crash in between leaves a
-`sending` row; whoever meets it next writes `unknown` and never sends again by itself. An `unknown`
-is settled by the provider's echo or by a person.
+`sending` row; whoever meets it next writes `unknown` and never sends again by itself, unless the
+adapter says that the other side honours our keys. An `unknown` is settled by the provider's echo or
+by a person.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
-from connections.models import Instance
+from connections.models import Instance, why_off
 from events import columns, destinations, echoes, ingest, interrupted, limits, notify
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
@@ -30,6 +31,7 @@ from omni.errors import InvalidInput, NotSent, OmniError, RateLimited, UnknownOu
 logger = logging.getLogger("omni.events")
 ONE_PROCESS = uuid.uuid4().hex  # a `sending` row of another process was interrupted
 IN_FLIGHT = timedelta(seconds=interrupted.AFTER_SECONDS)
+INSTANCE_OFF = "instance_off"
 _WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref")
 _SETTLED = ("succeeded", "rejected", "unknown")
 AGAIN = "again"  # the resolution of a send that a person did once more
@@ -38,7 +40,10 @@ _RESOLUTIONS = {"person_sent": "succeeded", "person_not_sent": "not_sent"}
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What an effect came to. duplicate: it had been done before, nothing was sent now."""
+    """What an effect came to. duplicate: it had been done before, nothing was sent now.
+
+    retryable: it may be asked for again under the same key.
+    """
 
     state: str
     outbox_id: int
@@ -58,8 +63,8 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
 
     Without a conversation it goes to the one of its address, which is found or made. A sent message
     becomes an outbound event of source `api` with the effect key as client_ref, so that the
-    provider's echo finds it. Raises InvalidParams when the instance is not set up, and
-    what `limits.check` raises for a run.
+    provider's echo finds it. Raises InvalidParams when the instance is not set up, InvalidInput
+    with code `instance_off` when it may send nothing, and what `limits.check` raises for a run.
     """
     for name in _WORDS:
         setattr(message, name, storable(getattr(message, name)))
@@ -81,7 +86,8 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
 
     return _once(call, instance=instance, effect_key=effect_key, kind=message.kind,
                  recipient=recipient, request=request, conversation=conversation,
-                 caused_by=caused_by, run_id=run_id, message=message)
+                 caused_by=caused_by, run_id=run_id, message=message,
+                 may_repeat=run_id is not None and adapter.honours_keys(account))
 
 
 def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMessage,
@@ -97,7 +103,10 @@ def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMe
 def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             request: dict[str, Any], call: Callable[[str], SendResult],
             caused_by: Event | None = None, run_id: int | None = None) -> Delivered:
-    """Any other outward act, once per effect key; `call` is given the key to pass on."""
+    """Any other outward act, once per effect key; `call` is given the key to pass on.
+
+    Raises InvalidInput with code `instance_off` when the instance may send nothing.
+    """
     return _once(call, instance=instance, effect_key=effect_key, kind=kind,
                  recipient=storable(recipient), request=storable(request), caused_by=caused_by,
                  run_id=run_id)
@@ -106,6 +115,9 @@ def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,
 def signal(message: OutboundMessage, *, instance: Instance) -> None:
     """Typing and read marks: best effort, no record, no error for the caller."""
     adapter = instance.adapter
+    if why_off(instance.pk):
+        logger.info("Signal not sent.", extra={"kind": message.kind, "reason": INSTANCE_OFF})
+        return
     if adapter.local_presence:
         notify.notifier.send(notify.SIGNALS, json.dumps({
             "instance_id": instance.pk, "to": message.to,
@@ -139,10 +151,10 @@ def request_hash(kind: str, recipient: str, request: dict[str, Any]) -> str:
 def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: str, kind: str,
           recipient: str, request: dict[str, Any], conversation: Conversation | None = None,
           caused_by: Event | None = None, run_id: int | None = None,
-          message: OutboundMessage | None = None) -> Delivered:
+          message: OutboundMessage | None = None, may_repeat: bool = False) -> Delivered:
     row, earlier = _begin(instance=instance, effect_key=effect_key, kind=kind,
                           recipient=recipient, request=request, conversation=conversation,
-                          caused_by=caused_by, run_id=run_id)
+                          caused_by=caused_by, run_id=run_id, may_repeat=may_repeat)
     if earlier is not None:
         return earlier
     failpoints.hit("attempt.committed")
@@ -155,17 +167,25 @@ def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: 
     failpoints.hit("outcome.committed")
     if message is not None:
         notify.notifier.send(notify.EVENTS)  # its echo may have waited for this
-    return _delivered(row, retryable=result.retryable, retry_after=result.retry_after)
+    return _delivered(row, retry_after=result.retry_after, retryable=row.state == "not_sent" or (
+        may_repeat and row.state == "unknown"))
 
 
 def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
            request: dict[str, Any], conversation: Conversation | None, caused_by: Event | None,
-           run_id: int | None) -> tuple[OutboxMessage, Delivered | None]:
-    """Commit the attempt; or say what became of an earlier one."""
+           run_id: int | None,
+           may_repeat: bool) -> tuple[OutboxMessage, Delivered | None]:
+    """Commit the attempt; or say what became of an earlier one. may_repeat: also an unknown one.
+
+    Raises InvalidInput with code `instance_off` when there is none, and there may be none now.
+    """
     hashed = request_hash(kind, request.get("to", recipient), request)  # as it was asked for
     now = timezone.now()
     # Alone, one INSERT is a transaction of its own: no BEGIN and COMMIT around it.
     apart = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    off = why_off(instance.pk)
+    if off and not OutboxMessage.objects.filter(effect_key=effect_key).exists():
+        raise InvalidInput(off, code=INSTANCE_OFF)
     try:
         with apart:
             row = OutboxMessage.objects.create(
@@ -186,8 +206,10 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             row.ended_at = now
             row.save(update_fields=["state", "error", "error_code", "ended_at"])
             _look_back(row)
-        if row.state in _SETTLED:
+        if row.state in _SETTLED and not (may_repeat and row.state == "unknown"):
             return row, _delivered(row, duplicate=True)
+        if off:
+            raise InvalidInput(off, code=INSTANCE_OFF)
         row.state, row.token, row.started_at = "sending", ONE_PROCESS, DatabaseNow()
         row.attempts += 1
         row.conversation, row.recipient = row.conversation or conversation, recipient

@@ -122,7 +122,7 @@ class SendView(APIView):
         instance = _sending_instance(wish.validated_data.pop("instance"), who)
         message = OutboundMessage(**wish.validated_data, client_ref=key)
         _check_earlier(outbox().filter(effect_key=key).first(), message, instance)
-        with conflict_when("in_flight"):
+        with conflict_when("in_flight", deliver.INSTANCE_OFF):
             delivered = deliver.send(message, instance=instance, effect_key=key)
         row = outbox().get(pk=delivered.outbox_id)
         _check_same(row, message, instance)

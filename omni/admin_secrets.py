@@ -44,6 +44,7 @@ class CredentialsForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.pop("credentials", None)
+        self._told: set[str] = set()
         self._kept = dict(self.instance.credentials or {}) if self.instance.pk else {}
         names = sorted(self._kept)
         if "credentials" in self.fields:
@@ -58,8 +59,17 @@ class CredentialsForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         gone = set(cleaned.get("clear_credentials") or [])
         kept = {name: value for name, value in self._kept.items() if name not in gone}
+        self._told = gone | set(cleaned.get("credentials") or {})
         cleaned["credentials"] = {**kept, **(cleaned.get("credentials") or {})}
         return cleaned
+
+    def stored_secrets(self) -> dict[str, Any]:
+        """What the row held before this form."""
+        return self._kept
+
+    def told_secrets(self) -> set[str]:
+        """Names that were given or cleared in this form, once it is cleaned."""
+        return self._told
 
     def changed_secrets(self) -> dict[str, list[str]]:
         """Names only, for the audit log: {set: [...], cleared: [...]}, empty lists left out."""

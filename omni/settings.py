@@ -9,6 +9,7 @@ from pathlib import Path
 
 import environ
 
+from connections.addresses import read_allowed
 from omni.embedded_places import socket_url
 from omni.logs import PROCESS_NAME
 
@@ -44,7 +45,7 @@ OMNI_INSTANCE_CACHE_SECONDS = env.float("OMNI_INSTANCE_CACHE_SECONDS", 2.0)
 
 # --- engine ------------------------------------------------------------------------------------
 OMNI_LEASE_SECONDS = env.float("OMNI_LEASE_SECONDS", 10.0)
-OMNI_ALLOW_PRIVATE_ADDRESSES = env.bool("OMNI_ALLOW_PRIVATE_ADDRESSES", False)
+OMNI_ALLOW_PRIVATE_ADDRESSES = read_allowed(env.str("OMNI_ALLOW_PRIVATE_ADDRESSES", ""))
 OMNI_LLM_BASE_URL = env.str("OMNI_LLM_BASE_URL", "")
 OMNI_LLM_API_KEY = env.str("OMNI_LLM_API_KEY", "")
 OMNI_LLM_MODEL = env.str("OMNI_LLM_MODEL", "")
@@ -88,6 +89,7 @@ ALLOWED_HOSTS = env.list("OMNI_ALLOWED_HOSTS", default=[
     "localhost", "127.0.0.1", "[::1]", OMNI_HOST, OMNI_PUBLIC_URL.split("//")[-1].split("/")[0]
     .rsplit(":", 1)[0]])
 CSRF_TRUSTED_ORIGINS = [OMNI_PUBLIC_URL]
+OMNI_TRUSTED_PROXIES = env.list("OMNI_TRUSTED_PROXIES", default=["127.0.0.0/8", "::1"])
 USE_X_FORWARDED_HOST = False
 INSTALLED_APPS = [
     "unfold",
@@ -151,6 +153,7 @@ DATABASES["default"]["OPTIONS"].setdefault(
     "application_name", "omni" if PROCESS_NAME == "omni" else f"omni-{PROCESS_NAME}")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = ["omni.sign_in.BrakedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
      "OPTIONS": {"min_length": 12}},

@@ -7,6 +7,7 @@ from actions.api import AgentViewSet, ContactListViewSet
 from actions.tasks_api import TaskViewSet
 from catalog.api import ActionListView, ActionView, ProviderListView, ProviderView
 from connections.api import ApiKeyViewSet, InstanceViewSet
+from connections.secrets_api import SecretViewSet
 from events.api import (
     ContactViewSet,
     ConversationViewSet,
@@ -24,6 +25,7 @@ from registry.runs_api import BindingViewSet, RunViewSet, TraceView
 router = SimpleRouter()
 router.register("instances", InstanceViewSet, basename="instance")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
+router.register("secrets", SecretViewSet, basename="secret")
 router.register("events", EventViewSet, basename="event")
 router.register("event-actions", EventActionViewSet, basename="event-action")
 router.register("raw-payloads", RawPayloadViewSet, basename="raw-payload")

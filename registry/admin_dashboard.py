@@ -126,6 +126,7 @@ _MENU = (
                     ("Dead letters", "report", "events_rawpayload", "quarantine", "1"),
                     ("Knocks", "door_front", "events_knock", None, ""))),
     ("Set up", (("Instances", "cable", "connections_instance", None, ""),
+                ("Secrets", "lock", "connections_secret", None, ""),
                 ("API keys", "key", "connections_apikey", None, ""),
                 ("People", "person", "auth_user", None, ""),
                 ("Groups", "groups", "auth_group", None, ""))),

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
+from connections.access import Principal
 from connections.admin_instances import ago
 from connections.admin_scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
@@ -27,10 +28,11 @@ COLORS = {"queued": "info", "running": "info", "waiting": "warning", "done": "su
           "ignored": "", "failed": "danger", "dead": "danger", "canceled": "warning"}
 
 
-def runs_by_workflow(workflow_ids: list[int]) -> dict[int, int]:
-    """How many of the newest RECENT runs each workflow had."""
+def runs_by_workflow(workflow_ids: list[int], who: Principal) -> dict[int, int]:
+    """How many of the newest RECENT runs each workflow had, on the instances somebody sees."""
     newest = Run.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    rows = (Run.objects.filter(pk__gt=newest - RECENT, workflow_id__in=workflow_ids).order_by()
+    rows = (Run.objects.visible_to(who)
+            .filter(pk__gt=newest - RECENT, workflow_id__in=workflow_ids).order_by()
             .values("workflow_id").annotate(runs=Count("pk")))
     return {row["workflow_id"]: row["runs"] for row in rows}
 

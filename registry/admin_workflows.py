@@ -39,7 +39,7 @@ class WorkflowChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        runs = runs_by_workflow([row.pk for row in self.result_list])
+        runs = runs_by_workflow([row.pk for row in self.result_list], principal(request))
         for row in self.result_list:
             row.recent_runs = runs.get(row.pk, 0)
 
@@ -63,9 +63,12 @@ class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, Ve
         rows = super().get_queryset(request).annotate(latest_no=Max("versions__number"))
         if "object_id" in request.resolver_match.kwargs:
             return rows
+        here, who = Q(), principal(request)
+        if who.instance_ids is not None:
+            here = Q(bindings__instance=None) | Q(bindings__instance_id__in=who.instance_ids)
         return rows.defer("draft").annotate(
-            on=Count("bindings", filter=Q(bindings__enabled=True), distinct=True),
-            off=Count("bindings", filter=Q(bindings__enabled=False), distinct=True))
+            on=Count("bindings", filter=here & Q(bindings__enabled=True), distinct=True),
+            off=Count("bindings", filter=here & Q(bindings__enabled=False), distinct=True))
 
     def get_urls(self) -> list:
         return [path("<int:number>/export/", self.admin_site.admin_view(self.export_yaml),

@@ -7,11 +7,12 @@ requested`, so that workflows can carry the question anywhere; the answer is one
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from connections.access import Principal
+from connections.access import Principal, principal_of
 from connections.envelope import EventDraft
 from connections.payload import sanitize_text
 from events import ingest, notify
@@ -112,17 +113,30 @@ def answer(approval: Approval, decision: str, *, actor: str, edited: Any = None,
 def for_person(rows: QuerySet[Approval], who: Principal, *, user: Any = None) -> QuerySet[Approval]:
     """The approvals this caller may answer: as `user:`, `key:` or by a `group:` of the user.
 
-    Superusers and keys with the scope admin may answer all.
+    Superusers may answer all, and keys with the scope admin; but no key answers what the person
+    who made it may not, so that nobody who is not asked makes a key that is.
     """
-    if getattr(user, "is_superuser", False) or (who.kind == "key" and "admin" in who.scopes):
+    if who.kind == "key":
+        asked = rows if "admin" in who.scopes else rows.filter(of__contains=[who.name])
+        return _for_maker(asked, who.made_by) if who.made_by else asked
+    if getattr(user, "is_superuser", False):
         return rows
     names = [who.name]
-    if who.kind == "user" and user is not None:
+    if user is not None:
         names += [f"group:{name}" for name in user.groups.values_list("name", flat=True)]
     allowed = Q(pk__in=[])
     for name in names:
         allowed |= Q(of__contains=[name])
     return rows.filter(allowed)
+
+
+def _for_maker(rows: QuerySet[Approval], made_by: str) -> QuerySet[Approval]:
+    """made_by: "user:ana"; somebody who is gone or switched off may answer nothing."""
+    people = get_user_model().objects
+    maker = people.filter(username=made_by.removeprefix("user:"), is_active=True).first()
+    if maker is None:
+        return rows.none()
+    return for_person(rows.visible_to(principal_of(maker)), principal_of(maker), user=maker)
 
 
 def _answer(state: str, edited: Any, by: str, comment: str, at: Any, *,

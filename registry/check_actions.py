@@ -135,3 +135,6 @@ def _check_secrets(reader: StepReader, found: Mapping[Path, Action]) -> None:
                 reader.note(placed.path, "secret", "'secrets' can only be used "
                             f"{names.ONLY_IN['secrets']}; {action.id} has: {allowed}",
                             offset=placed.offset + read.offsets[0])
+            elif len(read.path) < 2:  # a name that is made at run time could be made by anybody
+                reader.note(placed.path, "secret", "name one secret: secrets.<name>",
+                            offset=placed.offset + read.offsets[0])

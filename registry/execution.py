@@ -267,9 +267,12 @@ class Execution:
         return outcome if delay is None else Suspended(due, keeps_place=True)
 
     def _retry_delay(self, step: Step, outcome: Outcome) -> float | None:
-        if outcome.status not in ("failed", "unavailable"):
+        code = outcome.code
+        if outcome.status == "unknown" and outcome.output.get("repeatable"):
+            code = "timeout"
+        elif outcome.status not in ("failed", "unavailable"):
             return None
-        return delay_after(self.attempt, step.retry or self.definition.retry, code=outcome.code,
+        return delay_after(self.attempt, step.retry or self.definition.retry, code=code,
                            retry_after=outcome.output.get("retry_after"))
 
     def _condition(self, step: Step) -> Outcome | None:

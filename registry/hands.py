@@ -21,6 +21,7 @@ from registry import approvals, calls, journal, queue
 from registry.definition import DecideBody, Step
 from registry.execution import STEP_SECONDS, Execution
 from registry.models import Run, Wait
+from registry.secrecy import masked_facts, without_secrets
 from registry.waiting import Wait as Waiting
 
 DECIDE_SECONDS = 90.0
@@ -68,7 +69,8 @@ class RunHands:
             params = action.params.model_validate(given)
         except ValidationError as exc:
             return invalid(step, exc)
-        return action.function(self.run.event, params, self._context(step, execution))
+        return without_secrets(execution.scope["secrets"], lambda: action.function(
+            self.run.event, params, self._context(step, execution)))
 
     def decide(self, step: Step, execution: Execution, question: str) -> Outcome:
         body: DecideBody = step.body
@@ -110,7 +112,8 @@ class RunHands:
                 message, effect_key=effect_key,
                 **{**sent, "conversation": place_of_answer(message, run.event, **more), **more}),
             perform=lambda effect_key, **more: deliver.perform(
-                effect_key=effect_key, **{**sent, **more}),
+                effect_key=effect_key,
+                **masked_facts(execution.scope["secrets"], {**sent, **more})),
             run_id=run.pk, step_id=step.id or "", workflow=execution.definition.id,
             attempt=execution.attempt)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from actions.models import ContactListEntry
 from connections.models import Instance
+from connections.secret_store import Vault
 from events.models import Attachment, Contact, Conversation, Event
 from registry.lazy import Lazy
 from registry.models import Run
@@ -39,6 +40,7 @@ def of_run(run: Run, *, burst: Sequence[Event] = (), attempt: int = 1,
     if burst:
         values["event"] = event_view(run.event, burst=lambda: burst)
     values["steps"], values["vars"] = {}, {}
+    values["secrets"] = Vault(run.instance_id)
     values["run"] = {"id": run.pk, "workflow": run.workflow.slug, "attempt": attempt,
                      "version": run.version.number, "replay": run.replay_no,
                      "started_at": run.started_at, "dry_run": dry_run}

@@ -13,7 +13,7 @@ from django.utils import timezone
 from connections.models import Instance
 from omni import audit, yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
-from registry import document, names, overlap, steps, version_diff, workflow_tests
+from registry import document, names, overlap, secrecy, steps, version_diff, workflow_tests
 from registry.inputs import check as check_values
 from registry.models import Binding, Workflow, WorkflowVersion
 
@@ -41,7 +41,7 @@ def problems(text: str) -> list[yamlio.Problem]:
 def warnings(text: str) -> list[yamlio.Problem]:
     """What is doubtful in a document, also beside the other workflows that are switched on."""
     found = [item for item in problems(text) if item.severity == "warning"]
-    return found + overlap.warnings(text)
+    return found + overlap.warnings(text) + secrecy.warnings(text)
 
 
 def save_draft(text: str, *, actor: str, base_revision: int | None = None) -> Workflow:

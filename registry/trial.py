@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from actions import library as found_on_disk
+from connections.secret_store import Vault
 from events.models import Event
 from omni.errors import InvalidInput, OmniError
 from registry import conditions, matching, names
@@ -141,6 +142,7 @@ class _Trying:
         roots = self.staged.roots(now=self.started, inputs=self.inputs)
         trial.matched, trial.reason = verdict(self.traced, event, roots, self.inputs)
         if trial.matched or anyway:
+            roots["secrets"] = Vault(event.instance_id)
             roots.update(steps={}, vars={}, inputs=self.inputs, run={
                 "id": None, "workflow": definition.id, "version": self.version, "attempt": 1,
                 "replay": 0, "started_at": self.started, "dry_run": True})

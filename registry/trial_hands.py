@@ -26,6 +26,7 @@ from registry.definition import Step
 from registry.execution import STEP_SECONDS, Execution
 from registry.hands import DECIDE_SECONDS, invalid, shown
 from registry.models import Workflow
+from registry.secrecy import masked_facts, without_secrets
 from registry.staging import Staged
 from registry.stubs import Past
 from registry.waiting import Wait
@@ -241,7 +242,8 @@ class TrialHands:
         self._from(step, execution, source)
         try:
             with transaction.atomic():
-                return action.function(self.staged.event, params, self._context(step, execution))
+                return without_secrets(execution.scope["secrets"], lambda: action.function(
+                    self.staged.event, params, self._context(step, execution)))
         except DatabaseError as exc:
             if getattr(exc.__cause__, "sqlstate", "") != _READ_ONLY:
                 raise
@@ -256,7 +258,8 @@ class TrialHands:
             instance=self.staged.event.instance, effect_key=f"trial:{step.path}{turn}",
             deadline=time.monotonic() + seconds, inputs=dict(execution.scope["inputs"]),
             deliver=lambda message, effect_key, **more: self._sent(about, message, **more),
-            perform=lambda effect_key, **more: self._performed(about, **more),
+            perform=lambda effect_key, **more: self._performed(
+                about, **masked_facts(execution.scope["secrets"], more)),
             step_id=step.id or "", workflow=self.workflow, attempt=execution.attempt,
             dry_run=True)
 

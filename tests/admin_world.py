@@ -10,7 +10,7 @@ from django.utils import timezone
 from actions.models import Agent, ContactList, Memory, Task
 from connections.access import InstanceGrant
 from connections.adapter import Delivery
-from connections.models import Instance
+from connections.models import Instance, Secret
 from events import archive, ingest
 from events.models import (
     Contact,
@@ -140,6 +140,7 @@ def make_surroundings() -> None:
     """Rows that belong to no instance."""
     Agent.objects.create(slug="helper", name="Helper", kind="openai",
                          credentials={"api_key": CANARY})
+    Secret.objects.create(name="crm", value=CANARY)
     blocked = ContactList.objects.create(name="blocked", purpose="block")
     blocked.entries.create(pattern="+4999*")
     Knock.objects.create(hour=timezone.now(), address="webhook/nobody", count=3,

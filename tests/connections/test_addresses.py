@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from connections.addresses import is_public, resolve
+from connections.addresses import is_public, may_reach, read_allowed, resolve
 
 
 @pytest.mark.parametrize("address", [
@@ -36,12 +36,57 @@ def test_private_address_is_given_where_that_is_meant():
     assert resolve("127.0.0.1", 80, allow_private=True) == ["127.0.0.1"]
 
 
+METADATA = ["169.254.169.254", "169.254.170.2", "::ffff:169.254.169.254", "::169.254.169.254",
+            "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "::ffff:0:a9fe:a9fe", "2002:a9fe:a9fe::1",
+            "fd00:ec2::254", "100.100.100.200", "::ffff:100.100.100.200", "64:ff9b::6464:64c8",
+            "168.63.129.16", "192.0.0.192", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe%eth0"]
+
+
+@pytest.mark.parametrize("allowed", [False, True, ("169.254.0.0/16", "0.0.0.0/0", "::/0", "host")],
+                         ids=["nothing", "everything", "listed"])
+@pytest.mark.parametrize("address", METADATA)
+def test_no_setting_opens_where_a_cloud_keeps_its_credentials(address, allowed):
+    assert not is_public(address) and not may_reach("host", address, allowed)
+
+
+def test_machines_credentials_are_named_as_the_reason():
+    with pytest.raises(PermissionError, match="where a cloud keeps the credentials"):
+        resolve("169.254.169.254", 80, allow_private=True)
+
+
+@pytest.mark.parametrize(("host", "address", "reached"), [
+    ("evolution.local", "10.9.9.9", True), ("Evolution.Local.", "10.9.9.9", True),
+    ("other.local", "10.9.9.9", False), ("sub.evolution.local", "10.9.9.9", False),
+    ("a.example", "10.1.2.3", True), ("a.example", "10.2.0.1", False),
+    ("a.example", "::ffff:10.1.2.3", True), ("a.example", "127.0.0.1", True),
+    ("a.example", "::1", True), ("a.example", "fd12::1", False), ("a.example", "8.8.8.8", True)])
+def test_only_listed_hosts_and_networks_are_reached(host, address, reached):
+    allowed = read_allowed("127.0.0.0/8, ::1, evolution.local, 10.1.0.0/16")
+
+    assert may_reach(host, address, allowed) is reached
+
+
+@pytest.mark.parametrize(("text", "allowed"), [
+    ("", False), ("0", False), ("false", False), ("1", True), ("True", True), ("yes", True),
+    ("127.0.0.1", ("127.0.0.1",)), ("a.local,10.0.0.1/8", ("a.local", "10.0.0.1/8")),
+    ("omni-7", ("omni-7",)), ("db_1.x", ("db_1.x",))])
+def test_setting_is_read_as_it_is_written(text, allowed):
+    assert read_allowed(text) == allowed
+
+
+@pytest.mark.parametrize("wrong", [
+    "10.0.0.0/33", "http://a.local", "a.local:80", "10.1", "*", "-a"])
+def test_entry_that_is_neither_host_nor_network_stops_the_start(wrong):
+    with pytest.raises(ValueError, match="takes hosts and networks"):
+        read_allowed(f"127.0.0.1,{wrong}")
+
+
 def test_one_private_address_among_public_ones_blocks(monkeypatch):
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))
              for address in ("8.8.8.8", "10.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
-    with pytest.raises(PermissionError, match="10.0.0.1, a private address; set OMNI_ALLOW"):
+    with pytest.raises(PermissionError, match="10.0.0.1, a private address; add the host"):
         resolve("two-faced.example", 80, allow_private=False)
 
 

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from actions.library import actions
 from actions.models import Agent, ContactList, Task
 from connections.access import ApiKey
+from connections.models import Secret
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
 from registry import store
 from registry.models import Approval, Run, Wait
@@ -28,6 +29,7 @@ steps:
 BODIES = {
     "instance-list post": {"slug": "new", "name": "New", "provider": "webhook"},
     "api-key-list post": {"name": "x", "scopes": ["read"]},
+    "secret-list post": {"name": "crm", "value": "long enough"},
     "agent-list post": {"slug": "new", "name": "New"},
     "contact-list-list post": {"name": "new", "instance": "shop"},
     "message-send post": {"instance": "shop", "to": "x", "text": "y"},
@@ -48,6 +50,9 @@ EXPECTED = {
     "instance-set-up post": (403, 404),
     "api-key-list get": (403, 200), "api-key-list post": (403, 403),
     "api-key-detail get": (403, 404), "api-key-revoke post": (403, 404),
+    "secret-list get": (403, 200), "secret-list post": (403, 403),
+    "secret-detail get": (403, 404), "secret-detail patch": (403, 404),
+    "secret-detail delete": (403, 404),
     "event-list get": (200, 200), "event-detail get": (200, 404), "event-raw get": (200, 404),
     "event-actions get": (200, 404), "event-trace get": (200, 404),
     "event-attachment get": (404, 404),
@@ -148,6 +153,7 @@ def rows():
         "task": {"pk": Task.objects.create(
             instance=shop, kind="escalation", queue="sales", title="Ana", effect_key="t:1").pk},
         "binding": {"pk": store.bind(workflow, scope="instance", instance=shop, actor="t").pk},
+        "secret": {"pk": Secret.objects.create(name="of_shop", value="x" * 8, instance=shop).pk},
         "catalog-action": {"id": next(iter(actions()))}, "catalog-provider": {"name": "webhook"},
     }
 

@@ -221,7 +221,7 @@ def test_start_that_cannot_work_says_why(settings, monkeypatch, arguments, reaso
 def test_without_private_addresses_nothing_is_made(settings):
     settings.OMNI_ALLOW_PRIVATE_ADDRESSES = False
 
-    with pytest.raises(CommandError, match="OMNI_ALLOW_PRIVATE_ADDRESSES=1"):
+    with pytest.raises(CommandError, match="OMNI_ALLOW_PRIVATE_ADDRESSES=127"):
         call_command("demo")
 
 

@@ -51,7 +51,8 @@ def test_spool_that_cannot_be_written_is_wrong(tmp_path):
     assert finding.status == "wrong"
 
 
-@pytest.mark.parametrize(("allowed", "status"), [(True, "note"), (False, "ok")])
+@pytest.mark.parametrize(("allowed", "status"), [
+    (True, "note"), (False, "ok"), (("127.0.0.0/8",), "ok")])
 def test_private_addresses_are_a_choice_to_know_of(settings, allowed, status):
     settings.OMNI_ALLOW_PRIVATE_ADDRESSES = allowed
 

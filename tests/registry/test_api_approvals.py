@@ -4,9 +4,10 @@ import pytest
 from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 
-from connections.access import InstanceGrant
+from connections.access import ApiKey, InstanceGrant
 from registry import approvals, endings
 from registry.models import Approval
+from tests.admin_world import sign_in
 from tests.api_client import client_of, post_json
 from tests.factories import make_event, make_instance, make_key, make_run
 from tests.registry.runs import advance
@@ -124,6 +125,50 @@ def test_key_with_every_scope_may_answer(question):
 
 def test_asked_key_without_the_scope_send_may_not_answer(question):
     assert answer(bot("bot", "read"), question, decision="approve").status_code == 403
+
+
+def makes_a_key(client, name="mine", **fields):
+    made = post_json(client, "/api/v1/api-keys/", {"name": name, "scopes": ["send", "admin"],
+                                                   **fields})
+    assert made.status_code == 201, made.data
+    return APIClient(headers={"x-api-key": made.data["text"]})
+
+
+@pytest.mark.parametrize(("name", "group", "key", "status"), [
+    ("ana", "", "mine", 200), ("bo", "desk", "mine", 200), ("eve", "", "mine", 403),
+    ("eve", "", "bot", 403)])
+def test_key_answers_what_the_person_who_made_it_may(question, django_user_model, name, group,
+                                                     key, status):
+    client = person(django_user_model, name, group=group, scopes=("read", "send", "admin"))
+
+    answered = answer(makes_a_key(client, key), question, decision="approve")
+
+    assert answered.status_code == status, answered.data
+
+
+def test_key_that_a_key_made_is_of_the_same_person(question, django_user_model):
+    eve = person(django_user_model, "eve", scopes=("read", "send", "admin"))
+
+    answered = answer(makes_a_key(makes_a_key(eve)), question, decision="approve")
+
+    assert answered.status_code == 403
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"username": "gone"}])
+def test_key_of_somebody_who_is_gone_answers_nothing(question, django_user_model, change):
+    key = makes_a_key(person(django_user_model, "ana", scopes=("read", "send", "admin")))
+    django_user_model.objects.filter(username="ana").update(**change)
+
+    assert answer(key, question, decision="approve").status_code == 403
+
+
+def test_key_in_the_admin_is_of_the_person_who_asked_for_it(django_user_model):
+    client = sign_in(grants=[(None, ["read", "send", "admin"])], name="eve")
+
+    client.post("/admin/connections/apikey/add/", {"name": "mine", "scopes": ["admin"],
+                                                   "days": "30"})
+
+    assert ApiKey.objects.get().made_by == "user:eve"
 
 
 @pytest.mark.parametrize("late", ["answered", "deadline", "closed"])

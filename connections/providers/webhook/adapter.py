@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from connections import standard_webhooks
 from connections.adapter import Account, Adapter, Answer, Delivery
 from connections.envelope import EventDraft, OutboundMessage, Place, SendResult
+from connections.moved import Addresses
 from connections.payload import Parsed
 from connections.providers.webhook import bodies, client, cloudevents, mapping, proofs
 from connections.providers.webhook.config import Credentials, Settings
@@ -21,6 +22,8 @@ class WebhookAdapter(Adapter):
     title = "Generic webhook"
     Settings = Settings
     Credentials = Credentials
+    addresses: ClassVar[Addresses] = {
+        "send_url": ("send_secret", "send_authorization")}
     normalizer = "webhook@1"
     verified_by = "settings.verification"
     capabilities: ClassVar[frozenset[str]] = frozenset((
@@ -55,6 +58,9 @@ class WebhookAdapter(Adapter):
 
     def place_of(self, to: str, account: Account) -> Place:
         return mapping.place_of(to, account.settings)
+
+    def honours_keys(self, account: Account) -> bool:
+        return account.settings.send_idempotent
 
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         return client.send(message, account)

@@ -20,7 +20,8 @@ def send(message: OutboundMessage, account: Account) -> SendResult:
     """One POST to settings.send_url. The target sees the same id on every attempt.
 
     Headers: Idempotency-Key and webhook-id carry client_ref; webhook-timestamp and
-    webhook-signature follow Standard Webhooks where credentials.send_secret is set.
+    webhook-signature follow Standard Webhooks where credentials.send_secret is set; Authorization
+    carries credentials.send_authorization.
     """
     settings = account.settings
     if not settings.send_url:
@@ -32,6 +33,8 @@ def send(message: OutboundMessage, account: Account) -> SendResult:
     try:
         headers = _headers(body, reference=reference, now=now,
                            secret=account.credentials.send_secret)
+        if account.credentials.send_authorization:
+            headers["authorization"] = account.credentials.send_authorization
         response = Client(settings.send_url, timeout=settings.send_timeout).request(
             "POST", content=body, headers=headers)
     except InvalidInput as exc:
@@ -40,8 +43,7 @@ def send(message: OutboundMessage, account: Account) -> SendResult:
         return SendResult(status="not_sent", error=exc.message, error_code=exc.code,
                           retryable=True)
     except UnknownOutcome as exc:
-        return SendResult(status="unknown", error=exc.message, error_code=exc.code,
-                          retryable=settings.send_idempotent)
+        return SendResult(status="unknown", error=exc.message, error_code=exc.code)
     return _outcome(response, account)
 
 
@@ -72,6 +74,5 @@ def _outcome(response: Response, account: Account) -> SendResult:
         return SendResult.rate_limited(error, retry_after=response.retry_after, answer=answer)
     if status >= 500 or status in MAYBE_DONE:
         return SendResult(status="unknown", error=error, error_code=f"http_{status}",
-                          retry_after=response.retry_after, answer=answer,
-                          retryable=account.settings.send_idempotent)
+                          retry_after=response.retry_after, answer=answer)
     return SendResult(status="rejected", error=error, error_code=f"http_{status}", answer=answer)

@@ -90,7 +90,7 @@ class Settings(Config):
                           "are posted.")
     send_timeout: float = Field(15.0, ge=1, le=120, description="Seconds to wait for an answer.")
     send_idempotent: bool = Field(False, description="The target honours Idempotency-Key, so a "
-                                  "send without an answer may be repeated.")
+                                  "step with retry repeats a send without an answer.")
     answer_id: str = Field("id", description="Path of the message id in the target's answer.")
 
     @model_validator(mode="after")
@@ -116,6 +116,10 @@ class Credentials(Secrets):
                                         description="Still accepted while senders change.")
     send_secret: str = Field("", repr=False, description="whsec_... that signs outbound messages; "
                              "empty: unsigned.")
+
+    send_authorization: str = Field("", repr=False, description="Value of the Authorization header "
+                                    "of outbound messages, such as Bearer or Basic and what "
+                                    "follows; empty: none.")
 
     def secrets(self) -> list[str]:
         """Secrets a signature may be made with, the current one first."""

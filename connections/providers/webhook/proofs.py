@@ -27,6 +27,7 @@ def complaints(settings: Settings, credentials: Credentials) -> dict[str, str]:
         found |= wrong(secrets, key_fault)
     elif named_one == "hub_signature":
         found |= wrong(secrets, passphrase_fault)
+    found |= wrong(named(credentials, ("send_authorization",)), header_fault)
     return found | wrong(named(credentials, ("send_secret",)),
                          lambda text: key_fault(text, may_be_public=False))
 

@@ -4,11 +4,12 @@ import base64
 import binascii
 import time
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from connections.adapter import Account, Adapter, Delivery
 from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
 from connections.http import Client, Response
+from connections.moved import Addresses
 from connections.providers.whatsapp_evolution import places
 from connections.providers.whatsapp_evolution.client import (
     MAX_MEDIA_BYTES,
@@ -47,6 +48,9 @@ class WhatsAppEvolution(Adapter):
     title = "WhatsApp (Evolution API)"
     Settings = Settings
     Credentials = Credentials
+    # Setting up the webhook hands the secrets that prove it to the server.
+    addresses: ClassVar[Addresses] = {"base_url": ("api_key", "webhook_secret", "jwt_key"),
+                                      "evolution_instance": ("webhook_secret", "jwt_key")}
     normalizer = "whatsapp_evolution@1"
     redact = frozenset({"apikey", "pairingCode", "token", "hash", "inviteCode", "qrcode.code",
                         "qrcode.base64"})

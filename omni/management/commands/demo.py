@@ -7,6 +7,7 @@ from time import monotonic, sleep
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from connections.addresses import may_reach
 from connections.models import Instance
 from omni.demo import whatsapp
 from omni.demo.instances import Part, lead_to, ready_parts
@@ -28,10 +29,11 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="end after one day")
 
     def handle(self, *, speed: float, once: bool, **options):
-        if not settings.OMNI_ALLOW_PRIVATE_ADDRESSES:
+        if not may_reach("127.0.0.1", "127.0.0.1", settings.OMNI_ALLOW_PRIVATE_ADDRESSES):
             raise CommandError(
                 "The demo's WhatsApp server is on this machine: start everything, also the server "
-                "and the workers, with OMNI_ALLOW_PRIVATE_ADDRESSES=1, or with `up --demo`.")
+                "and the workers, with OMNI_ALLOW_PRIVATE_ADDRESSES=127.0.0.0/8, or with "
+                "`up --demo`.")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
         stand_in = None

@@ -99,9 +99,13 @@ def check_encryption() -> Finding:
 
 
 def check_private_addresses() -> Finding:
-    if settings.OMNI_ALLOW_PRIVATE_ADDRESSES:
-        return Finding("private addresses", NOTE, "allowed: workflows can call hosts of this "
-                                                  "network (OMNI_ALLOW_PRIVATE_ADDRESSES)")
+    allowed = settings.OMNI_ALLOW_PRIVATE_ADDRESSES
+    if allowed is True:
+        return Finding("private addresses", NOTE, "all allowed: workflows, and addresses in what "
+                       "arrives, reach every host of this network. Name those that are meant: "
+                       "OMNI_ALLOW_PRIVATE_ADDRESSES=127.0.0.0/8,evolution.local")
+    if allowed:
+        return Finding("private addresses", OK, f"only {', '.join(allowed)}")
     return Finding("private addresses", OK, "refused")
 
 

@@ -129,7 +129,7 @@ def _settle_environment(options: dict) -> None:
     given = {"OMNI_HOST": options["host"], "OMNI_PORT": options["port"],
              "OMNI_WORKERS": options["workers"]}
     if options["demo"]:  # its stand-in for a provider listens on this machine
-        os.environ.setdefault("OMNI_ALLOW_PRIVATE_ADDRESSES", "1")
+        os.environ.setdefault("OMNI_ALLOW_PRIVATE_ADDRESSES", "127.0.0.0/8,::1")
     changed = {name: str(value) for name, value in given.items()
                if value is not None and value != getattr(settings, name)}
     if changed:

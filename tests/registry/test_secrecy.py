@@ -1,0 +1,186 @@
+"""`secrets.<name>`: a step is given the value, and it stands nowhere else."""
+
+import json
+
+import pytest
+from django.db import connection
+
+from connections.models import Secret
+from events.models import EventAction, OutboxMessage
+from registry import store
+from registry.models import Run
+from registry.trial import try_out
+from tests.api_client import client_of, post_json
+from tests.factories import make_event, make_instance, make_run, make_workflow, switch_on
+from tests.registry.runs import advance, work
+from tests.stored import everything_stored
+
+pytestmark = pytest.mark.django_db
+CANARY = "whsec_Y2FuYXJ5LXNlY3JldC1vZi10ZXN0cw=="
+NOTIFY = """\
+omni: 1
+id: told
+trigger: [{event: message.text}]
+steps:
+  - uses: meta.notify.webhook
+    with:
+      url: ${{ secrets.address }}
+      text: hello
+      secret: ${{ secrets.signing }}
+"""
+
+
+@pytest.fixture
+def shop(httpserver):
+    httpserver.expect_request("/canary-path").respond_with_json({"echo": CANARY})
+    shop = make_instance("shop")
+    Secret.objects.create(name="address", value=httpserver.url_for("/canary-path"))
+    Secret.objects.create(name="signing", value=CANARY, instance=shop)
+    return shop
+
+
+def run_of(shop, text=NOTIFY):
+    return advance(make_run(make_event(shop), workflow=make_workflow(text)))
+
+
+def test_action_is_given_the_secret_and_the_trace_is_not(shop, httpserver):
+    run = run_of(shop)
+
+    [(request, _)] = httpserver.log
+    outcome = EventAction.objects.get(run_id=run.pk)
+    assert run.state == "done", run.reason
+    assert request.path == "/canary-path" and request.headers["webhook-signature"]
+    assert outcome.input == {"url": "[secret]", "text": "hello", "secret": "[secret]"}
+
+
+def test_no_table_holds_a_secret_in_the_open(shop):
+    run_of(shop)
+
+    stored = everything_stored()
+    assert CANARY not in stored and "canary-path" not in stored
+
+
+def test_secret_of_the_account_wins_over_one_of_all(shop, httpserver):
+    httpserver.expect_request("/own").respond_with_json({})
+    Secret.objects.create(name="address", value=httpserver.url_for("/own"), instance=shop)
+    other = make_instance("other")
+    Secret.objects.create(name="address", value="http://127.0.0.1:9/foreign", instance=other)
+
+    run_of(shop)
+
+    assert [request.path for request, _ in httpserver.log] == ["/own"]
+
+
+def test_secret_of_another_account_is_none(shop):
+    run = run_of(make_instance("other"))
+
+    outcome = EventAction.objects.get(run_id=run.pk)
+    assert (outcome.status, outcome.code) == ("unavailable", "not_configured")
+    assert "there is no secret 'signing' here; add it under Secrets" in outcome.reason
+
+
+def test_secret_inside_a_host_is_not_kept_as_the_recipient(shop):
+    Secret.objects.create(name="host", value="Canary-Host")
+    text = NOTIFY.replace("${{ secrets.address }}", "http://${{ secrets.host }}.invalid/x")
+
+    run = run_of(shop, text)
+
+    row = OutboxMessage.objects.get(run_id=run.pk)
+    assert row.recipient == "[secret].invalid" and "canary-host" not in row.error.lower()
+    assert "canary-host" not in everything_stored().lower()
+
+
+def test_value_that_does_not_fit_is_not_repeated_in_the_error(shop):
+    Secret.objects.create(name="key", value="canary-key")
+    text = NOTIFY.replace("${{ secrets.address }}", "not an address ${{ secrets.key }}")
+
+    run = run_of(shop, text)
+
+    assert run.state == "failed" and "canary-key" not in everything_stored()
+
+
+def test_dry_run_says_what_would_be_sent_without_the_secret(shop):
+    trial = try_out(NOTIFY, make_event(shop), anyway=True)
+
+    told = json.dumps(trial.as_dict(), default=str)
+    assert trial.state == "done", trial.end
+    assert CANARY not in told and "canary-path" not in told and "[secret]" in told
+
+
+def test_dry_run_names_the_secret_that_is_missing():
+    trial = try_out(NOTIFY, make_event(make_instance()), anyway=True)
+
+    assert trial.state == "failed" and "no secret 'address'" in trial.end
+
+
+@pytest.mark.parametrize("wrong", [
+    "url: https://a.example\n      text: ${{ secrets.signing }}",
+    "url: https://a.example/${{ secrets }}",
+    "url: https://a.example/${{ secrets[event.text] }}"])
+def test_secret_is_refused_where_it_would_be_seen_or_chosen_by_others(wrong):
+    text = NOTIFY.replace("url: ${{ secrets.address }}\n      text: hello", wrong)
+
+    assert "secret" in [item.code for item in store.problems(text)]
+
+
+def test_publishing_warns_of_a_secret_nobody_stored():
+    Secret.objects.create(name="address", value="https://a.example")
+
+    [warning] = [item for item in store.warnings(NOTIFY) if item.code == "unknown_secret"]
+
+    assert "there is no secret 'signing'" in warning.message and warning.line == 9
+
+
+def test_publishing_warns_of_a_password_in_an_address():
+    text = NOTIFY.replace("${{ secrets.address }}", "https://ana:pass@a.example/x")
+
+    codes = [item.code for item in store.warnings(text)]
+
+    assert "password_in_address" in codes
+
+
+def test_message_that_wakes_a_workflow_is_told_with_a_secret(client, shop, httpserver):
+    switch_on(NOTIFY)
+    make_event(shop, routed_at=None, direction="inbound")
+    work()
+
+    assert Run.objects.get().state == "done" and len(httpserver.log) == 1
+
+
+def test_api_takes_a_secret_and_shows_its_name_only(shop):
+    client = client_of("admin")
+
+    made = post_json(client, "/api/v1/secrets/", {"name": "crm", "value": CANARY})
+    listed = client.get("/api/v1/secrets/")
+    again = post_json(client, "/api/v1/secrets/", {"name": "crm", "value": "other-value"})
+    changed = client.patch(f"/api/v1/secrets/{made.data['id']}/", {"value": "new-value"},
+                           format="json")
+    renamed = client.patch(f"/api/v1/secrets/{made.data['id']}/", {"name": "x"}, format="json")
+
+    assert (made.status_code, again.status_code, changed.status_code, renamed.status_code) == (
+        201, 400, 200, 400)
+    assert {row["name"]: row["instance"] for row in listed.data["results"]} == {
+        "address": None, "crm": None, "signing": "shop"}
+    assert CANARY not in listed.content.decode() + made.content.decode()
+    assert Secret.objects.get(name="crm").value == "new-value"
+
+
+def test_api_shows_a_limited_caller_its_own_secrets_only(shop):
+    desk = make_instance("desk")
+    client = client_of("admin", instances=[desk])
+
+    everywhere = post_json(client, "/api/v1/secrets/", {"name": "a", "value": "12345678"})
+    foreign = post_json(client, "/api/v1/secrets/",
+                        {"name": "a", "value": "12345678", "instance": "shop"})
+    own = post_json(client, "/api/v1/secrets/",
+                    {"name": "a", "value": "12345678", "instance": "desk"})
+    listed = client.get("/api/v1/secrets/").data["results"]
+
+    assert (everywhere.status_code, foreign.status_code, own.status_code) == (403, 400, 201)
+    assert [row["name"] for row in listed] == ["a"]
+
+
+def test_stored_value_is_ciphertext(shop):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT value FROM omni_secrets")
+        assert all(row[0].startswith("v1:") for row in cursor.fetchall())
