@@ -44,5 +44,6 @@ async def _lifespan(receive: Any, send: Any) -> None:
         else:
             await feed.close()
             writer.drain(STOP_SECONDS)
+            writer.end()
             await send({"type": "lifespan.shutdown.complete"})
             return
