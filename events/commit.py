@@ -58,6 +58,7 @@ class Line:
             return
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
+                self._ended = False
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 

@@ -39,6 +39,7 @@ OMNI_MEDIA_MAX_BYTES = env.int("OMNI_MEDIA_MAX_BYTES", 64 * 1024 * 1024)  # one 
 OMNI_GROUP_COMMIT = env.bool("OMNI_GROUP_COMMIT", True)  # False: each delivery its own commit
 OMNI_DOOR_BYTES_IN_FLIGHT = env.int("OMNI_DOOR_BYTES_IN_FLIGHT", 256 * 1024 * 1024)  # all bodies
 OMNI_COMMIT_QUEUE = env.int("OMNI_COMMIT_QUEUE", 2000)  # deliveries waiting; more answer 503
+OMNI_TRUSTED_PROXIES = env.list("OMNI_TRUSTED_PROXIES", default=["127.0.0.0/8", "::1"])
 OMNI_SPOOL_DIR = env.str("OMNI_SPOOL_DIR", "")  # empty: no spool, 503 while the database is away
 OMNI_SPOOL_MAX_BYTES = env.int("OMNI_SPOOL_MAX_BYTES", 2 * 1024 ** 3)
 OMNI_INSTANCE_CACHE_SECONDS = env.float("OMNI_INSTANCE_CACHE_SECONDS", 2.0)

@@ -1,12 +1,20 @@
 """The documented door: HTTP becomes a delivery, an answer becomes HTTP."""
 
 import pytest
+from django.http import HttpRequest
 from django.test import Client
 
 from connections.adapter import Answer
+from events.body_budget import budget
 from events.models import Event, Knock, RawPayload
 from events.views import to_response
-from tests.factories import SECRET, evolution_text, make_evolution, make_webhook, post_delivery
+from tests.factories import (
+    SECRET,
+    evolution_text,
+    make_evolution,
+    make_webhook,
+    post_delivery,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -83,3 +91,23 @@ def test_answer_of_an_adapter_is_json_or_plain_text(body, content_type, content)
 
     assert (response.status_code, response.headers["X-Odd"]) == (201, "1")
     assert (response.headers["Content-Type"], response.content) == (content_type, content)
+
+
+@pytest.mark.parametrize(("path", "status"), [
+    ("/webhooks/webhook/nobody/", 404), ("/webhooks/webhook/shop/", 401)])
+def test_body_of_who_is_refused_is_never_read(path, status, monkeypatch):
+    make_webhook()
+    monkeypatch.setattr(HttpRequest, "body", property(lambda _: 1 / 0))
+
+    answer = Client().post(path, b"{}", "application/json")
+
+    assert answer.status_code == status
+
+
+def test_more_bodies_than_may_be_in_flight_are_asked_to_try_later(client, settings):
+    settings.OMNI_DOOR_BYTES_IN_FLIGHT = 1000
+
+    answer = post_delivery(client, make_webhook(), b"x" * 1001)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert budget.held == 0
