@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from connections.charsets import declared
 from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
+from connections.guests import Guest
 from connections.payload import Parsed, parse_json
 
 
@@ -126,6 +127,12 @@ class Adapter:
         Paths start at `settings` or `credentials`; empty when all is well.
         """
         return {}
+
+    def guest(self, delivery: Delivery, account: Account) -> Guest | None:
+        """Who sent a proven delivery, where anybody can have the proof; None where a secret is
+        shared. `max_bytes` of such an adapter is at most events.large_bodies.LARGE_BYTES.
+        """
+        return None
 
     def acknowledge(self, delivery: Delivery, account: Account) -> Answer | None:
         """A protocol's own acknowledgement; None for the usual 202 or 200."""

@@ -1,17 +1,20 @@
 """The order of the front door, in one function. Both doors (`views`, `lane`) follow it."""
 
+import json
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from connections import library
 from connections.adapter import Account, Adapter, Answer, Delivery
-from events import archive, body_encoding, large_bodies
+from connections.guests import Guest
+from events import archive, body_encoding, large_bodies, notify
 from events.admission import Admitted, admit, error, refuse, try_later
 from events.batches import Job
 from events.commit import writer
 from events.ingest import Stored, Unit
 from events.normalize import understand
+from events.quotas import quotas
 from omni import failpoints
 from omni.errors import InvalidInput, SignatureMismatch, Unavailable
 
@@ -19,8 +22,8 @@ from omni.errors import InvalidInput, SignatureMismatch, Unavailable
 def receive(delivery: Delivery, *, provider: str, slug: str) -> "Future[Answer]":
     """Take one delivery in. The future ends with what the sender is told, never with an error.
 
-    Known address -> size -> proof of the head -> [body] -> opened -> handshake -> proof
-    -> archive -> understand -> committed -> 2xx. The doors read the body between
+    Known address -> size -> proof of the head -> [body] -> opened -> handshake -> proof -> quota
+    of a guest -> archive -> understand -> committed -> 2xx. The doors read the body between
     `admit` and `take_in`.
     Nothing authentic is refused: what cannot be understood is archived with the reason, and only a
     database that cannot commit (and a spool that cannot take over) answers 503.
@@ -49,8 +52,27 @@ def take_in(delivery: Delivery, admitted: Admitted) -> "Future[Answer]":
     except SignatureMismatch as exc:
         return answered(refuse(delivery, 401, "signature_mismatch", admitted.address, exc.message))
     failpoints.hit("ingest.verified")
+    guest = adapter.guest(delivery, account)
+    if guest is not None:
+        told = _received(guest, delivery, admitted)
+        if told is not None:
+            return answered(told)
     return _stored(_unit_of(delivery, admitted, adapter=adapter, proof=proof), adapter, delivery,
                    account)
+
+
+def _received(guest: Guest, delivery: Delivery, admitted: Admitted) -> Answer | None:
+    """The answer to a guest who sent too much, or what is not stored; None for what is taken."""
+    instance_id = admitted.instance.pk
+    refusal = quotas.refusal(guest, instance_id=instance_id, peer=delivery.peer,
+                             size=len(delivery.body))
+    if refusal is not None or not guest.signal:
+        return refusal
+    if admitted.instance.is_on:
+        notify.notifier.send(notify.SIGNALS, json.dumps({
+            "instance_id": instance_id, "to": guest.name, "by": guest.name,
+            "state": guest.signal}))
+    return Answer(202, {"status": "passed_on"})
 
 
 def _unit_of(delivery: Delivery, admitted: Admitted, *, adapter: Adapter, proof: str) -> Unit:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from connections.adapter import Account, Adapter, Config, Delivery
 from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
+from connections.guests import Guest, Limits
 from connections.http import Client
 from connections.payload import Unparsable, parse_json
 from connections.providers.webchat import mapping, visitors
@@ -22,6 +23,7 @@ FRAME_MAX = 8 * 1024 * 1024  # bytes of one frame, on the socket and as a POST
 
 class WebchatSettings(Config):
     greeting: str = Field("", max_length=500, description="Shown before the first message.")
+    limits: Limits = Field(Limits(), description="How much visitors may send; 0 is no limit.")
 
 
 class WebchatCredentials(Secrets):
@@ -57,6 +59,14 @@ class WebchatAdapter(Adapter):
         if mapping.visitor_in(frame) != visitor:
             raise SignatureMismatch("the frame speaks for another visitor than its token")
         return "visitor token"
+
+    def guest(self, delivery: Delivery, account: Account) -> Guest | None:
+        try:
+            frame = parse_json(delivery.body).value
+        except Unparsable:
+            frame = None
+        return Guest(name=_visitor_of(delivery, account), limits=account.settings.limits,
+                     signal=mapping.signal_in(frame))
 
     def complaints(self, account: Account) -> dict[str, str]:
         return wrong_in(named(account.credentials, ("secret",)), passphrase_fault)
