@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from connections.charsets import declared
 from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
+from connections.guests import Guest
 from connections.moved import Addresses
 from connections.payload import Parsed, parse_json
 
@@ -47,6 +48,7 @@ class Delivery:
     path: what follows the instance slug in the address, without slashes at the ends.
     query: raw query string. headers: names in lower case. received_at: aware, UTC.
     url: the address the sender used, needed by schemes that sign it.
+    peer: the network address it came from, "" where there is none.
     """
 
     body: bytes
@@ -57,6 +59,7 @@ class Delivery:
     url: str = ""
     received_at: datetime | None = None
     transport: str = "http"
+    peer: str = ""
 
     @property
     def content_type(self) -> str:
@@ -82,7 +85,7 @@ class Answer:
 class Adapter:
     """Speaks one provider's language, both ways.
 
-    verify, normalize and place_of must not touch the network or the database.
+    verify_head, verify, normalize and place_of must not touch the network or the database.
     """
 
     name: ClassVar[str]
@@ -96,11 +99,21 @@ class Adapter:
     frame_transport: ClassVar[str] = ""  # name of the socket its frames come through
     listens: ClassVar[bool] = False  # its deliveries are fetched by `manage.py listen`
     local_presence: ClassVar[bool] = False  # typing is shown by our own pages, not sent
+    max_bytes: ClassVar[int] = 0  # of one body; 0: as much as the installation takes
     capabilities: ClassVar[frozenset[str]] = frozenset()  # kinds of OutboundMessage it can send
 
     def handshake(self, delivery: Delivery, account: Account) -> Answer | None:
         """The answer to a provider's address check, None when `delivery` is not one."""
         return None
+
+    def verify_head(self, delivery: Delivery, account: Account, *, now: datetime) -> str:
+        """Prove the sender by the address and the headers, before the body is read.
+
+        delivery: as it will come, with an empty body.
+        Returns the name of the proof where it needs no body, else "": then `verify` decides.
+        Raises SignatureMismatch for a sender that no body could prove.
+        """
+        return ""
 
     def verify(self, delivery: Delivery, account: Account, *, now: datetime) -> str:
         """Prove the sender, before anything is stored.
@@ -117,6 +130,12 @@ class Adapter:
         Paths start at `settings` or `credentials`; empty when all is well.
         """
         return {}
+
+    def guest(self, delivery: Delivery, account: Account) -> Guest | None:
+        """Who sent a proven delivery, where anybody can have the proof; None where a secret is
+        shared. `max_bytes` of such an adapter is at most events.large_bodies.LARGE_BYTES.
+        """
+        return None
 
     def acknowledge(self, delivery: Delivery, account: Account) -> Answer | None:
         """A protocol's own acknowledgement; None for the usual 202 or 200."""

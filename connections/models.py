@@ -156,14 +156,17 @@ def why_off(instance_id: int) -> str:
     return f"nothing was sent: instance '{row.slug}' {how}"
 
 
-_known: dict[tuple[str, str], tuple[float, "Instance | None", Account | None]] = {}
+_known: dict[tuple[str, str], tuple[float, "Instance", Account | None]] = {}
+_missing: dict[tuple[str, str], float] = {}  # addresses without an instance, and when we looked
+_CACHE_MOST = 5000  # of each; a scanner cannot grow memory, nor push out what is known
 
 
 def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
     """The instance at a webhook address, from a cache of OMNI_INSTANCE_CACHE_SECONDS.
 
-    (None, None) when there is none. The account is None when its settings no longer fit.
-    A stale entry is still used while the database is away, for at most five minutes.
+    (None, None) when there is none, which is remembered too. The account is None
+    when its settings no longer fit. A stale entry is still used while the database is away, for at
+    most five minutes.
     """
     if not SLUG.fullmatch(slug):
         return None, None
@@ -172,29 +175,50 @@ def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
     now = time.monotonic()
     if entry and now - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS:
         return entry[1], entry[2]
+    if _is_missing(key, within=settings.OMNI_INSTANCE_CACHE_SECONDS):
+        return None, None
     try:
         instance = Instance.objects.filter(slug=slug, provider=provider).first()
     except (OperationalError, InterfaceError):
-        if entry and entry[1] is not None and now - entry[0] < 300:
+        if entry and now - entry[0] < 300:
             return entry[1], entry[2]
         raise
-    account = None
-    if instance is not None:
-        try:
-            account = instance.account()
-        except InvalidParams:
-            account = None
-        if len(_known) > 5000:
-            _known.clear()
-        _known[key] = (now, instance, account)
+    if instance is None:
+        _remember(_missing, key, now)
+        return None, None
+    try:
+        account = instance.account()
+    except InvalidParams:
+        account = None
+    _missing.pop(key, None)
+    _remember(_known, key, (now, instance, account))
     return instance, account
+
+
+def _remember(cache: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
+    if len(cache) >= _CACHE_MOST:
+        cache.clear()
+    cache[key] = value
+
+
+def _is_missing(key: tuple[str, str], *, within: float) -> bool:
+    """Whether we looked for it in the last `within` seconds and there was none."""
+    looked = _missing.get(key)
+    return looked is not None and time.monotonic() - looked < within
 
 
 def is_cached(provider: str, slug: str) -> bool:
     """Whether `lookup` will answer without asking the database, also a moment later."""
+    within = settings.OMNI_INSTANCE_CACHE_SECONDS * 0.9
     entry = _known.get((provider, slug))
-    return (entry is not None
-            and time.monotonic() - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS * 0.9)
+    if entry is not None and time.monotonic() - entry[0] < within:
+        return True
+    return not SLUG.fullmatch(slug) or _is_missing((provider, slug), within=within)
+
+
+def was_known(provider: str, slug: str) -> bool:
+    """Whether there was an instance at an address when `lookup` last looked."""
+    return (provider, slug) in _known
 
 
 def forget(provider: str | None = None, slug: str | None = None) -> None:
@@ -202,5 +226,7 @@ def forget(provider: str | None = None, slug: str | None = None) -> None:
     _by_id.clear()
     if provider is None:
         _known.clear()
+        _missing.clear()
     else:
         _known.pop((provider, slug or ""), None)
+        _missing.pop((provider, slug or ""), None)

@@ -29,6 +29,20 @@ def verify(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str],
     headers: names in lower case; Svix names are accepted too. secrets: whsec_... or whpk_...
     Raises SignatureMismatch.
     """
+    message_id, timestamp, given = check_head(headers, secrets=secrets, now=now)
+    signed = f"{message_id}.{timestamp}.".encode("utf-8", "replace") + body
+    for number, secret in enumerate(secrets, start=1):
+        if any(_fits(signature, secret=secret, signed=signed) for signature in given):
+            return f"standard-webhooks key {number}"
+    raise SignatureMismatch("no signature in webhook-signature fits a configured secret")
+
+
+def check_head(headers: Mapping[str, str], *, secrets: Sequence[str],
+               now: datetime) -> tuple[str, str, list[str]]:
+    """What the headers say: (message id, timestamp, signatures), before the body is known.
+
+    Raises SignatureMismatch when no body could fit them.
+    """
     if not secrets:
         raise SignatureMismatch("no secret is configured; fill in credentials.secret")
     message_id, timestamp, signatures = (_header(headers, name)
@@ -37,11 +51,7 @@ def verify(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str],
     given = signatures.split(" ")
     if len(given) > MAX_SIGNATURES:
         raise SignatureMismatch(f"webhook-signature lists more than {MAX_SIGNATURES} signatures")
-    signed = f"{message_id}.{timestamp}.".encode("utf-8", "replace") + body
-    for number, secret in enumerate(secrets, start=1):
-        if any(_fits(signature, secret=secret, signed=signed) for signature in given):
-            return f"standard-webhooks key {number}"
-    raise SignatureMismatch("no signature in webhook-signature fits a configured secret")
+    return message_id, timestamp, given
 
 
 def sign(body: bytes, *, message_id: str, timestamp: int, secret: str) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from connections.models import Instance
 from events import archive
 from events.archive import RawRow
-from events.commit import Job, store, unit_of
+from events.batches import Job, store
+from events.drain import units_of
 from events.ingest import Unit
 from events.models import Event
 
@@ -44,7 +45,7 @@ def load(lines: Iterable[str], *, dry_run: bool, route: bool) -> Iterator[Import
         if not line.strip():
             continue
         try:
-            unit = unit_of(_row_of(line))
+            [unit] = units_of([_row_of(line)])
         except BadLine as exc:
             yield Imported(number, "bad", str(exc))
             continue

@@ -14,15 +14,17 @@ from channels.db import database_sync_to_async
 from connections.adapter import Account, Delivery
 from connections.models import Instance, lookup
 from connections.providers.webchat import visitors
+from connections.providers.webchat.adapter import FRAME_MAX
 from events import chatlog
 from events.feed_socket import FeedSocket
 from events.lane import take
 from events.sockets import NO_PROOF, NOT_FOUND
 from events.subscriptions import Batch, Filter
 from omni.errors import SignatureMismatch
+from omni.peer import peer_of
 
 PROVIDER = "webchat"
-_STORED = {"message", "file", "typing", "read", "vote"}
+_TAKEN = {"message", "file", "typing", "read", "vote"}
 _PASSED_ON = ("type", "id", "name", "text", "files", "reply_to", "target", "state", "options")
 
 
@@ -33,7 +35,7 @@ def cookie_name(slug: str) -> str:
 class ChatSocket(FeedSocket):
     """One visitor's conversation with one instance."""
 
-    frame_max = 8 * 1024 * 1024
+    frame_max = FRAME_MAX
     frames_per_second = 10.0
     sockets_max = 10
 
@@ -46,6 +48,8 @@ class ChatSocket(FeedSocket):
             return
         await self.accept()
         self.token = token or self._cookie_token()
+        self.peer = peer_of((self.scope.get("client") or ("", 0))[0],
+                            self.header("x-forwarded-for"))
         instance, account = await database_sync_to_async(lookup)(PROVIDER, self.slug)
         if instance is None or account is None or instance.archived_at:
             await self.end(NOT_FOUND, "unknown_chat", "there is no such chat")
@@ -80,7 +84,7 @@ class ChatSocket(FeedSocket):
             before = frame.get("before")
             await self.say({"type": "history", "messages": await self._history(
                 before if isinstance(before, int) and 0 < before < 2 ** 63 else None)})
-        elif kind in _STORED:
+        elif kind in _TAKEN:
             await self._take(frame)
         else:
             await self.problem("unknown_type", "frames are of type message, typing or read",
@@ -92,10 +96,13 @@ class ChatSocket(FeedSocket):
         body = json.dumps({**said, "visitor": self.visitor}).encode()
         answer = await take(Delivery(
             body=body, method="SOCKET", transport="socket", received_at=datetime.now(UTC),
-            headers={"content-type": "application/json", visitors.TOKEN_HEADER: self.token}),
-            provider=PROVIDER, slug=self.slug)
+            headers={"content-type": "application/json", visitors.TOKEN_HEADER: self.token},
+            peer=self.peer), provider=PROVIDER, slug=self.slug)
         if answer.status < 300:
             await self.say({"type": "ack", "id": frame.get("id"), "status": answer.status})
+        elif answer.status == 429:
+            await self.problem("too_many", answer.body["error"]["message"], id=frame.get("id"),
+                               status=429, retry_after=int(answer.headers["Retry-After"]))
         else:
             await self.problem("not_taken", "not stored; send it again", id=frame.get("id"),
                                status=answer.status)
@@ -104,6 +111,8 @@ class ChatSocket(FeedSocket):
         if batch.gap:
             await self.say({"type": "history", "messages": await self._history(None)})
         for signal in batch.signals:
+            if signal.by:
+                continue  # the visitor's own
             await self.say({"type": "read"} if signal.state == "read" else
                            {"type": "typing", "state": signal.state})
         if ids := [item.id for item in batch.items]:

@@ -1,229 +1,79 @@
-"""Group commit: one transaction for all deliveries that arrived during the one before.
+"""Group commit: one transaction for all that arrived during the one before.
 
-No timer: an idle door commits a lone delivery at once, a busy one batches by itself. A bad
-delivery never fails its neighbours, and what the database cannot take goes to the spool.
+No timer: an idle door commits a lone delivery at once, a busy one batches by itself.
 """
 
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
-from connections.models import Instance
-from connections.payload import sanitize_text
-from events import contacts, conversations, ingest, notify, spool
-from events.archive import RawRow, as_delivery
-from events.ingest import Stored, Unit
+from events import drain
+from events.batches import Job, store
+from events.body_budget import SMALL_BYTES
 from events.knocks import knocks
-from events.normalize import understand
-from omni import failpoints
-from omni.errors import InvalidParams, Unavailable
+from omni.errors import Unavailable
 
 logger = logging.getLogger("omni.events")
 BATCH = 100
+BATCH_BYTES = 8 * 1024 * 1024
 _AWAY = (OperationalError, InterfaceError)
-_LIMIT = "54"  # SQLSTATE class "program limit exceeded": the row is at fault, not the server
 
 
-@dataclass(slots=True)
-class Job:
-    """A unit and who waits for it."""
+class Line:
+    """A queue, its writer thread and that thread's connection.
 
-    unit: Unit
-    done: Future = field(default_factory=Future)  # Stored, or None when it was spooled
-
-
-def store(jobs: Sequence[Job]) -> None:
-    """Persist a batch and resolve every job; never raises for content or for the database."""
-    try:
-        _resolve(jobs, _persist_or_retry([job.unit for job in jobs]))
-    except Exception as exc:  # around a request: whatever a draft holds, its sender is answered
-        if is_away(exc):
-            connection.close()
-            for job in jobs:
-                _spool(job, exc)
-            return
-        _forget()
-        if len(jobs) > 1:
-            for job in jobs:
-                store([job])
-        else:
-            _quarantine(jobs[0], exc)
-
-
-def is_away(exc: BaseException) -> bool:
-    """Whether an error says that the database is not there, rather than that a row is wrong."""
-    if not isinstance(exc, _AWAY):
-        return False
-    state = getattr(exc.__cause__, "sqlstate", None) or ""
-    return not state.startswith(_LIMIT)
-
-
-def _persist_or_retry(units: list[Unit]) -> list[Stored]:
-    """Persist; a connection that broke, or a deadlock, is tried once more.
-
-    Trying again is safe: what was committed after all is found as a duplicate.
+    between: done after every batch, and once a second without one; returns whether it wants to go
+    on at once.
     """
-    try:
-        return ingest.persist(units)
-    except _AWAY as exc:
-        if not is_away(exc):
-            raise
-        connection.close()
-        _forget()
-        return ingest.persist(units)
 
-
-def _resolve(jobs: Sequence[Job], stored: list[Stored]) -> None:
-    for job, result in zip(jobs, stored, strict=True):
-        job.done.set_result(result)
-    if any(result.event_ids for result in stored):
-        notify.notifier.send(notify.EVENTS)
-
-
-def _quarantine(job: Job, exc: Exception) -> None:
-    """The store refused this one delivery: keep its bytes as a dead letter."""
-    logger.error("Delivery could not be stored as events.", exc_info=exc,
-                 extra={"provider": job.unit.provider, "instance_id": job.unit.instance_id})
-    if job.unit.raw is None:
-        job.done.set_exception(exc)
-        return
-    try:
-        job.done.set_result(_persist_as_dead_letter(job.unit, exc))
-    except _AWAY as away:
-        connection.close()
-        _spool(job, away)
-    except (DatabaseError, ValueError) as again:
-        job.done.set_exception(again)
-
-
-def _persist_as_dead_letter(unit: Unit, exc: Exception) -> Stored:
-    unit.drafts = []
-    unit.raw.quarantine("store_error", sanitize_text(f"{type(exc).__name__}: {exc}"))
-    return ingest.persist([unit])[0]
-
-
-def _spool(job: Job, exc: Exception) -> None:
-    """The database is away: the local spool takes the delivery, or the sender must try again."""
-    if job.unit.raw is not None and spool.enabled():
-        try:
-            spool.write(spool.pack(job.unit.raw))
-            job.done.set_result(None)
-            return
-        except OSError as disk:
-            logger.error("Spool refused a delivery.", extra={"reason": str(disk)})
-    job.done.set_exception(Unavailable(f"the database cannot commit: {exc}"))
-
-
-def _forget() -> None:
-    conversations.forget()
-    contacts.forget()
-
-
-def drain_spool() -> int:
-    """Store what the spool holds, oldest first; returns how many. Raises while it cannot.
-
-    What the store refuses becomes a dead letter, so that one delivery never blocks the rest.
-    """
-    count = 0
-    for path, raw in spool.entries():
-        unit = unit_of(raw)
-        try:
-            ingest.persist([unit])
-        except Exception as exc:  # around a task: one delivery must not keep the rest waiting
-            if is_away(exc):
-                raise
-            _forget()
-            logger.error("Spooled delivery could not be stored as events.", exc_info=exc)
-            _persist_as_dead_letter(unit, exc)
-        path.unlink(missing_ok=True)
-        failpoints.hit("drain.committed")
-        count += 1
-    if count:
-        logger.info("Spool drained.", extra={"deliveries": count})
-        notify.notifier.send(notify.EVENTS)
-    return count
-
-
-def unit_of(raw: RawRow) -> Unit:
-    """The unit of a verified delivery, understood now.
-
-    An instance that is gone or whose settings no longer fit leaves a dead letter with that reason.
-    """
-    unit = Unit(instance_id=raw.instance_id, provider=raw.provider, drafts=[], raw=raw,
-                received_at=raw.received_at)
-    instance = Instance.objects.filter(pk=raw.instance_id).first()
-    if instance is None:
-        raw.quarantine("instance_gone", f"there is no instance {raw.instance_id} any more")
-        return unit
-    unit.routed = not instance.is_on
-    try:
-        account = instance.account()
-    except InvalidParams as exc:
-        raw.quarantine("instance_settings", exc.message)
-        return unit
-    understood = understand(as_delivery(raw), adapter=instance.adapter, account=account)
-    unit.drafts = understood.drafts
-    raw.flags = understood.flags
-    if understood.reason:
-        raw.quarantine(understood.reason, understood.detail)
-    return unit
-
-
-class GroupCommit:
-    """One writer thread with its own connection; `submit` from any thread."""
-
-    def __init__(self) -> None:
+    def __init__(self, name: str, between: Callable[[], bool]) -> None:
+        self._name = name
+        self._between = between
         self._jobs: queue.Queue[Job] = queue.Queue()
+        self._goes_on = False
+        self._ended = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def submit(self, job: Job) -> Future:
-        """Queue a job; its future ends with Stored, None (spooled) or Unavailable.
-
-        Raises Unavailable at once when too many wait already.
-        """
-        if not settings.OMNI_GROUP_COMMIT:
-            store([job])
-            knocks.flush()
-            return job.done
-        if self._jobs.qsize() >= settings.OMNI_COMMIT_QUEUE:
-            raise Unavailable("too many deliveries are waiting to be stored")
+    def put(self, job: Job) -> None:
         self._jobs.put(job)
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
-        return job.done
 
-    def wake(self) -> None:
-        """Make sure that the writer runs, so that counted knocks are written."""
-        if settings.OMNI_GROUP_COMMIT:
-            self._start()
-        else:
-            knocks.flush(force=True)
+    @property
+    def waiting(self) -> int:
+        return self._jobs.qsize()
 
-    def _start(self) -> None:
+    @property
+    def is_idle(self) -> bool:
+        return not self._jobs.unfinished_tasks
+
+    def start(self) -> None:
+        """Make sure that the thread runs."""
+        if self._thread is not None and self._thread.is_alive():
+            return
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
+                self._ended = False
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
-        while True:
+        while not self._ended:
             batch = self._next_batch()
             try:
                 if batch:
                     store(batch)
-                knocks.flush()
-                if spool.due():
-                    drain_spool()
+                self._goes_on = self._between()
             except _AWAY:
+                self._goes_on = False
                 connection.close()
             except Exception as exc:  # a request's last line of defence: nobody waits for ever
+                self._goes_on = False
                 logger.exception("Writer failed.")
                 for job in batch:
                     if not job.done.done():
@@ -231,30 +81,95 @@ class GroupCommit:
             finally:
                 for _ in batch:
                     self._jobs.task_done()
+                del batch  # an idle writer holds no bodies
+        connection.close()
+
+    def end(self) -> None:
+        """Let the thread stop; what is queued then is not stored."""
+        self._ended = True
 
     def _next_batch(self) -> list[Job]:
         try:
-            batch = [self._jobs.get(timeout=1.0)]
+            batch = [self._jobs.get(timeout=0 if self._goes_on else 1.0)]
         except queue.Empty:
             return []
-        while len(batch) < BATCH:
+        size = batch[0].size
+        while len(batch) < BATCH and size < BATCH_BYTES:
             try:
                 batch.append(self._jobs.get_nowait())
             except queue.Empty:
                 break
+            size += batch[-1].size
         return batch
+
+
+class GroupCommit:
+    """Two writers with a connection each, so that a large body holds up only other large ones.
+
+    `submit` from any thread. The second one also stores what the spool holds, between its batches.
+    """
+
+    def __init__(self) -> None:
+        self._small = Line("commit", self._between)
+        self._large = Line("commit-large", drain.next_slice)
+        self._bytes = 0  # of all that waits
+        self._lock = threading.Lock()
+
+    def submit(self, job: Job) -> Future:
+        """Queue a job; its future ends with Stored, None (spooled) or Unavailable.
+
+        Raises Unavailable at once when too many, or too many bytes, wait already.
+        """
+        if not settings.OMNI_GROUP_COMMIT:
+            store([job])
+            knocks.flush()
+            return job.done
+        self._make_room(job)
+        job.done.add_done_callback(lambda _: self._count(-job.size))
+        (self._large if job.size > SMALL_BYTES else self._small).put(job)
+        self._start()
+        return job.done
+
+    def _make_room(self, job: Job) -> None:
+        if self._small.waiting + self._large.waiting >= settings.OMNI_COMMIT_QUEUE:
+            raise Unavailable("too many deliveries are waiting to be stored")
+        with self._lock:
+            if self._bytes and self._bytes + job.size > settings.OMNI_DOOR_BYTES_IN_FLIGHT:
+                raise Unavailable("too many bytes are waiting to be stored")
+            self._bytes += job.size
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._bytes += size
+
+    def wake(self) -> None:
+        """Make sure that the writers run, so that counted knocks and the spool are written."""
+        if settings.OMNI_GROUP_COMMIT:
+            self._start()
+        else:
+            knocks.flush(force=True)
+
+    def _start(self) -> None:
+        self._small.start()
+        self._large.start()
+
+    def _between(self) -> bool:
+        knocks.flush()
+        return False
 
     def drain(self, timeout: float) -> bool:
         """Wait until all that was queued is answered, for a clean stop; False when time ran out."""
-        finished = threading.Event()
+        end = time.monotonic() + timeout
+        while not (self._small.is_idle and self._large.is_idle):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
 
-        def watch() -> None:
-            while self._jobs.unfinished_tasks:
-                finished.wait(0.02)
-            finished.set()
-
-        threading.Thread(target=watch, daemon=True).start()
-        return finished.wait(timeout)
+    def end(self) -> None:
+        """Stop the threads. `drain` comes before."""
+        self._small.end()
+        self._large.end()
 
 
 writer = GroupCommit()

@@ -195,6 +195,7 @@ def _parameters() -> dict:
 def _signal(payload: str) -> Signal | None:
     try:
         data = json.loads(payload)
-        return Signal(int(data["instance_id"]), str(data["to"]), str(data["state"]))
+        return Signal(int(data["instance_id"]), str(data["to"]), str(data["state"]),
+                      str(data.get("by", "")))
     except (KeyError, TypeError, ValueError):
         return None

@@ -1,12 +1,15 @@
 """The same hop as `views`, without Django's request cycle: an ASGI callable for hot POSTs.
 
-Bodies are read here, up to the cap; small ones of a known instance are taken on the event loop,
-the rest in a few threads, so that nothing slow stands in the way of the next delivery.
+Small bodies of a known instance are taken on the event loop, the rest in a few threads, so that
+nothing slow stands in the way of the next delivery. Whoever is not known yet, or sends what has to
+be opened first, waits for threads of their own.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -15,15 +18,22 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from connections.adapter import Answer, Delivery
-from connections.models import is_cached
-from events.receive import receive, too_large
+from connections.models import is_cached, was_known
+from events import body_encoding, large_bodies
+from events.admission import Admitted, admit, announced, error, refuse, try_later
+from events.body_budget import Share, budget
+from events.receive import take_in
+from omni.peer import peer_of
 
 PREFIX = "/webhooks/"
 LEGACY_PREFIX = "/webhook/evolution/"
 READ_SECONDS = 15.0
 COMMIT_SECONDS = 25.0
 _INLINE_BYTES = 128 * 1024
+_DISCARDED_BYTES, _DISCARD_SECONDS = 1024 * 1024, 2.0  # of a body whose sender is refused
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lane")
+_strangers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lane-strangers")
+_openers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lane-openers")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -45,46 +55,80 @@ async def lane(scope: dict[str, Any], receive_: Receive, send: Send) -> None:
     provider, slug, tail = address(scope["path"]) or ("", "", "")
     headers = {name.decode("latin-1"): value.decode("latin-1")
                for name, value in scope["headers"]}
-    body = await _read(receive_, headers)
-    if body is None:
-        body = await asyncio.get_running_loop().run_in_executor(
-            _threads, partial(too_large, headers, provider=provider, slug=slug))
-    if isinstance(body, Answer):
-        await _send(send, body)
-        return
     query = scope.get("query_string", b"").decode("latin-1")
-    delivery = Delivery(
-        body=body, headers=headers, method=scope["method"], path=tail, query=query,
+    delivery_of = partial(
+        Delivery, headers=headers, method=scope["method"], path=tail, query=query,
         url=f"{settings.OMNI_PUBLIC_URL}{scope['path']}{'?' if query else ''}{query}",
-        received_at=datetime.now(UTC))
-    await _send(send, await take(delivery, provider=provider, slug=slug))
+        peer=peer_of((scope.get("client") or ("", 0))[0], headers.get("x-forwarded-for", "")))
+    head = delivery_of(b"", received_at=datetime.now(UTC))
+    admitted = await _admit(head, provider=provider, slug=slug, size=announced(headers))
+    if isinstance(admitted, Answer):
+        await _discard(receive_, announced(headers))
+        await _send(send, admitted)
+        return
+    share = budget.share()
+    try:
+        body = await _read(receive_, head, admitted, share)
+        if isinstance(body, Answer):
+            share.release()
+            await _send(send, body)
+            return
+        answer = await _taken(delivery_of(body, received_at=datetime.now(UTC)), admitted)
+    except BaseException:
+        share.release()
+        raise
+    answer.add_done_callback(lambda _: share.release())
+    await _send(send, await _in_time(answer))
 
 
 async def take(delivery: Delivery, *, provider: str, slug: str) -> Answer:
     """`receive` from an event loop: what may ask the database or takes long runs in a thread."""
-    if len(delivery.body) <= _INLINE_BYTES and is_cached(provider, slug):
-        answer = receive(delivery, provider=provider, slug=slug)
-    else:
-        answer = await asyncio.get_running_loop().run_in_executor(
-            _threads, _in_thread, delivery, provider, slug)
+    admitted = await _admit(replace(delivery, body=b""), provider=provider, slug=slug,
+                            size=len(delivery.body))
+    if isinstance(admitted, Answer):
+        return admitted
+    return await _in_time(await _taken(delivery, admitted))
+
+
+async def _admit(head: Delivery, *, provider: str, slug: str,
+                 size: int | None) -> Admitted | Answer:
+    if settings.OMNI_GROUP_COMMIT and is_cached(provider, slug):
+        return admit(head, provider=provider, slug=slug, size=size)
+    threads = _threads if was_known(provider, slug) else _strangers
+
+    def admitted() -> Admitted | Answer:
+        close_old_connections()
+        return admit(head, provider=provider, slug=slug, size=size)
+
+    return await asyncio.get_running_loop().run_in_executor(threads, admitted)
+
+
+async def _taken(delivery: Delivery, admitted: Admitted) -> "Future[Answer]":
+    is_opened = not body_encoding.encoding_of(delivery)
+    is_inline = len(delivery.body) <= _INLINE_BYTES and settings.OMNI_GROUP_COMMIT
+    if is_opened and (is_inline or large_bodies.is_large(delivery)):
+        return take_in(delivery, admitted)
+
+    def taken() -> "Future[Answer]":
+        close_old_connections()
+        return take_in(delivery, admitted)
+
+    return await asyncio.get_running_loop().run_in_executor(
+        _threads if is_opened else _openers, taken)
+
+
+async def _in_time(answer: "Future[Answer]") -> Answer:
     try:
         return await asyncio.wait_for(asyncio.wrap_future(answer), COMMIT_SECONDS)
     except TimeoutError:
-        return Answer(503, {"error": {"code": "unavailable", "message": "send it again"}},
-                      {"Retry-After": "5"})
+        return try_later("not committed in time")
 
 
-def _in_thread(delivery: Delivery, provider: str, slug: str) -> "Future[Answer]":
-    close_old_connections()
-    return receive(delivery, provider=provider, slug=slug)
-
-
-async def _read(receive_: Receive, headers: dict[str, str]) -> bytes | Answer | None:
-    """The whole body, None when it is too large, or the refusal of one that does not arrive."""
-    most = settings.OMNI_WEBHOOK_MAX_BYTES
-    announced = headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced) > most:
-        return None
+async def _read(receive_: Receive, head: Delivery, admitted: Admitted,
+                share: Share) -> bytes | Answer:
+    """The whole body, or the refusal of one that is too large, too much now, or does not arrive."""
+    if not share.has_room(announced(head.headers) or 0):
+        return try_later("too many bodies are in flight")
     chunks: list[bytes] = []
     size = 0
     try:
@@ -92,18 +136,33 @@ async def _read(receive_: Receive, headers: dict[str, str]) -> bytes | Answer | 
             while True:
                 message = await receive_()
                 if message["type"] == "http.disconnect":
-                    return Answer(400, {"error": {"code": "unreadable", "message":
-                                                  "the body did not arrive whole"}})
+                    return error(400, "unreadable", "the body did not arrive whole")
                 chunk = message.get("body", b"")
                 size += len(chunk)
-                if size > most:
-                    return None
+                if size > admitted.most:
+                    return await asyncio.get_running_loop().run_in_executor(
+                        _threads, refuse, head, 413, "too_large", admitted.address)
+                if not share.take(len(chunk)):
+                    return try_later("too many bodies are in flight")
                 chunks.append(chunk)
                 if not message.get("more_body"):
                     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     except TimeoutError:
-        return Answer(408, {"error": {"code": "too_slow", "message":
-                                      f"the body did not arrive within {READ_SECONDS:g} s"}})
+        return error(408, "too_slow", f"the body did not arrive within {READ_SECONDS:g} s")
+
+
+async def _discard(receive_: Receive, size: int | None) -> None:
+    """Let a short body pass unkept: many senders read no answer before theirs is sent."""
+    left = _DISCARDED_BYTES
+    if size is not None and size > left:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while left > 0:
+                message = await receive_()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 async def _send(send: Send, answer: Answer) -> None:

@@ -7,9 +7,7 @@ the same file of two messages is one file.
 import base64
 import binascii
 import hashlib
-import os
 import re
-import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from django.utils import timezone
 
 from connections import envelope
 from connections.payload import Unparsable
-from events import archive
+from events import archive, durable
 from events.models import Attachment, RawPayload
 from omni.errors import OmniError, RateLimited, Rejected
 
@@ -124,21 +122,13 @@ def _is_gone(attachment: Attachment, exc: OmniError) -> bool:
 
 
 def _keep(data: bytes) -> str:
-    """Write the bytes once; returns the storage key. A half-written file is never seen."""
+    """Write the bytes once, to disk; returns the storage key."""
     digest = hashlib.sha256(data).hexdigest()
     key = f"{digest[:2]}/{digest}"
     path = Path(settings.MEDIA_ROOT) / key
     if path.is_file() and path.stat().st_size == len(data):
         return key
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, draft = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(draft, path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    durable.write(path, data)
     return key
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import psycopg
 from django.db import connection
 
 from events.archive import RawRow
@@ -23,7 +24,7 @@ _INSERT_RAW = f"""
 INSERT INTO omni_raw_payloads ({", ".join(_RAW_NAMES)}, body, last_seen_at, deliveries)
 SELECT {", ".join("r." + name for name in _RAW_NAMES)}, b.body, r.received_at, r.times
 FROM jsonb_to_recordset(%s::jsonb) AS r({_RAW_TYPED}, times int, n int)
-JOIN unnest(%s::bytea[]) WITH ORDINALITY AS b(body, n) ON b.n = r.n
+JOIN unnest(%b::bytea[]) WITH ORDINALITY AS b(body, n) ON b.n = r.n
 """
 _SEEN_AGAIN = """
 UPDATE omni_raw_payloads p SET deliveries = p.deliveries + w.times, last_seen_at = now()
@@ -99,5 +100,7 @@ def _insert(rows: list[tuple[RawRow, int]]) -> None:
     lines = [{**{name: getattr(raw, name) for name in _RAW_NAMES},
               "received_at": raw.received_at.isoformat(), "times": times, "n": number}
              for number, (raw, times) in enumerate(rows, start=1)]
-    with connection.cursor() as cursor:
+    # Parameters apart from the statement, bodies as they are: Django's own cursor writes them into
+    # the text of the statement in hex, which is twice their size here and four times in the server.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(_INSERT_RAW, [storable_json(lines), [raw.body for raw, _ in rows]])

@@ -1,77 +1,89 @@
-"""The order of the front door, in one function. Both doors (`views`, `lane`) call it."""
+"""The order of the front door, in one function. Both doors (`views`, `lane`) follow it."""
 
-import logging
-from collections.abc import Mapping
+import json
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
-
-from django.conf import settings
-from django.db import InterfaceError, OperationalError
 
 from connections import library
 from connections.adapter import Account, Adapter, Answer, Delivery
-from connections.models import lookup
-from events import archive, body_encoding
-from events.commit import Job, writer
+from connections.guests import Guest
+from events import archive, body_encoding, large_bodies, notify
+from events.admission import Admitted, admit, error, refuse, try_later
+from events.batches import Job
+from events.commit import writer
 from events.ingest import Stored, Unit
-from events.knocks import knocks
 from events.normalize import understand
+from events.quotas import quotas
 from omni import failpoints
-from omni.errors import InvalidInput, SignatureMismatch, Unavailable, UnknownProvider
-
-logger = logging.getLogger("omni.events")
-RETRY_AFTER = "5"  # seconds a sender is asked to wait while the database is away
+from omni.errors import InvalidInput, SignatureMismatch, Unavailable
 
 
 def receive(delivery: Delivery, *, provider: str, slug: str) -> "Future[Answer]":
     """Take one delivery in. The future ends with what the sender is told, never with an error.
 
-    Known address -> size -> handshake -> proof -> archive -> understand -> committed -> 2xx.
+    Known address -> size -> proof of the head -> [body] -> opened -> handshake -> proof -> quota
+    of a guest -> archive -> understand -> committed -> 2xx. The doors read the body between
+    `admit` and `take_in`.
     Nothing authentic is refused: what cannot be understood is archived with the reason, and only a
     database that cannot commit (and a spool that cannot take over) answers 503.
     """
-    address = f"{provider}/{slug}"
+    admitted = admit(replace(delivery, body=b""), provider=provider, slug=slug,
+                     size=len(delivery.body))
+    return answered(admitted) if isinstance(admitted, Answer) else take_in(delivery, admitted)
+
+
+def take_in(delivery: Delivery, admitted: Admitted) -> "Future[Answer]":
+    """What follows once the body is here."""
+    adapter, account = library.get(admitted.provider), admitted.account
     try:
-        adapter = library.get(provider)
-        instance, account = lookup(provider, slug)
-    except UnknownProvider:
-        return _refuse(delivery, 404, "unknown_address", address)
-    except (OperationalError, InterfaceError):
-        return _answered(_try_later("the database is not available"))
-    if instance is None:
-        return _refuse(delivery, 404, "unknown_address", address)
-    if account is None:
-        logger.error("Instance settings no longer fit.", extra={"instance": slug})
-        return _answered(_try_later("this instance's settings need attention"))
-    try:
-        delivery = body_encoding.decoded(delivery, most=settings.OMNI_WEBHOOK_MAX_BYTES)
+        delivery = body_encoding.decoded(delivery, most=admitted.most)
     except body_encoding.TooLarge as exc:
-        return _refuse(delivery, 413, "too_large", address, str(exc))
+        return answered(refuse(delivery, 413, "too_large", admitted.address, str(exc)))
     except InvalidInput as exc:
-        return _answered(_error(415, "unsupported_encoding", exc.message))
+        return answered(error(415, "unsupported_encoding", exc.message))
+    if large_bodies.is_large(delivery):
+        return large_bodies.elsewhere.take(delivery, admitted)
     challenge = adapter.handshake(delivery, account)
     if challenge is not None:
-        return _answered(challenge)
+        return answered(challenge)
     try:
-        proof = adapter.verify(delivery, account, now=datetime.now(UTC))
+        proof = admitted.proof or adapter.verify(delivery, account, now=datetime.now(UTC))
     except SignatureMismatch as exc:
-        return _refuse(delivery, 401, "signature_mismatch", address, exc.message)
+        return answered(refuse(delivery, 401, "signature_mismatch", admitted.address, exc.message))
     failpoints.hit("ingest.verified")
+    guest = adapter.guest(delivery, account)
+    if guest is not None:
+        told = _received(guest, delivery, admitted)
+        if told is not None:
+            return answered(told)
+    return _stored(_unit_of(delivery, admitted, adapter=adapter, proof=proof), adapter, delivery,
+                   account)
 
+
+def _received(guest: Guest, delivery: Delivery, admitted: Admitted) -> Answer | None:
+    """The answer to a guest who sent too much, or what is not stored; None for what is taken."""
+    instance_id = admitted.instance.pk
+    refusal = quotas.refusal(guest, instance_id=instance_id, peer=delivery.peer,
+                             size=len(delivery.body))
+    if refusal is not None or not guest.signal:
+        return refusal
+    if admitted.instance.is_on:
+        notify.notifier.send(notify.SIGNALS, json.dumps({
+            "instance_id": instance_id, "to": guest.name, "by": guest.name,
+            "state": guest.signal}))
+    return Answer(202, {"status": "passed_on"})
+
+
+def _unit_of(delivery: Delivery, admitted: Admitted, *, adapter: Adapter, proof: str) -> Unit:
+    instance = admitted.instance
     raw = archive.keep(delivery, instance_id=instance.pk, adapter=adapter, proof=proof)
-    understood = understand(delivery, adapter=adapter, account=account)
+    understood = understand(delivery, adapter=adapter, account=admitted.account)
     raw.flags = understood.flags
     if understood.reason:
         raw.quarantine(understood.reason, understood.detail)
-    unit = Unit(instance_id=instance.pk, provider=provider, drafts=understood.drafts, raw=raw,
-                received_at=delivery.received_at, routed=not instance.is_on)
-    return _stored(unit, adapter, delivery, account)
-
-
-def too_large(headers: Mapping[str, str], *, provider: str, slug: str) -> Answer:
-    """The refusal of a body that a door did not even read to its end; counted like the others."""
-    delivery = Delivery(body=b"", headers=headers)
-    return _refuse(delivery, 413, "too_large", f"{provider}/{slug}").result()
+    return Unit(instance_id=instance.pk, provider=admitted.provider, drafts=understood.drafts,
+                raw=raw, received_at=delivery.received_at, routed=not instance.is_on)
 
 
 def _stored(unit: Unit, adapter: Adapter, delivery: Delivery,
@@ -81,9 +93,9 @@ def _stored(unit: Unit, adapter: Adapter, delivery: Delivery,
     answer.set_running_or_notify_cancel()  # an impatient door may leave, the answer stays
 
     def told(done: "Future[Stored | None]") -> None:
-        error = done.exception()
-        if error is not None:
-            answer.set_result(_try_later(str(error)))
+        failure = done.exception()
+        if failure is not None:
+            answer.set_result(try_later(str(failure)))
             return
         answer.set_result(adapter.acknowledge(delivery, account) or _acknowledged(
             done.result(), quarantined=unit.raw.quarantine_reason))
@@ -91,7 +103,7 @@ def _stored(unit: Unit, adapter: Adapter, delivery: Delivery,
     try:
         writer.submit(Job(unit)).add_done_callback(told)
     except Unavailable as exc:
-        answer.set_result(_try_later(exc.message))
+        answer.set_result(try_later(exc.message))
     return answer
 
 
@@ -107,27 +119,8 @@ def _acknowledged(stored: Stored | None, *, quarantined: str) -> Answer:
     return Answer(202, {"status": "accepted", "events": stored.event_ids})
 
 
-def _refuse(delivery: Delivery, status: int, reason: str, address: str,
-            detail: str = "") -> "Future[Answer]":
-    knocks.count(delivery, address=address, reason=reason, detail=detail)
-    writer.wake()
-    texts = {404: "there is no instance at this address",
-             401: "the sender could not be verified",
-             413: "the body is larger than this address takes"}
-    return _answered(_error(status, reason, texts[status]))
-
-
-def _try_later(detail: str) -> Answer:
-    logger.warning("Delivery not taken.", extra={"reason": detail})
-    answer = _error(503, "unavailable", "not stored; send it again")
-    return Answer(answer.status, answer.body, {"Retry-After": RETRY_AFTER})
-
-
-def _error(status: int, code: str, message: str) -> Answer:
-    return Answer(status, {"error": {"code": code, "message": message}})
-
-
-def _answered(answer: Answer) -> "Future[Answer]":
+def answered(answer: Answer) -> "Future[Answer]":
+    """An answer that needs no waiting."""
     done: Future[Answer] = Future()
     done.set_result(answer)
     return done

@@ -1,8 +1,8 @@
 """A small bounded store of files for the time the database is away; off unless OMNI_SPOOL_DIR.
 
-One file per delivery, written whole before it is acknowledged: temporary name, fsync, rename,
-fsync of the folder. It holds what the archive would (verified, credentials blanked), is drained in
-arrival order, and is deleted after its commit. Dedup keys make a second drain harmless.
+One file per delivery, on disk before it is acknowledged. It holds what the archive would (verified,
+credentials blanked), is drained in arrival order, and is deleted after its commit. Dedup keys make
+a second drain harmless. How much it holds is counted in memory, by each process for itself.
 """
 
 import json
@@ -10,22 +10,48 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import fields
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
 
+from events import durable
 from events.archive import RawRow
-from omni import failpoints
 
 _MOST_FILES = 100_000
 _FREE_SHARE = 0.10  # of the disk that must stay free
 _RETRY_SECONDS = 2.0
+_RECOUNT_SECONDS = 5.0  # a full spool is not listed for every delivery it refuses
+_SUFFIX = ".delivery"
 _lock = threading.Lock()
 _counter = 0
 _last_try = 0.0
+
+
+@dataclass(slots=True)
+class _Held:
+    """What lies in `place`, as far as this process knows, and when it looked (monotonic)."""
+
+    place: Path
+    files: int
+    size: int
+    counted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One spooled delivery on its way into the store."""
+
+    path: Path
+    size: int
+    raw: RawRow
+
+
+_held: _Held | None = None
+_listed: deque[Path] = deque()  # what is still to be drained of the last listing
 
 
 def enabled() -> bool:
@@ -40,51 +66,90 @@ def write(entry: bytes) -> Path:
     """Keep one delivery; returns when it is on disk. Raises OSError when there is no room."""
     global _counter
     place = folder()
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _check_room(place, len(entry))
+    durable.make_folder(place)
     with _lock:
+        held = _make_room(place, len(entry))
+        held.files += 1
+        held.size += len(entry)
         _counter += 1
-        name = f"{time.time_ns():020d}-{os.getpid()}-{_counter:09d}"
-    temporary, final = place / f".{name}.tmp", place / f"{name}.delivery"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(entry)
-        file.flush()
-        os.fsync(file.fileno())
-    failpoints.hit("spool.tmp")
-    temporary.rename(final)
-    directory = os.open(place, os.O_RDONLY)
+        name = f"{time.time_ns():020d}-{os.getpid()}-{_counter:09d}{_SUFFIX}"
     try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-    failpoints.hit("spool.renamed")
-    return final
+        durable.write(place / name, entry, failpoint="spool")
+    except OSError:
+        _forget_file(len(entry))
+        raise
+    return place / name
 
 
-def _check_room(place: Path, size: int) -> None:
-    files = waiting(place)
-    held = sum(path.stat().st_size for path in files)
-    if len(files) >= _MOST_FILES or held + size > settings.OMNI_SPOOL_MAX_BYTES:
-        raise OSError(f"the spool is full ({len(files)} files, {held} bytes)")
+def _make_room(place: Path, size: int) -> _Held:
+    """What the spool holds, if `size` bytes more fit. Raises OSError.
+
+    Others may have emptied it: before refusing it is counted anew.
+    """
+    global _held
+    if _held is None or _held.place != place:
+        _held = _counted(place)
+    if _is_full(_held, size) and time.monotonic() - _held.counted_at > _RECOUNT_SECONDS:
+        _held = _counted(place)
+    if _is_full(_held, size):
+        raise OSError(f"the spool is full ({_held.files} files, {_held.size} bytes)")
     disk = shutil.disk_usage(place)
     if disk.free - size < disk.total * _FREE_SHARE:
         raise OSError("less than 10 % of the disk is free")
+    return _held
+
+
+def _is_full(held: _Held, size: int) -> bool:
+    return held.files >= _MOST_FILES or held.size + size > settings.OMNI_SPOOL_MAX_BYTES
+
+
+def _counted(place: Path) -> _Held:
+    sizes = [size for path in waiting(place) if (size := _size_of(path)) is not None]
+    return _Held(place, len(sizes), sum(sizes), time.monotonic())
+
+
+def _size_of(path: Path) -> int | None:
+    """None for a file that another process has just drained."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _forget_file(size: int) -> None:
+    with _lock:
+        if _held is not None:
+            _held.files = max(0, _held.files - 1)
+            _held.size = max(0, _held.size - size)
 
 
 def waiting(place: Path | None = None) -> list[Path]:
     """Spooled deliveries, oldest first."""
     place = place or folder()
-    return sorted(place.glob("*.delivery")) if place.is_dir() else []
+    if not place.is_dir():
+        return []
+    with os.scandir(place) as files:
+        return [place / name for name in sorted(
+            file.name for file in files if file.name.endswith(_SUFFIX))]
 
 
 def due() -> bool:
-    """Whether it is time to try the database again for what waits."""
-    global _last_try
+    """Whether it is time to try the database again for what waits.
+
+    The first call, at the start of the process, also finds how much that is.
+    """
+    global _held, _last_try
     if not enabled() or time.monotonic() - _last_try < _RETRY_SECONDS:
         return False
     _last_try = time.monotonic()
-    return bool(waiting())
+    place = folder()
+    if not place.is_dir():
+        return False
+    with _lock:
+        if _held is None or _held.place != place:
+            _held = _counted(place)
+    with os.scandir(place) as files:
+        return any(file.name.endswith(_SUFFIX) for file in files)
 
 
 def pack(raw: RawRow) -> bytes:
@@ -104,12 +169,46 @@ def unpack(entry: bytes) -> RawRow:
         raise ValueError(f"no spooled delivery: {exc}") from exc
 
 
-def entries() -> Iterator[tuple[Path, RawRow]]:
-    """What waits, oldest first; a file that is no delivery is set aside under `.bad`."""
-    for path in waiting():
-        try:
-            yield path, unpack(path.read_bytes())
-        except FileNotFoundError:
-            continue  # another process drained it
-        except ValueError:
-            path.rename(path.with_suffix(".bad"))
+def take(*, most: int, most_bytes: int) -> list[Entry]:
+    """The oldest that wait, as many as both bounds allow, one at least; [] when none waits.
+
+    The folder is listed once, and again when all of that listing was taken. A file that is no
+    delivery is set aside under `.bad`.
+    """
+    if not _listed or _listed[0].parent != folder():
+        _listed.clear()
+        _listed.extend(waiting())
+    taken: list[Entry] = []
+    size = 0
+    while _listed and len(taken) < most:
+        entry = _entry(_listed[0])
+        if entry is not None and taken and size + entry.size > most_bytes:
+            break
+        _listed.popleft()
+        if entry is not None:
+            taken.append(entry)
+            size += entry.size
+    return taken
+
+
+def _entry(path: Path) -> Entry | None:
+    try:
+        data = path.read_bytes()
+        return Entry(path, len(data), unpack(data))
+    except FileNotFoundError:
+        return None  # another process drained it
+    except ValueError:
+        path.rename(path.with_suffix(".bad"))
+        _forget_file(len(data))
+        return None
+
+
+def put_back(entries: Sequence[Entry]) -> None:
+    """What was taken and could not be stored comes first again."""
+    _listed.extendleft(entry.path for entry in reversed(entries))
+
+
+def remove(entry: Entry) -> None:
+    """Forget a delivery that is stored."""
+    entry.path.unlink(missing_ok=True)
+    _forget_file(entry.size)

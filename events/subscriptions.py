@@ -29,11 +29,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Something that is not stored: somebody types, somebody has read. `to`: conversation ref."""
+    """Something that is not stored: somebody types, somebody has read. `to`: conversation ref.
+
+    by: the reference of who does it, "" for our side.
+    """
 
     instance_id: int
     to: str
     state: str
+    by: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The documented front door: DRF, for handshakes, GETs and hosts that speak WSGI."""
 
 from concurrent.futures import TimeoutError as Late
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,10 @@ from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
 from connections.adapter import Answer, Delivery
-from events.receive import receive, too_large
+from events.admission import Admitted, admit, announced, error, refuse, try_later
+from events.body_budget import budget
+from events.receive import take_in
+from omni.peer import peer_of
 
 COMMIT_SECONDS = 25.0
 
@@ -35,24 +39,43 @@ class WebhookView(APIView):
 
     def _take(self, request: Any, provider: str, slug: str, tail: str = "") -> HttpResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        try:
-            body = request.body
-        except RequestDataTooBig:
-            return to_response(too_large(headers, provider=provider, slug=slug))
-        except (UnreadablePostError, ValueError):  # cut off, or a length that is no number
-            return to_response(Answer(400, {"error": {
-                "code": "unreadable", "message": "the body did not arrive whole"}}))
-        delivery = Delivery(
-            body=body, headers=headers,
+        head = Delivery(
+            body=b"", headers=headers,
             method=request.method, path=tail.strip("/"), query=request.META.get("QUERY_STRING", ""),
             url=settings.OMNI_PUBLIC_URL + request.get_full_path(),
-            received_at=datetime.now(UTC))
+            received_at=datetime.now(UTC), peer=peer_of(
+                request.META.get("REMOTE_ADDR", ""), headers.get("x-forwarded-for", "")))
+        admitted = admit(head, provider=provider, slug=slug, size=announced(headers))
+        return to_response(admitted if isinstance(admitted, Answer)
+                           else self._read(request, head, admitted))
+
+    def _read(self, request: Any, head: Delivery, admitted: Admitted) -> Answer:
+        share = budget.share()
+        if not share.take(announced(head.headers) or 0):
+            return try_later("too many bodies are in flight")
         try:
-            answer = receive(delivery, provider=provider, slug=slug).result(COMMIT_SECONDS)
+            body = _body_of(request, head, admitted)
+            if isinstance(body, Answer):
+                share.release()
+                return body
+            answer = take_in(replace(head, body=body), admitted)
+        except BaseException:
+            share.release()
+            raise
+        answer.add_done_callback(lambda _: share.release())
+        try:
+            return answer.result(COMMIT_SECONDS)
         except Late:
-            answer = Answer(503, {"error": {"code": "unavailable", "message": "send it again"}},
-                            {"Retry-After": "5"})
-        return to_response(answer)
+            return try_later("not committed in time")
+
+
+def _body_of(request: Any, head: Delivery, admitted: Admitted) -> bytes | Answer:
+    try:
+        return request.body
+    except RequestDataTooBig:
+        return refuse(head, 413, "too_large", admitted.address)
+    except (UnreadablePostError, ValueError):  # cut off, or a length that is no number
+        return error(400, "unreadable", "the body did not arrive whole")
 
 
 def to_response(answer: Answer) -> HttpResponse:

@@ -13,7 +13,7 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.core.wsgi import get_wsgi_application
 
-from events import feed, lane
+from events import feed, lane, large_bodies
 from events.commit import writer
 from events.routing import websocket_urlpatterns
 from omni.bridge import WSGIBridge
@@ -44,5 +44,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
         else:
             await feed.close()
             writer.drain(STOP_SECONDS)
+            writer.end()
+            large_bodies.elsewhere.end()
             await send({"type": "lifespan.shutdown.complete"})
             return

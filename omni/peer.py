@@ -1,36 +1,62 @@
-"""From which address a request really comes."""
+"""From which address a request really comes, also behind a reverse proxy."""
 
 import ipaddress
+from collections.abc import Sequence
+from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def peer_of(address: str, forwarded_for: str) -> str:
+    """The address of the sender's machine.
+
+    address: the other end of the connection. forwarded_for: the header X-Forwarded-For, whose last
+    entry that OMNI_TRUSTED_PROXIES did not write is the sender: what stands further left, anybody
+    may have written, and an untrusted end's header is not read.
+    """
+    hops = [hop for part in forwarded_for.split(",") if (hop := _bare(part))]
+    while hops and _is_trusted(_parsed(address)):
+        address = hops.pop()
+    return address
+
 
 def address_of(request: HttpRequest) -> str:
-    """The peer's address, "" when nobody can say.
+    """Who is behind a request, as somebody to count; "" when nobody can say.
 
-    Behind a proxy of OMNI_TRUSTED_PROXIES it is the right-most address of X-Forwarded-For that is
-    no such proxy: what stands further left, anybody may have written. An IPv6 address counts as
-    its /64, which is what one household is given.
+    An IPv6 address counts as its /64, which is what one household is given.
     """
-    told = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
-    for text in (request.META.get("REMOTE_ADDR", ""), *reversed(told)):
-        try:
-            address = ipaddress.ip_address(text.split("%", 1)[0])
-        except ValueError:
-            return ""
-        address = getattr(address, "ipv4_mapped", None) or address
-        if not _is_trusted(address):
-            return _place(address)
-    return ""
+    found = _parsed(peer_of(request.META.get("REMOTE_ADDR", ""),
+                            request.headers.get("x-forwarded-for", "")))
+    if found is None or _is_trusted(found):
+        return ""
+    return str(found if found.version == 4 else ipaddress.ip_network((found, 64), strict=False))
 
 
-def _is_trusted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return any(address in ipaddress.ip_network(network, strict=False)
-               for network in settings.OMNI_TRUSTED_PROXIES)
+def _bare(part: str) -> str:
+    """An entry without its port: `[::1]:80`, `10.0.0.1:80`."""
+    part = part.strip()
+    if part.startswith("["):
+        return part[1:].partition("]")[0]
+    return part.partition(":")[0] if part.count(":") == 1 else part
 
 
-def _place(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    if address.version == 4:
-        return str(address)
-    return str(ipaddress.ip_network((address, 64), strict=False))
+def _parsed(text: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(text.split("%", 1)[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_trusted(address: Address | None) -> bool:
+    return address is not None and any(
+        address in network for network in _networks(tuple(settings.OMNI_TRUSTED_PROXIES)))
+
+
+@cache
+def _networks(
+        names: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(name.strip(), strict=False) for name in names]

@@ -38,6 +38,7 @@ OMNI_LOOP_PAUSE_MINUTES = env.float("OMNI_LOOP_PAUSE_MINUTES", 15)  # silence af
 OMNI_WEBHOOK_MAX_BYTES = env.int("OMNI_WEBHOOK_MAX_BYTES", 64 * 1024 * 1024)
 OMNI_MEDIA_MAX_BYTES = env.int("OMNI_MEDIA_MAX_BYTES", 64 * 1024 * 1024)  # one fetched file
 OMNI_GROUP_COMMIT = env.bool("OMNI_GROUP_COMMIT", True)  # False: each delivery its own commit
+OMNI_DOOR_BYTES_IN_FLIGHT = env.int("OMNI_DOOR_BYTES_IN_FLIGHT", 256 * 1024 * 1024)  # all bodies
 OMNI_COMMIT_QUEUE = env.int("OMNI_COMMIT_QUEUE", 2000)  # deliveries waiting; more answer 503
 OMNI_SPOOL_DIR = env.str("OMNI_SPOOL_DIR", "")  # empty: no spool, 503 while the database is away
 OMNI_SPOOL_MAX_BYTES = env.int("OMNI_SPOOL_MAX_BYTES", 2 * 1024 ** 3)

@@ -15,6 +15,7 @@ from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
 from events import contacts, conversations
 from events.knocks import knocks
+from events.quotas import quotas
 from registry import clockwork, matching
 
 
@@ -75,6 +76,7 @@ def _forget() -> None:
     conversations.forget()
     contacts.forget()
     knocks.forget()
+    quotas.forget()
     matching.forget()
     clockwork.forget()
 

@@ -162,6 +162,20 @@ def test_typing_is_shown_until_the_message_comes(chat, desk):
     expect(chat.locator("#typing")).to_be_hidden()
 
 
+def test_visitor_who_writes_too_much_is_told_and_may_send_it_again(chat, desk):
+    desk.settings = {"limits": {"visitor": {"messages_per_minute": 1}}}
+    desk.save()
+    write(chat, "hello")
+    expect(chat.locator(".tick.sent")).to_be_visible()
+
+    write(chat, "hello again")
+
+    expect(chat.locator("#banner")).to_have_text(
+        re.compile("You have sent too much. Try again in "))
+    expect(chat.get_by_role("button", name="Send again")).to_be_visible()
+    assert Event.objects.filter(event_type="message.text").count() == 1
+
+
 def test_picture_is_previewed_sent_and_shown_again_after_a_reload(chat):
     chat.locator("#files").set_input_files(
         {"name": "cat.png", "mimeType": "image/png", "buffer": PNG})

@@ -1,6 +1,7 @@
 """Encoded bodies are opened within a limit."""
 
 import gzip
+import random
 import zlib
 
 import pytest
@@ -42,3 +43,18 @@ def test_unknown_or_broken_encoding_is_refused(body, encoding):
 def test_body_beyond_the_limit_is_too_large(body, encoding):
     with pytest.raises(body_encoding.TooLarge):
         opened(body, encoding, most=1000 if not encoding else 20_000)
+
+
+@pytest.mark.parametrize("times", [20, 99])
+def test_body_that_is_as_dense_as_text_can_be_is_opened(times):
+    noise = random.Random(1).randbytes(50_000)
+    body = gzip.compress(noise + noise[:50] * (times * 1000))
+
+    assert len(opened(body, "gzip", most=10 ** 9).body) > 1_000_000
+
+
+def test_body_denser_than_any_text_is_too_large():
+    body = gzip.compress(b"\0" * 60_000_000)
+
+    with pytest.raises(body_encoding.TooLarge, match=f"more than {100 * len(body)} bytes"):
+        opened(body, "gzip", most=64_000_000)

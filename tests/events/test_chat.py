@@ -1,5 +1,6 @@
 """The visitor's socket: frames go through the front door, answers come by the feed."""
 
+import asyncio
 import base64
 import json
 
@@ -15,6 +16,7 @@ from events import feed as feed_module
 from events.chat import ChatSocket
 from events.models import Event, RawPayload
 from events.notify import EVENTS, SIGNALS, send_now
+from events.subscriptions import Filter
 from tests.factories import make_event, make_instance
 from tests.sockets import Phone
 
@@ -248,3 +250,54 @@ async def test_frame_over_the_limit_is_not_stored(dial, token, monkeypatch):
         {"name": "a.png", "mime": "image/png", "base64": base64.b64encode(bytes(3000)).decode()}])
 
     assert (await phone.heard("error"))["code"] == "too_large" and await events() == []
+
+
+@sync_to_async
+def limit(desk, **visitor):
+    desk.settings = {"limits": {"visitor": visitor}}
+    desk.save()
+
+
+async def test_visitor_who_sends_too_much_is_told_when_to_come_again(desk, dial, token):
+    await limit(desk, messages_per_minute=2)
+    phone, other = dial(token), dial(visitors.issue(slug="desk", secret=SECRET))
+    await phone.opened()
+    await other.opened()
+
+    for number in range(3):
+        await phone.say(type="message", id=str(number), text="hello")
+    await other.say(type="message", id="1", text="hello")
+
+    error = await phone.heard("error")
+    assert (error["id"], error["code"], error["status"]) == ("2", "too_many", 429)
+    assert 0 < error["retry_after"] <= 60 and "Try again in" in error["message"]
+    assert (await other.heard("ack"))["status"] == 202
+    assert len(await events()) == 3
+
+
+async def test_typing_of_a_visitor_is_passed_on_and_never_stored(desk, dial, token):
+    phone = dial(token)
+    await phone.opened()
+    watcher = feed_module.feed().subscribe(Filter(instance_ids=frozenset([desk.pk]), signals=True))
+
+    await phone.say(type="typing", id="1", state="typing")
+
+    assert (await phone.heard("ack"))["status"] == 202
+    async with asyncio.timeout(10):
+        while not (batch := await watcher.next()).signals:
+            pass
+    assert [(signal.to, signal.by, signal.state) for signal in batch.signals] == [
+        (name_of(token), name_of(token), "typing")]
+    assert await events() == [] and not await sync_to_async(RawPayload.objects.exists)()
+
+
+async def test_own_typing_is_not_shown_to_the_visitor(desk, dial, token):
+    phone = dial(token)
+    await phone.opened()
+
+    await phone.say(type="typing", id="1")
+    await phone.heard("ack")
+    await sync_to_async(send_now)(SIGNALS, [json.dumps(
+        {"instance_id": desk.pk, "to": name_of(token), "state": "recording"})])
+
+    assert await phone.heard("typing") == {"type": "typing", "state": "recording"}

@@ -1,212 +1,29 @@
-"""Group commit: many deliveries in one transaction, none failing its neighbours."""
+"""The writers' threads: who shares a commit, and who never waits for whom."""
 
 import threading
+import time
 
 import pytest
-from django.db import InterfaceError, OperationalError, connection
-from psycopg import errors
 
-from connections.models import Instance
-from events import commit, ingest, spool
-from events.commit import GroupCommit, Job
+from events import commit
+from events.batches import Job
+from events.commit import GroupCommit
 from events.models import Event, RawPayload
 from omni.errors import Unavailable
-from tests.factories import make_draft, make_instance, make_raw_row, make_unit, make_webhook
+from tests.factories import make_draft, make_instance, make_unit
 
 
 def job_of(instance, *drafts, body=b"{}"):
     return Job(make_unit(instance, *(drafts or (make_draft(),)), body=body))
 
 
-BAD = {"refused by the database": {"provider_sequence": "many"},
-       "endless": {"content": (endless := {})}}
-endless["itself"] = endless
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("fields", BAD.values(), ids=list(BAD))
-def test_bad_delivery_is_a_dead_letter_and_its_neighbours_are_stored(fields):
-    shop = make_instance()
-    bad = job_of(shop, make_draft(**fields), body=b"bad")
-    good = [job_of(shop, body=f"{number}".encode()) for number in range(3)]
-
-    commit.store([good[0], bad, *good[1:]])
-
-    assert all(job.done.result(0).event_ids for job in good)
-    raw = RawPayload.objects.dead_letters().get()
-    assert (bytes(raw.body), raw.quarantine_reason) == (b"bad", "store_error")
-    assert bad.done.result(0).raw_id == raw.pk and bad.done.result(0).event_ids == []
-    assert Event.objects.count() == 3
-
-
-@pytest.mark.django_db
-def test_own_event_that_cannot_be_stored_is_an_error_for_who_asked():
-    job = Job(make_unit(make_instance(), make_draft(provider_sequence="many")))
-
-    commit.store([job])
-
-    assert job.done.exception(0) is not None
-
-
-def persist_failing(monkeypatch, *exceptions):
-    """`ingest.persist` that raises these one after the other, then works."""
-    real, waiting = ingest.persist, list(exceptions)
-
-    def persist(units):
-        if waiting:
-            raise waiting.pop(0)
-        return real(units)
-
-    monkeypatch.setattr(commit.ingest, "persist", persist)
-    monkeypatch.setattr(connection, "close", lambda: None)  # the test's own transaction
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("exception", [
-    OperationalError("server closed the connection"), InterfaceError("connection is closed")])
-def test_connection_that_broke_is_tried_once_more(monkeypatch, exception):
-    job = job_of(make_instance())
-    persist_failing(monkeypatch, exception)
-
-    commit.store([job])
-
-    assert job.done.result(0).event_ids
-
-
-@pytest.mark.django_db
-def test_without_a_spool_a_database_that_is_away_is_unavailable(monkeypatch):
-    jobs = [job_of(make_instance()), job_of(Instance.objects.get())]
-    persist_failing(monkeypatch, *[OperationalError("away")] * 4)
-
-    commit.store(jobs)
-
-    assert all(isinstance(job.done.exception(0), Unavailable) for job in jobs)
-
-
-@pytest.mark.django_db
-def test_limit_of_the_database_is_the_deliverys_fault(monkeypatch):
-    job = job_of(make_instance())
-    too_much = OperationalError("index row size exceeds maximum")
-    too_much.__cause__ = errors.ProgramLimitExceeded()
-    persist_failing(monkeypatch, too_much)
-
-    commit.store([job])
-
-    assert job.done.result(0).event_ids == []
-    assert RawPayload.objects.get().quarantine_reason == "store_error"
-
-
-@pytest.fixture
-def spooling(settings, tmp_path):
-    settings.OMNI_SPOOL_DIR = str(tmp_path / "spool")
-    return tmp_path / "spool"
-
-
-@pytest.mark.django_db
-def test_database_that_is_away_leaves_the_delivery_to_the_spool(monkeypatch, spooling):
-    job = job_of(make_instance())
-    persist_failing(monkeypatch, *[OperationalError("away")] * 2)
-
-    commit.store([job])
-
-    assert job.done.result(0) is None
-    assert len(spool.waiting()) == 1
-
-
-def spooled(instance, body):
-    return spool.write(spool.pack(make_raw_row(instance, body)))
-
-
-@pytest.mark.django_db
-def test_spool_is_drained_in_order_and_emptied(spooling):
-    shop = make_webhook(mapping={"id": "id"})
-    for number in range(3):
-        spooled(shop, b'{"id": %d}' % number)
-
-    count = commit.drain_spool()
-
-    assert count == 3 and spool.waiting() == []
-    assert list(Event.objects.order_by("id").values_list("dedup_key", flat=True)) == [
-        "id:0", "id:1", "id:2"]
-
-
-@pytest.mark.django_db
-def test_draining_twice_stores_once(spooling):
-    shop = make_webhook()
-    path = spooled(shop, b'{"a": 1}')
-    entry = path.read_bytes()
-    commit.drain_spool()
-    path.write_bytes(entry)
-
-    commit.drain_spool()
-
-    assert Event.objects.count() == 1
-
-
-@pytest.mark.django_db
-def test_spooled_delivery_of_an_instance_that_is_gone_is_a_dead_letter(spooling):
-    shop, desk = make_webhook(), make_webhook("desk")
-    spooled(shop, b'{"a": 1}')
-    spooled(desk, b'{"a": 2}')
-    shop.delete()
-
-    count = commit.drain_spool()
-
-    assert count == 2 and spool.waiting() == []
-    assert RawPayload.objects.dead_letters().get().quarantine_reason == "instance_gone"
-    assert Event.objects.get().instance == desk
-
-
-@pytest.mark.django_db
-def test_spooled_delivery_of_settings_that_no_longer_fit_is_a_dead_letter(spooling):
-    shop = make_webhook()
-    spooled(shop, b'{"a": 1}')
-    Instance.objects.update(settings={"nonsense": 1})
-
-    commit.drain_spool()
-
-    raw = RawPayload.objects.get()
-    assert raw.quarantine_reason == "instance_settings" and "nonsense" in raw.quarantine_detail
-
-
-@pytest.mark.django_db
-def test_spooled_delivery_the_store_refuses_does_not_block_the_others(spooling, monkeypatch):
-    shop = make_webhook()
-    for number in range(2):
-        spooled(shop, b'{"n": %d}' % number)
-    real = commit.understand
-
-    def understand(delivery, **more):
-        understood = real(delivery, **more)
-        if delivery.body == b'{"n": 0}':
-            understood.drafts[0].provider_sequence = "many"
-        return understood
-
-    monkeypatch.setattr(commit, "understand", understand)
-
-    count = commit.drain_spool()
-
-    assert count == 2 and spool.waiting() == []
-    assert RawPayload.objects.dead_letters().get().quarantine_reason == "store_error"
-    assert Event.objects.count() == 1
-
-
-@pytest.mark.django_db
-def test_spool_waits_while_the_database_is_away(spooling, monkeypatch):
-    spooled(make_webhook(), b"{}")
-    persist_failing(monkeypatch, OperationalError("away"))
-
-    with pytest.raises(OperationalError):
-        commit.drain_spool()
-
-    assert len(spool.waiting()) == 1
-
-
 @pytest.fixture
 def writer(transactional_db, settings):
     """A writer with its thread, as in production."""
     settings.OMNI_GROUP_COMMIT = True
-    return GroupCommit()
+    writers = GroupCommit()
+    yield writers
+    writers.end()
 
 
 def test_deliveries_of_many_threads_are_all_answered(writer):
@@ -253,6 +70,62 @@ def test_queued_deliveries_are_stored_before_a_clean_stop(writer):
 def test_writer_whose_thread_died_starts_again(writer):
     shop = make_instance()
     writer.submit(job_of(shop)).result(10)
-    writer._thread = threading.Thread()  # one that is not alive
+    writer._small._thread = threading.Thread()  # one that is not alive
 
     assert writer.submit(job_of(shop)).result(10).event_ids
+
+
+LARGE = b"x" * (commit.SMALL_BYTES + 1)
+
+
+def test_large_body_does_not_hold_up_a_small_one(writer, monkeypatch):
+    shop = make_instance()
+    stored, go_on = commit.store, threading.Event()
+
+    def slow(jobs):
+        if jobs[0].size == len(LARGE):
+            go_on.wait(10)
+        stored(jobs)
+
+    monkeypatch.setattr(commit, "store", slow)
+    large = writer.submit(job_of(shop, make_draft("m:large"), body=LARGE))
+
+    assert writer.submit(job_of(shop)).result(5).event_ids
+    assert not large.done()
+    go_on.set()
+    assert large.result(10).event_ids
+
+
+def test_more_bytes_than_may_wait_are_refused_at_once(writer, settings, monkeypatch):
+    settings.OMNI_DOOR_BYTES_IN_FLIGHT = 1000
+    monkeypatch.setattr(writer, "_start", lambda: None)  # nobody stores
+    shop = make_instance()
+    waiting = job_of(shop, body=b"x" * 600)
+    writer.submit(waiting)
+
+    with pytest.raises(Unavailable, match="too many bytes"):
+        writer.submit(job_of(shop, body=b"x" * 600))
+    waiting.done.set_result(None)
+    writer.submit(job_of(shop, body=b"x" * 600))
+
+
+def test_batch_ends_when_its_bytes_are_many(writer, monkeypatch):
+    monkeypatch.setattr(commit, "BATCH_BYTES", 1000)
+    monkeypatch.setattr(writer, "_start", lambda: None)
+    shop = make_instance()
+    for _ in range(3):
+        writer.submit(job_of(shop, body=b"x" * 600))
+
+    assert [len(writer._small._next_batch()), len(writer._small._next_batch())] == [2, 1]
+
+
+def test_writers_end_with_their_process(writer):
+    writer.submit(job_of(make_instance())).result(10)
+    thread = writer._small._thread
+
+    writer.end()
+
+    end = time.monotonic() + 10
+    while thread.is_alive() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not thread.is_alive()

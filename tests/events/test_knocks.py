@@ -78,3 +78,37 @@ def test_counts_survive_a_database_that_is_away(monkeypatch):
     knocks.flush(force=True)
 
     assert Knock.objects.get().count == 3
+
+
+def test_addresses_named_in_an_hour_are_bounded_whatever_the_seconds():
+    knocks = Knocks()
+    for second in range(3):
+        for number in range(600):
+            count(knocks, address=f"webhook/{second}-{number}")
+        knocks.flush(force=True)
+    count(knocks, address="webhook/0-1")
+    knocks.flush(force=True)
+
+    assert Knock.objects.count() == 1001
+    assert Knock.objects.get(address="(many others)").count == 800
+    assert Knock.objects.get(address="webhook/0-1").count == 2
+
+
+def test_scanner_never_hides_an_instance_that_is_knocked_at():
+    knocks = Knocks()
+    for number in range(1500):
+        count(knocks, address=f"webhook/{number}")
+    count(knocks, address="webhook/shop", reason="signature_mismatch")
+    knocks.flush(force=True)
+
+    assert Knock.objects.get(reason="signature_mismatch").address == "webhook/shop"
+
+
+@pytest.mark.parametrize("address", [
+    "webhook/../../etc/passwd", "carrier_pigeon/shop", "webhook/SHOP", "webhook/a b", "webhook/"])
+def test_what_could_be_no_address_is_counted_without_its_name(address):
+    knocks = Knocks()
+    count(knocks, address=address)
+    knocks.flush(force=True)
+
+    assert Knock.objects.get().address == "(no names)"

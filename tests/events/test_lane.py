@@ -1,12 +1,14 @@
 """The same door for hot POSTs, without Django's request cycle."""
 
 import asyncio
+import gzip
 import json
+import threading
 
 import pytest
 from asgiref.sync import sync_to_async
 
-from events import lane
+from events import body_budget, body_encoding, lane
 from events.models import Event, Knock, RawPayload
 from tests.factories import SECRET, make_webhook
 
@@ -106,6 +108,63 @@ async def test_body_over_the_cap_is_413_and_counted(shop, settings, headers, chu
     assert (await sync_to_async(Knock.objects.get)()).reason == "too_large"
 
 
+@pytest.mark.parametrize(("path", "headers", "status"), [
+    ("/webhooks/webhook/nobody/", (TOKEN,), 404), ("/webhooks/webhook/shop/", (), 401),
+    ("/webhooks/webhook/shop/", (TOKEN, (b"content-length", b"99000000")), 413)],
+    ids=["unknown", "no proof", "too large"])
+async def test_body_of_who_is_refused_is_never_read(shop, path, headers, status):
+    sent = []
+
+    async def receive():
+        raise AssertionError("the body was asked for")
+
+    async def send(message):
+        sent.append(message)
+
+    length = [] if status == 413 else [(b"content-length", b"50000000")]
+    await lane.lane({"type": "http", "method": "POST", "path": path,
+                     "headers": [*headers, *length]}, receive, send)
+
+    assert sent[0]["status"] == status
+
+
+async def test_zipped_body_of_who_is_refused_is_never_opened(shop, monkeypatch):
+    monkeypatch.setattr(body_encoding, "decoded", lambda *_, **__: 1 / 0)
+
+    status, _, _ = await post(gzip.compress(bytes(60_000)),
+                              headers=((b"content-encoding", b"gzip"),))
+
+    assert status == 401
+
+
+async def test_zipped_body_is_opened_off_the_event_loop(shop, monkeypatch):
+    opened, real = [], body_encoding.decoded
+    monkeypatch.setattr(body_encoding, "decoded", lambda *args, **more: (
+        opened.append(threading.current_thread().name), real(*args, **more))[1])
+
+    status, _, _ = await post(gzip.compress(b'{"a": 1}'),
+                              headers=(TOKEN, (b"content-encoding", b"gzip")))
+
+    assert status == 202 and opened[0].startswith("lane-openers")
+
+
+@pytest.mark.parametrize("headers", [
+    (TOKEN, (b"content-length", b"600000")), (TOKEN,)], ids=["announced", "in pieces"])
+async def test_more_bodies_than_may_be_in_flight_are_asked_to_try_later(shop, settings, headers):
+    settings.OMNI_DOOR_BYTES_IN_FLIGHT = 600_000
+
+    status, answer, _ = await post(headers=headers, chunks=[b"x" * 100_000] * 6)
+
+    assert (status, answer[b"retry-after"]) == (503, b"5")
+    assert body_budget.budget.held == 0
+
+
+async def test_answered_delivery_is_no_longer_in_flight(shop):
+    await post(b'{"a": 1}')
+
+    assert body_budget.budget.held == 0
+
+
 async def test_sender_who_leaves_in_the_middle_stores_nothing(shop):
     status, _, _ = await post(b'{"a"', ending={"type": "http.disconnect"})
 
@@ -124,7 +183,7 @@ async def test_body_that_does_not_arrive_in_time_is_408(shop, monkeypatch):
         sent.append(message)
 
     await lane.lane({"type": "http", "method": "POST", "path": "/webhooks/webhook/shop/",
-                     "headers": []}, receive, send)
+                     "headers": [TOKEN]}, receive, send)
 
     assert sent[0]["status"] == 408
 
@@ -148,7 +207,7 @@ async def test_store_that_takes_too_long_asks_to_try_later(shop, monkeypatch):
     from concurrent.futures import Future
 
     monkeypatch.setattr(lane, "COMMIT_SECONDS", 0.05)
-    monkeypatch.setattr(lane, "receive", lambda *_, **__: Future())
+    monkeypatch.setattr(lane, "take_in", lambda *_: Future())
 
     status, headers, _ = await post()
 

@@ -1,14 +1,16 @@
 """The front door: what is stored, and what the sender is told."""
 
 import gzip
+import json
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connections import models as connections_models
 from connections.models import Instance
-from events import commit
+from events import batches, commit
 from events.models import Event, Knock, RawPayload
 from events.receive import receive
 from omni.errors import Unavailable
@@ -156,12 +158,26 @@ def away(*_args, **_kwargs):
 
 def test_database_that_is_away_asks_to_try_later(monkeypatch):
     make_webhook()
-    monkeypatch.setattr(commit.ingest, "persist", away)
+    monkeypatch.setattr(batches.ingest, "persist", away)
 
     answer = told()
 
     assert (answer.status, answer.body["error"]["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "5"
+
+
+@pytest.fixture
+def full_spool(settings, tmp_path):
+    settings.OMNI_SPOOL_DIR, settings.OMNI_SPOOL_MAX_BYTES = str(tmp_path / "spool"), 1
+
+
+def test_full_spool_while_the_database_is_away_asks_to_try_later(client, monkeypatch, full_spool):
+    shop = make_webhook()
+    monkeypatch.setattr(batches.ingest, "persist", away)
+
+    answer = post_delivery(client, shop, {"a": 1})
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 def test_unknown_instance_while_the_database_is_away_is_no_404(monkeypatch):
@@ -208,3 +224,14 @@ def test_credentials_in_a_body_never_reach_the_archive(client):
 
     raw = RawPayload.objects.get()
     assert raw.redacted and b"canary-instance-key" not in bytes(raw.body)
+
+
+def test_body_is_no_part_of_the_statements_text(client):
+    shop = make_webhook()
+    with CaptureQueriesContext(connection) as seen:
+        answer = post_delivery(client, shop, {"text": "x" * 1_000_000})
+
+    assert answer.status_code == 202
+    assert bytes(RawPayload.objects.get().body) == json.dumps({"text": "x" * 1_000_000}).encode()
+    archived = [query["sql"] for query in seen if "omni_raw_payloads (" in query["sql"]]
+    assert all(len(text) < 100_000 for text in archived)

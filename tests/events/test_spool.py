@@ -12,6 +12,10 @@ from tests.factories import NOON
 Disk = namedtuple("Disk", "total used free")
 
 
+def taken(most=100, most_bytes=10 ** 9):
+    return spool.take(most=most, most_bytes=most_bytes)
+
+
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path):
     settings.OMNI_SPOOL_DIR = str(tmp_path / "spool")
@@ -43,7 +47,7 @@ def test_entries_come_in_the_order_of_arrival(folder):
     for number in range(12):
         spool.write(spool.pack(raw_row(b"%d" % number)))
 
-    assert [raw.body for _, raw in spool.entries()] == [b"%d" % number for number in range(12)]
+    assert [entry.raw.body for entry in taken()] == [b"%d" % number for number in range(12)]
 
 
 def test_written_file_is_private_and_leaves_no_temporary_one(folder):
@@ -57,7 +61,7 @@ def test_unfinished_file_of_a_killed_process_is_not_an_entry(folder):
     folder.mkdir()
     (folder / ".000-1-1.tmp").write_bytes(b"{")
 
-    assert list(spool.entries()) == []
+    assert taken() == []
 
 
 def test_file_that_is_no_delivery_is_set_aside(folder):
@@ -65,19 +69,18 @@ def test_file_that_is_no_delivery_is_set_aside(folder):
     (folder / "1.delivery").write_bytes(b"nonsense")
     spool.write(spool.pack(raw_row()))
 
-    assert len(list(spool.entries())) == 1
+    assert len(taken()) == 1
     assert (folder / "1.bad").read_bytes() == b"nonsense"
 
 
 def test_entry_that_another_process_drained_is_passed_over(folder):
     for number in range(2):
         spool.write(spool.pack(raw_row(b"%d" % number)))
-    entries = spool.entries()
-    next(entries)
+    taken(most=1)
     for path in spool.waiting():
         path.unlink()
 
-    assert list(entries) == []
+    assert taken() == []
 
 
 def test_spool_that_is_full_refuses(settings):
@@ -120,3 +123,42 @@ def test_empty_spool_is_not_due(monkeypatch):
     monkeypatch.setattr(spool, "_last_try", -100.0)
 
     assert not spool.due()
+
+
+def test_room_is_found_once_and_not_for_every_delivery(monkeypatch):
+    listings, waiting = [], spool.waiting
+    monkeypatch.setattr(spool, "waiting", lambda *place: (
+        listings.append(1), waiting(*place))[1])
+
+    for _ in range(20):
+        spool.write(b"1")
+
+    assert len(listings) == 1
+
+
+def test_spool_that_others_emptied_takes_again(settings, monkeypatch):
+    settings.OMNI_SPOOL_MAX_BYTES = 10
+    path = spool.write(b"123456")
+    path.unlink()
+    monkeypatch.setattr(spool, "_RECOUNT_SECONDS", 0.0)
+
+    assert spool.write(b"123456").is_file()
+
+
+def test_drained_delivery_makes_room(settings):
+    settings.OMNI_SPOOL_MAX_BYTES = 1000
+    spool.write(spool.pack(raw_row(b"x" * 500)))
+    [entry] = taken()
+
+    spool.remove(entry)
+
+    assert spool.write(b"x" * 900).is_file() and len(spool.waiting()) == 1
+
+
+def test_what_was_put_back_comes_first_again():
+    for number in range(3):
+        spool.write(spool.pack(raw_row(b"%d" % number)))
+
+    spool.put_back(taken(most=2))
+
+    assert [entry.raw.body for entry in taken()] == [b"0", b"1", b"2"]

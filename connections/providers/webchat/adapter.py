@@ -10,6 +10,7 @@ from pydantic import Field
 
 from connections.adapter import Account, Adapter, Config, Delivery
 from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
+from connections.guests import Guest, Limits
 from connections.http import Client
 from connections.payload import Unparsable, parse_json
 from connections.providers.webchat import mapping, visitors
@@ -17,10 +18,12 @@ from connections.secret_texts import Secrets, named, passphrase_fault, wrong_in
 from omni.errors import RateLimited, Rejected, SignatureMismatch
 
 MEDIA_SECONDS = 20.0
+FRAME_MAX = 8 * 1024 * 1024  # bytes of one frame, on the socket and as a POST
 
 
 class WebchatSettings(Config):
     greeting: str = Field("", max_length=500, description="Shown before the first message.")
+    limits: Limits = Field(Limits(), description="How much visitors may send; 0 is no limit.")
 
 
 class WebchatCredentials(Secrets):
@@ -37,14 +40,18 @@ class WebchatAdapter(Adapter):
     Credentials = WebchatCredentials
     normalizer = mapping.NORMALIZER
     verified_by = "visitor token"
+    max_bytes = FRAME_MAX
     local_presence = True  # typing and read marks go to the page by the live feed
     capabilities = frozenset({"text", "image", "audio", "video", "document", "location", "poll",
                               "presence", "read"})
 
+    def verify_head(self, delivery: Delivery, account: Account, *, now: datetime) -> str:
+        _visitor_of(delivery, account)
+        return ""  # the frame must be the visitor's own
+
     def verify(self, delivery: Delivery, account: Account, *, now: datetime) -> str:
         """The token in `x-omni-visitor` proves the visitor, who must be the one in the frame."""
-        token = delivery.headers.get(visitors.TOKEN_HEADER, "")
-        visitor = visitors.visitor_of(token, slug=account.slug, secret=account.credentials.secret)
+        visitor = _visitor_of(delivery, account)
         try:
             frame = parse_json(delivery.body).value
         except Unparsable:
@@ -52,6 +59,14 @@ class WebchatAdapter(Adapter):
         if mapping.visitor_in(frame) != visitor:
             raise SignatureMismatch("the frame speaks for another visitor than its token")
         return "visitor token"
+
+    def guest(self, delivery: Delivery, account: Account) -> Guest | None:
+        try:
+            frame = parse_json(delivery.body).value
+        except Unparsable:
+            frame = None
+        return Guest(name=_visitor_of(delivery, account), limits=account.settings.limits,
+                     signal=mapping.signal_in(frame))
 
     def complaints(self, account: Account) -> dict[str, str]:
         return wrong_in(named(account.credentials, ("secret",)), passphrase_fault)
@@ -88,3 +103,9 @@ class WebchatAdapter(Adapter):
             return {"state": "disconnected", "qr": None,
                     "detail": "credentials.secret is empty: nobody can chat"}
         return {"state": "connected", "detail": f"/chat/{account.slug}/", "qr": None}
+
+
+def _visitor_of(delivery: Delivery, account: Account) -> str:
+    """The visitor whose token comes with the delivery. Raises SignatureMismatch."""
+    return visitors.visitor_of(delivery.headers.get(visitors.TOKEN_HEADER, ""),
+                               slug=account.slug, secret=account.credentials.secret)

@@ -42,6 +42,14 @@ def visitor_in(frame: Any) -> str:
     return name if isinstance(name, str) and is_visitor(name) else ""
 
 
+def signal_in(frame: Any) -> str:
+    """The state a frame only shows to others while it lasts (typing), "" for what is stored."""
+    if not isinstance(frame, dict) or frame.get("type") != "typing":
+        return ""
+    state = _text(frame.get("state")) or "typing"
+    return state if state in _PRESENCE else ""
+
+
 def message_id(visitor: str, local_id: str) -> str:
     """The instance-unique id of a message, from the page's own id; a full one stays itself."""
     if local_id.startswith(f"{visitor}:"):

@@ -58,6 +58,9 @@ class WhatsAppEvolution(Adapter):
     capabilities = frozenset(BUILDERS)
 
     def verify(self, delivery: Delivery, account: Account, *, now: datetime) -> str:
+        return self.verify_head(delivery, account, now=now)
+
+    def verify_head(self, delivery: Delivery, account: Account, *, now: datetime) -> str:
         """A secret header or the server's JWT; "none" only where that is switched on."""
         settings, credentials = account.settings, account.credentials
         secrets = [("current", credentials.webhook_secret),

@@ -45,13 +45,16 @@ const frames = {
   ack(frame) {
     if (!unsent.delete(frame.id)) return;
     keep();
+    banner("");
     tick(`${visitor}:${frame.id}`, "sent");
   },
   typing(frame) { typing(frame.state === "typing" || frame.state === "recording"); },
   read() { ownRead(); },
   error(frame) {
-    if (frame.id && unsent.has(frame.id)) tick(`${visitor}:${frame.id}`, "failed");
-    else if (frame.code !== "no_proof") banner(frame.message, true);
+    const own = frame.id && unsent.has(frame.id);
+    if (own) tick(`${visitor}:${frame.id}`, "failed");
+    // Of a typing mark that was one too many nobody needs to know.
+    if (frame.code === "too_many" ? own : !own && frame.code !== "no_proof") banner(frame.message, true);
   },
 };
 

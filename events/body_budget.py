@@ -1,0 +1,62 @@
+"""How many bytes of bodies this process holds at once, from the first one read to the commit."""
+
+import threading
+
+from django.conf import settings
+
+SMALL_BYTES = 256 * 1024
+_LARGE_SHARE = 0.75  # of the budget: large bodies never take what small ones need
+
+
+class Budget:
+    """One for all deliveries of the process."""
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._lock = threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Bytes in flight."""
+        return self._held
+
+    def share(self) -> "Share":
+        """An empty share, for one delivery."""
+        return Share(self)
+
+    def _move(self, size: int, *, limit: float) -> bool:
+        with self._lock:
+            if size > 0 and self._held + size > limit:
+                return False
+            self._held += size
+            return True
+
+
+class Share:
+    """What one delivery takes of the budget; `release` gives it back, once."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._size = 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether a body of `size` bytes would fit now."""
+        return self._budget.held + size <= _limit(size)
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes more; False when they do not fit."""
+        if not self._budget._move(size, limit=_limit(self._size + size)):
+            return False
+        self._size += size
+        return True
+
+    def release(self) -> None:
+        size, self._size = self._size, 0
+        self._budget._move(-size, limit=0)
+
+
+def _limit(size: int) -> float:
+    return settings.OMNI_DOOR_BYTES_IN_FLIGHT * (1 if size <= SMALL_BYTES else _LARGE_SHARE)
+
+
+budget = Budget()

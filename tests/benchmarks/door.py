@@ -1,0 +1,274 @@
+"""`python -m tests.benchmarks.door [--only NAME]`: what others notice while the front door is hurt.
+
+A probe posts a small delivery every 50 ms; beside it come bodies made to hurt, large ones, unknown
+addresses, or the emptying of a full spool. Prints the probe's answer times and the web process's
+memory, beside those of the quiet minute before.
+"""
+
+import argparse
+import gzip
+import http.client
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from tests.benchmarks import system
+from tests.benchmarks.load import quantile, request
+from tests.benchmarks.system import SECRET, SLUG
+
+PROBE_PAUSE = 0.05
+
+
+class Probe(threading.Thread):
+    """Ordinary deliveries, one after the other, and how long each answer took."""
+
+    def __init__(self, port: int, tag: str) -> None:
+        super().__init__(daemon=True)
+        self._port, self._tag = port, tag
+        self._ended = threading.Event()
+        self.times: list[float] = []
+        self.refused = 0
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        number = 0
+        while not self._ended.wait(PROBE_PAUSE):
+            number += 1
+            body = request(f"{self._tag}{number}", number).partition(b"\r\n\r\n")[2]
+            before = time.perf_counter()
+            connection.request("POST", f"/webhooks/whatsapp_evolution/{SLUG}/", body,
+                               {"x-omni-secret": SECRET, "content-type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            self.times.append((time.perf_counter() - before) * 1000)
+            self.refused += answer.status != 202
+
+    def end(self) -> str:
+        self._ended.set()
+        self.join()
+        return (f"{len(self.times)} probes, {self.refused} refused: median "
+                f"{quantile(self.times, .5):.1f} ms, p95 {quantile(self.times, .95):.1f}, worst "
+                f"{max(self.times, default=0):.1f}")
+
+
+class Memory(threading.Thread):
+    """The peak of the web process's resident memory, in MB, above what it had before."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._pid = _web_process()
+        self._ended = threading.Event()
+        self.before = self.peak = self._now()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.02):
+            self.peak = max(self.peak, self._now())
+
+    def _now(self) -> float:
+        return int(Path(f"/proc/{self._pid}/statm").read_text().split()[1]) * 4096 / 1e6
+
+    def end(self) -> str:
+        self._ended.set()
+        self.join()
+        return f"web process {self.before:.0f} MB, +{self.peak - self.before:.0f} MB at most"
+
+
+def _web_process() -> int:
+    """granian's worker: of our grandchildren the largest that is no backend of the database."""
+    parents, sizes = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+            if "(postgres)" not in stat:
+                parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+                sizes[int(folder.name)] = int((folder / "statm").read_text().split()[1])
+        except OSError:
+            continue
+    return max((pid for pid, parent in parents.items() if parents.get(parent) == os.getpid()),
+               key=sizes.__getitem__)
+
+
+def post(port: int, path: str, body: bytes, **headers: str) -> int:
+    """The status of one POST; 0 when the connection was closed before an answer could be read."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    try:
+        connection.request("POST", path, body, {name.replace("_", "-"): value
+                                                for name, value in headers.items()})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+@contextmanager
+def watched(port: int, title: str, seconds: float = 3.0) -> Iterator[None]:
+    """Print what the probe saw in quiet, and while the block ran."""
+    print(f"\n{title}", flush=True)
+    quiet = Probe(port, f"q{time.time_ns()}-")
+    quiet.start()
+    time.sleep(seconds)
+    print(f"  quiet: {quiet.end()}", flush=True)
+    probe, memory = Probe(port, f"p{time.time_ns()}-"), Memory()
+    probe.start()
+    memory.start()
+    try:
+        yield
+    finally:
+        print(f"  while: {probe.end()}; {memory.end()}", flush=True)
+
+
+def bombs(port: int, seconds: float) -> None:
+    bomb = gzip.compress(b"\0" * 63_000_000)
+    for path, headers in ((f"/webhooks/whatsapp_evolution/{SLUG}/", {"x_omni_secret": "wrong"}),
+                          ("/webhooks/webhook/hub/", {"x_hub_signature_256": "sha256=00"})):
+        with watched(port, f"20 gzip bodies of {len(bomb):,} bytes a second to {path}"):
+            statuses, end = [], time.monotonic() + seconds
+            while time.monotonic() < end:
+                before = time.monotonic()
+                statuses.append(post(port, path, bomb, content_encoding="gzip", **headers))
+                time.sleep(max(0.0, 0.05 - (time.monotonic() - before)))
+            print(f"  {len(statuses)} sent, answers {sorted(set(statuses))}")
+
+
+def strangers(port: int) -> None:
+    with watched(port, "6 x 50 MB to an address that does not exist"):
+        statuses: list[int] = []
+        threads = [threading.Thread(target=lambda: statuses.append(
+            post(port, "/webhooks/webhook/nobody/", bytes(50_000_000)))) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(f"  answers {statuses} (0: closed while the body was still being sent)")
+
+
+def scanner(port: int, environment: dict[str, str]) -> None:
+    with watched(port, "1,958 addresses that do not exist, each twice in a row"):
+        looked = _scans(environment)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        before = time.monotonic()
+        for number in range(2 * 1958):
+            connection.request("POST", f"/webhooks/webhook/scan-{number // 2}/", b"{}")
+            connection.getresponse().read()
+        took = time.monotonic() - before
+        time.sleep(2.5)
+        with psycopg.connect(environment["DATABASE_URL"]) as database:
+            rows = database.execute("SELECT count(*), sum(count) FROM omni_knocks "
+                                    "WHERE reason = 'unknown_address'").fetchone()
+        print(f"  took {took:.1f} s; look-ups in omni_instances {_scans(environment) - looked}; "
+              f"rows in omni_knocks {rows[0]} of {rows[1]} knocks")
+
+
+def _scans(environment: dict[str, str]) -> int:
+    time.sleep(1.5)  # backends tell their statistics about once a second
+    with psycopg.connect(environment["DATABASE_URL"]) as database:
+        return database.execute("SELECT seq_scan + idx_scan FROM pg_stat_user_tables "
+                                "WHERE relname = 'omni_instances'").fetchone()[0]
+
+
+def large(port: int, sizes: tuple[int, ...]) -> None:
+    for size in (5, *sizes):  # the first starts the process for large bodies
+        message = json.loads(request(f"large-{size}", 1).partition(b"\r\n\r\n")[2])
+        message["data"]["message"] = {"videoMessage": {"mimetype": "video/mp4"},
+                                      "base64": "A" * (size * 1_000_000)}
+        message["data"]["messageType"] = "videoMessage"
+        body = json.dumps(message).encode()
+        with watched(port, f"one delivery of {size} MB"):
+            before = time.monotonic()
+            status = post(port, f"/webhooks/whatsapp_evolution/{SLUG}/", body,
+                          x_omni_secret=SECRET, content_type="application/json")
+            print(f"  answered {status} after {time.monotonic() - before:.1f} s")
+            time.sleep(0.5)
+
+
+def spool(environment: dict[str, str], files: int) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="omni-bench-spool-"))
+    try:
+        with system.running(environment, workers=False):
+            pass  # the instance is made
+        filled = {**environment, "OMNI_SPOOL_DIR": str(folder)}
+        print(f"\na spool of {files:,} files")
+        system._run(filled, "-c", _FILL.format(files=files, slug=SLUG))
+        with system.running(filled, workers=False) as running:
+            probe, before = Probe(running.web_port, "spool-"), time.monotonic()
+            probe.start()
+            held = _held(folder)
+            while _held(folder):
+                time.sleep(0.5)
+            print(f"  drained {held:,} in {time.monotonic() - before:.1f} s meanwhile: "
+                  f"{probe.end()}")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _held(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("*.delivery"))
+
+
+_FILL = """
+import django; django.setup()
+import time, os
+from datetime import UTC, datetime
+from connections.adapter import Delivery
+from connections.models import Instance
+from events import archive, spool
+from tests.benchmarks.load import request
+instance = Instance.objects.get(slug="{slug}")
+def entry(number):
+    body = request(f"spooled-{{number}}", number).partition(b"\\r\\n\\r\\n")[2]
+    return spool.pack(archive.keep(Delivery(body=body, received_at=datetime.now(UTC)),
+                                   instance_id=instance.pk, adapter=instance.adapter, proof="b"))
+spool.folder().mkdir(parents=True, exist_ok=True)
+for number in range({files}):
+    (spool.folder() / f"{{time.time_ns():020d}}-1-{{number:09d}}.delivery").write_bytes(
+        entry(number))
+times = []
+for number in range(200):
+    before = time.perf_counter()
+    spool.write(entry({files} + number))
+    times.append((time.perf_counter() - before) * 1000)
+print("  first write %.1f ms; of 199 more: median %.1f ms, worst %.1f" % (
+    times[0], sorted(times[1:])[99], max(times[1:])))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--files", type=int, default=20_000)
+    parser.add_argument("--only", choices=("bombs", "strangers", "scanner", "large", "spool"))
+    options = parser.parse_args()
+
+    def wanted(name: str) -> bool:
+        return options.only in (None, name)
+
+    with system.database() as environment:
+        with system.running(environment, workers=False) as running:
+            port = running.web_port
+            system.call(port, "POST", "/api/v1/instances/", {
+                "slug": "hub", "name": "Hub", "provider": "webhook", "labels": [],
+                "settings": {"verification": "hub_signature"},
+                "credentials": {"secret": "a long random text for measurements"}})
+            if wanted("bombs"):
+                bombs(port, options.seconds)
+            if wanted("strangers"):
+                strangers(port)
+            if wanted("scanner"):
+                scanner(port, environment)
+            if wanted("large"):
+                large(port, (40, 60))
+        if wanted("spool"):
+            spool(environment, options.files)
+
+
+if __name__ == "__main__":
+    main()

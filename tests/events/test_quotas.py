@@ -1,0 +1,117 @@
+"""How much guests may send, and that nobody pays for another's flood."""
+
+import pytest
+
+from connections import library
+from connections.adapter import Adapter
+from connections.guests import Guest, Limits
+from events.large_bodies import LARGE_BYTES
+from events.quotas import Quotas, network_of
+
+HOME, CAFE = "192.0.2.1", "192.0.2.2"
+
+
+def limits(**given):
+    none = {"messages_per_minute": 0, "bytes_per_minute": 0, "messages_per_day": 0,
+            "bytes_per_day": 0}
+    return Limits(**{kind: {**none, **given.get(kind, {})}
+                     for kind in ("visitor", "address", "instance")})
+
+
+class Desk:
+    """One instance whose visitors write."""
+
+    def __init__(self, **given):
+        self.quotas, self.limits = Quotas(), limits(**given)
+
+    def says(self, visitor="ana", *, peer=HOME, size=10, now=0.0, signal="", instance_id=1):
+        answer = self.quotas.refusal(Guest(visitor, self.limits, signal), peer=peer, size=size,
+                                     instance_id=instance_id, now=now)
+        return "taken" if answer is None else (answer.status, answer.headers["Retry-After"])
+
+
+@pytest.mark.parametrize(("quota", "seconds"), [
+    ({"messages_per_minute": 2}, 60), ({"bytes_per_minute": 25}, 60),
+    ({"messages_per_day": 2}, 86_400), ({"bytes_per_day": 25}, 86_400)])
+@pytest.mark.parametrize("kind", ["visitor", "address", "instance"])
+def test_one_too_many_waits_for_the_end_of_the_minute_or_the_day(kind, quota, seconds):
+    desk = Desk(**{kind: quota})
+
+    said = [desk.says(now=now) for now in (0, 1, 20, seconds - 0.5, seconds)]
+
+    assert said == ["taken", "taken", (429, str(seconds - 20)), (429, "1"), "taken"]
+
+
+def test_flood_of_one_visitor_takes_nothing_from_another():
+    desk = Desk(visitor={"messages_per_minute": 3}, address={"messages_per_minute": 6},
+                instance={"messages_per_minute": 6})
+    for _ in range(100):
+        desk.says("flood")
+
+    assert [desk.says("ana") for _ in range(3)] == ["taken"] * 3
+
+
+def test_many_visitors_of_one_address_share_its_quota_and_others_do_not():
+    desk = Desk(address={"messages_per_minute": 2})
+
+    said = [desk.says(f"v{number}") for number in range(3)]
+
+    assert said == ["taken", "taken", (429, "60")] and desk.says(peer=CAFE) == "taken"
+
+
+def test_instances_are_counted_apart():
+    desk = Desk(instance={"messages_per_minute": 1})
+
+    assert [desk.says(), desk.says(instance_id=2)] == ["taken", "taken"]
+
+
+def test_sender_of_unknown_address_is_counted_as_visitor_only():
+    desk = Desk(address={"messages_per_minute": 1})
+
+    assert [desk.says(peer="") for _ in range(3)] == ["taken"] * 3
+
+
+def test_typing_marks_do_not_use_up_messages_and_are_bounded_too():
+    desk = Desk(visitor={"messages_per_minute": 1})
+
+    marks = [desk.says(signal="typing") for _ in range(121)]
+
+    assert marks == ["taken"] * 120 + [(429, "60")] and desk.says() == "taken"
+
+
+def test_endless_new_visitors_cannot_grow_memory(monkeypatch):
+    monkeypatch.setattr("events.quotas._MOST", 10)
+    desk = Desk(instance={"messages_per_day": 40})
+
+    said = [desk.says(f"v{number}", peer=f"192.0.2.{number}") for number in range(50)]
+
+    assert said.count("taken") == 40
+    assert all(len(used) <= 10 for used in desk.quotas._used.values())
+
+
+def test_refusal_says_when_to_come_again():
+    answer = Quotas().refusal(Guest("ana", limits(visitor={"bytes_per_minute": 5})), size=10,
+                              instance_id=1, peer=HOME, now=0.0)
+
+    assert answer.body["error"] == {
+        "code": "too_many", "message": "You have sent too much. Try again in 1 minute."}
+
+
+@pytest.mark.parametrize(("peer", "network"), [
+    ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"),
+    ("2001:db8::1", "2001:db8::/64"), ("2001:db8::2%eth0", "2001:db8::/64"), ("", ""),
+    ("nonsense", "")])
+def test_address_is_a_host_or_a_household(peer, network):
+    assert network_of(peer) == network
+
+
+def test_partly_given_limits_keep_the_other_defaults():
+    given = Limits(visitor={"messages_per_minute": 5})
+
+    assert given.visitor.bytes_per_day == Limits().visitor.bytes_per_day > 0
+
+
+def test_bodies_of_guests_are_never_left_to_another_process():
+    for adapter in library.adapters().values():
+        if type(adapter).guest is not Adapter.guest:
+            assert 0 < adapter.max_bytes <= LARGE_BYTES
