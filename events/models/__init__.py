@@ -2,7 +2,7 @@
 
 from events.models.action import EventAction
 from events.models.attachment import Attachment
-from events.models.contact import Contact, Handle
+from events.models.contact import Contact, Handle, Sighting
 from events.models.conversation import Conversation, ConversationAlias
 from events.models.event import Event
 from events.models.message_state import MessageState
@@ -11,4 +11,5 @@ from events.models.raw import Knock, RawPayload
 from events.models.underived import Underived
 
 __all__ = ["Attachment", "Contact", "Conversation", "ConversationAlias", "Event", "EventAction",
-           "Handle", "Knock", "MessageState", "OutboxMessage", "RawPayload", "Underived"]
+           "Handle", "Knock", "MessageState", "OutboxMessage", "RawPayload", "Sighting",
+           "Underived"]
