@@ -225,10 +225,10 @@ def upgrade(name, function):
         getattr(migration, function)(apps, editor)
 
 
-def stored_before(*instances, value="42", **fields):
+def stored_before(*instances, value="42", provider="webhook", kind="id", **fields):
     """One contact whose handle, without a scope, was met at several instances."""
     person = Contact.objects.create(name="Ana", **fields)
-    handle = HandleRow.objects.create(provider="webhook", kind="id", value=value, contact=person)
+    handle = HandleRow.objects.create(provider=provider, kind=kind, value=value, contact=person)
     for instance in instances:
         handle.instances.add(instance)
     return person, handle
@@ -293,3 +293,17 @@ def test_upgrade_tells_conversations_their_contact():
     for place in places:
         place.refresh_from_db()
     assert [place.contact for place in places] == [ana, None]
+
+
+def test_upgrade_keeps_what_a_person_was_called_at_each_account():
+    shop, desk = make_evolution("shop"), make_evolution("desk")
+    person, handle = stored_before(shop, desk, value=PHONE.value, provider="whatsapp_evolution",
+                                   kind="phone")
+    for instance, name in ((shop, "Ana"), (desk, "Boss")):
+        make_event(instance, actor=handle, contact=person, sender_name=name)
+
+    upgrade("0017_people_of_one_account", "split")
+
+    names = [client_of("read", instances=[instance]).get(
+        f"/api/v1/contacts/{person.pk}/").data["name"] for instance in (shop, desk)]
+    assert names == ["Ana", "Boss"] and Contact.objects.get() == person
