@@ -19,6 +19,7 @@ from events.api import (
 from events.models import Contact, Conversation, Event
 from tests.api_client import client_of
 from tests.factories import NOON, make_instance
+from tests.plans import wasted
 
 pytestmark = pytest.mark.django_db
 ROWS, OLD = 20_000, 30
@@ -122,24 +123,6 @@ def _stored():
     return {"event": Event.objects.get(dedup_key="m:3").pk,
             "place": Conversation.objects.get(ref="place-3").pk,
             "person": Contact.objects.get(name="Ana 3").pk}
-
-
-def nodes(plan):
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from nodes(part)
-
-
-def wasted(statement):
-    """(rows a statement looked at in vain, the kinds of its nodes)."""
-    with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement)
-        plan = cursor.fetchone()[0][0]["Plan"]
-    rows = sum(node.get(name, 0) * node["Actual Loops"] for node in nodes(plan)
-               for name in ("Rows Removed by Filter", "Rows Removed by Join Filter",
-                            "Rows Removed by Index Recheck"))
-    return rows, [(node["Node Type"], node.get("Relation Name"), node.get("Index Name"),
-                   node["Actual Rows"]) for node in nodes(plan)]
 
 
 @pytest.mark.parametrize("name", LISTS)
