@@ -14,6 +14,7 @@ from actions.models import Memory, Task
 from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
 from connections.authentication import principal
 from events.admin_events import event_link
+from events.admin_shown import ShownContact, ShownContacts
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, verb
 from omni.audit import note
 from omni.errors import InvalidInput
@@ -47,7 +48,7 @@ class TaskForm(forms.ModelForm):
 
 
 @admin.register(Task)
-class TaskAdmin(KeysetMixin, OriginMixin, EditableScopedAdmin, ModelAdmin):
+class TaskAdmin(ShownContact, KeysetMixin, OriginMixin, EditableScopedAdmin, ModelAdmin):
     """State and assignee are changed, by people who may send; the rest is as it was handed over."""
 
     form = TaskForm
@@ -100,7 +101,7 @@ class TaskAdmin(KeysetMixin, OriginMixin, EditableScopedAdmin, ModelAdmin):
 
 
 @admin.register(Memory)
-class MemoryAdmin(KeysetMixin, OriginMixin, ScopedAdmin, ReadOnlyAdmin):
+class MemoryAdmin(ShownContacts, KeysetMixin, OriginMixin, ScopedAdmin, ReadOnlyAdmin):
     list_display = ["id", "created_at", "instance", "contact_link", "text_shown"]
     list_filter = [InstanceFilter]
     fieldsets = [

@@ -17,6 +17,7 @@ from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import INSTANCE_UNREAD, Conflict, need_every_instance
+from events.filters import AccountFilter
 from omni.api import StrictFiltersMixin
 from omni.audit import note
 
@@ -61,7 +62,7 @@ class AgentViewSet(StrictFiltersMixin, viewsets.ModelViewSet):
 
 
 class ContactListFilter(filters.FilterSet):
-    instance = filters.CharFilter(field_name="instance__slug")
+    instance = AccountFilter()
     everywhere = filters.BooleanFilter(field_name="instance", lookup_expr="isnull",
                                        help_text="Only lists of every instance, or the others.")
 

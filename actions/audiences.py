@@ -93,14 +93,15 @@ def _tagged(instance: Instance, tags: Iterable[str]) -> list[Contact]:
             output_field=BigIntegerField()))
     found = [number for tag in tags for number in places.filter(
         tags__contains=[tag], person__isnull=False).order_by("pk").values_list("person", flat=True)]
-    people = Contact.objects.select_related("merged_into").in_bulk(found)
-    return [people[number].merged_into or people[number] for number in found]
+    people = Contact.objects.filter(people_group=instance.people_group).select_related(
+        "merged_into").in_bulk(found)
+    return [people[number].merged_into or people[number] for number in found if number in people]
 
 
 def _met(instance: Instance) -> Any:
-    """People met at an instance; of merged ones the one that was kept."""
-    return Contact.objects.filter(pk__in=Handle.objects.filter(
-        instances=instance).values("contact_id"), merged_into__isnull=True)
+    """People of the instance's group who were met there; of merged ones the one that was kept."""
+    return Contact.objects.filter(pk__in=Handle.objects.met_at(instance).values("contact_id"),
+                                  merged_into__isnull=True)
 
 
 def _members(people: list[Any], instance: Instance, left_out: dict[str, int]) -> Iterator[Member]:
@@ -131,8 +132,8 @@ def _spelling(handle: str) -> str:
 def _owners(handles: list[str], instance: Instance) -> dict[str, Contact]:
     """{spelling: contact} of handles that have been met at the instance's provider."""
     values = {value for handle in handles for value in _ways_to_write(handle)}
-    rows = Handle.objects.filter(provider=instance.provider, value__in=values, instances=instance
-                                 ).select_related("contact").order_by("pk")
+    rows = Handle.objects.met_at(instance).filter(
+        provider=instance.provider, value__in=values).select_related("contact").order_by("pk")
     return {_spelling(row.value): row.contact for row in reversed(rows)}
 
 

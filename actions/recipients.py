@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Self
 
-from django.db.models import Q
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connections.models import Instance
@@ -70,7 +69,7 @@ def _of_person(person: Person, instance: Instance) -> Recipient:
         if handle else None
     if place is None and person.contact_id is not None:
         contact = Contact.objects.select_related("merged_into").filter(
-            pk=person.contact_id).first()
+            pk=person.contact_id, people_group=instance.people_group).first()
         kept = (contact.merged_into or contact) if contact else None
         place = _last_place(kept, instance) if kept else None
         handle = handle or (address_of(kept, instance) if kept else "")
@@ -84,7 +83,7 @@ def _of_person(person: Person, instance: Instance) -> Recipient:
 def _last_place(contact: Contact, instance: Instance) -> Conversation | None:
     """The direct conversation a contact was last part of at an instance."""
     newest = Event.objects.filter(
-        Q(contact=contact) | Q(contact__merged_into=contact), instance=instance,
+        contact__in=Contact.objects.group_ids(contact.pk), instance=instance,
         conversation__kind="direct").order_by("-occurred_at", "-id").select_related(
         "conversation").first()
     return newest.conversation if newest else None

@@ -13,7 +13,7 @@ from actions import tasks
 from actions.models import Task
 from connections.authentication import principal
 from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
-from events.filters import IdFilter, PersonFilter, PlaceFilter
+from events.filters import AccountFilter, IdFilter, PersonFilter, PlaceFilter
 from events.serializers import InstanceSlugField
 from omni.api import StrictFiltersMixin
 
@@ -33,7 +33,7 @@ class TaskSerializer(serializers.ModelSerializer):
 
 
 class TaskFilter(filters.FilterSet):
-    instance = filters.CharFilter(field_name="instance__slug", help_text="Slug.")
+    instance = AccountFilter(help_text="Slug.")
     state = filters.ChoiceFilter(choices=Task.STATES)
     priority = filters.ChoiceFilter(choices=Task.PRIORITIES)
     queue = filters.CharFilter()

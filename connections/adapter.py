@@ -27,6 +27,10 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
+# json_schema_extra of a setting that concerns other accounts too (`Instance.reach`).
+CONCERNS_OTHERS: dict[str, Any] = {"concerns_others": True}
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The part of a configured instance an adapter may see: plain data, no database.

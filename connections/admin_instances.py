@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -59,7 +59,7 @@ class InstanceForm(WordsForm, CredentialsForm):
     class Meta:
         model = Instance
         fields = ["slug", "name", "provider", "enabled", "settings", "credentials", "labels",
-                  "agent"]
+                  "agent", "people_group"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -138,14 +138,15 @@ class InstanceAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
             (None, {"fields": ["slug", "name", "provider", "enabled",
                                *(["address"] if obj else [])]}),
             ("What the provider needs", {"fields": ["fields_help", "settings", *secret]}),
-            ("Answers", {"fields": ["agent", "labels"]}),
+            ("Answers", {"fields": ["agent", "labels", "people_group"]}),
         ]
         if obj:
             groups.append(("Dates", {"fields": ["created_at", "updated_at", "archived_at"]}))
         return groups
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*self.readonly_fields, *(["slug", "provider"] if obj else [])]
+        shared = [] if principal(request).instance_ids is None else ["people_group"]
+        return [*self.readonly_fields, *(["slug", "provider"] if obj else []), *shared]
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """A new instance is on nobody's list of grants: only who sees all of them makes one."""
@@ -183,6 +184,9 @@ class InstanceAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
         return format_html("{}" * len(parts), *parts) if parts else "-"
 
     def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
+        if change and principal(request).instance_ids is not None and (
+                Instance.objects.get(pk=obj.pk).reach != obj.reach):
+            raise PermissionDenied("this concerns other accounts; your grants name single ones")
         super().save_model(request, obj, form, change)
         changed = [name for name in form.changed_data if "credentials" not in name]
         note(principal(request).name, "instance.changed" if change else "instance.created",

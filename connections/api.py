@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
@@ -57,7 +58,11 @@ class InstanceViewSet(StrictFiltersMixin, VisibleRows, mixins.CreateModelMixin,
 
     def perform_update(self, serializer: Any) -> None:
         changed = sorted(serializer.validated_data)
-        instance = serializer.save()
+        before = serializer.instance.reach
+        with transaction.atomic():
+            instance = serializer.save()
+            if instance.reach != before:
+                need_every_instance(principal(self.request))
         note(principal(self.request).name, "instance.changed", instance.slug, fields=changed)
 
     @extend_schema(request=None, responses=InstanceSerializer)

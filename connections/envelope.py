@@ -97,12 +97,15 @@ class Attachment:
     inline_path: str | None = None
 
 
+WORLD_KINDS = ("phone", "email", "jid")
+
+
 @dataclass(slots=True)
 class Handle:
     """One name of a person at a provider. kind: phone, lid, jid, email, username, uuid, id.
 
-    scope: "" when the value is unique everywhere at the provider, else the account or team it is
-    unique in.
+    scope: the account or team the value is unique in. "" is for WORLD_KINDS, whose values name the
+    same person everywhere; the store scopes other kinds by their instance.
     """
 
     kind: str

@@ -11,7 +11,7 @@ from pydantic import ValidationError as ModelError
 
 from connections import library, moved
 from connections.access import ApiKey, InstanceGrant, ScopedQuerySet
-from connections.adapter import Account, Adapter
+from connections.adapter import CONCERNS_OTHERS, Account, Adapter
 from connections.secret_store import Secret
 from omni.errors import InvalidParams, UnknownProvider
 from omni.secrets import EncryptedJSONField
@@ -41,6 +41,9 @@ class Instance(models.Model):
     labels = models.JSONField(default=list, blank=True)
     agent = models.CharField(max_length=63, default="default", blank=True,
                              help_text="The agent that answers here.")
+    people_group = models.CharField(
+        max_length=63, default="", db_default="", blank=True, help_text="Accounts with the same "
+        "word here share their people: contacts, labels and attributes. Empty is a group as well.")
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -64,6 +67,16 @@ class Instance(models.Model):
     @property
     def adapter(self) -> Adapter:
         return library.get(self.provider)
+
+    @property
+    def reach(self) -> dict[str, Any]:
+        """What concerns other accounts too: it is changed only by who sees every instance."""
+        known = library.adapters().get(self.provider)
+        shared = {name for name, field in known.Settings.model_fields.items()
+                  if field.json_schema_extra == CONCERNS_OTHERS} if known else set()
+        return {"people_group": self.people_group,
+                **{name: value for name, value in (self.settings or {}).items()
+                   if name in shared and value}}
 
     def account(self) -> Account:
         """Plain validated data for the adapter. Raises InvalidParams with every wrong field."""
@@ -106,6 +119,7 @@ class Instance(models.Model):
 
     def clean(self) -> None:
         errors: dict[str, list[str]] = {}
+        self.people_group = (self.people_group or "").strip()
         if not SLUG.fullmatch(self.slug or ""):
             errors["slug"] = ["use lower-case letters, digits, - and _, at most 63"]
         proof, before = ("settings", "credentials"), None

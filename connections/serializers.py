@@ -33,8 +33,8 @@ class InstanceSerializer(StrictFieldsMixin, serializers.ModelSerializer):
     class Meta:
         model = Instance
         fields = ["slug", "name", "provider", "enabled", "settings", "credentials",
-                  "credentials_set", "labels", "agent", "webhook_url", "archived_at",
-                  "created_at", "updated_at"]
+                  "credentials_set", "labels", "agent", "people_group", "webhook_url",
+                  "archived_at", "created_at", "updated_at"]
         read_only_fields = ["archived_at", "created_at", "updated_at"]
 
     def get_credentials_set(self, instance: Instance) -> list[str]:

@@ -19,6 +19,7 @@ from connections.admin_scope import InstanceFilter, ProviderFilter, ScopedAdmin
 from connections.authentication import principal
 from connections.envelope import DIRECTIONS, KINDS, SOURCES
 from connections.models import Instance
+from events.admin_shown import ShownContact
 from events.admin_trace import trace
 from events.models import Event, RawPayload
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, moment, pretty
@@ -90,7 +91,7 @@ def search(rows: Any, words: str, who: Principal) -> Any:
 
 
 @admin.register(Event)
-class EventAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
+class EventAdmin(ShownContact, KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
     change_form_template = "events/admin/event.html"
     list_display = ["received", "instance", "kind", "way", "who", "said", "status"]
     list_display_links = ["received"]

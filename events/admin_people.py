@@ -3,18 +3,30 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import models
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from connections.access import Principal
 from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
 from connections.authentication import principal
+from events.admin_shown import ShownContacts
 from events.contacts import forget
+from events.known_by import may_see, write
 from events.merging import split
-from events.models import Contact, Conversation, ConversationAlias, Event, Handle, Knock
+from events.models import (
+    Contact,
+    Conversation,
+    ConversationAlias,
+    Event,
+    Handle,
+    Knock,
+    Sighting,
+)
 from events.same_person import merge
 from omni.admin import ANSWER, KeysetMixin, ReadOnlyAdmin, VerbsMixin, link, pretty, verb
 from omni.admin_words import WordsForm, chips
@@ -63,10 +75,7 @@ class HandleInline(TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Only handles met on an instance the person sees."""
-        rows, who = super().get_queryset(request), principal(request)
-        if who.instance_ids is None:
-            return rows
-        return rows.filter(instances__in=who.instance_ids).distinct()
+        return super().get_queryset(request).visible_to(principal(request))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True
@@ -78,12 +87,22 @@ class HandleInline(TabularInline):
         return False
 
 
+class ContactForm(WordsForm):
+    def clean_attributes(self) -> dict[str, Any]:
+        found = self.cleaned_data["attributes"] or {}
+        if not isinstance(found, dict):
+            raise ValidationError("Attributes are a JSON object.")
+        return found
+
+
 @admin.register(Contact)
-class ContactAdmin(LabelledAdmin):
+class ContactAdmin(ShownContacts, LabelledAdmin):
+    form = ContactForm
     list_display = ["__str__", "labels_shown", "merged_into", "created_at"]
     search_fields = ["name", "=handles__value"]
-    fields = ["name", "labels", "attributes", "merged_into", "created_at", "newest"]
-    readonly_fields = ["merged_into", "created_at", "newest"]
+    fields = ["name", "labels", "attributes", "merged_into", ("people_group", "created_at"),
+              "newest"]
+    readonly_fields = ["merged_into", "people_group", "created_at", "newest"]
     inlines = [HandleInline]
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -96,15 +115,48 @@ class ContactAdmin(LabelledAdmin):
             obj.viewer = principal(request)
         return super().get_form(request, obj, change, **kwargs)
 
+    def get_object(self, request: HttpRequest, *args: Any) -> Any:
+        """The form holds what the person may see; what they change is written into the row."""
+        contact = super().get_object(request, *args)
+        if contact is not None and contact.shown is not None:
+            contact.name, contact.labels = contact.shown.name, list(contact.shown.labels)
+            contact.attributes = dict(contact.shown.attributes)
+        return contact
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, words: str) -> tuple:
+        """By words of the name, or a handle; nobody finds by what they may not see."""
+        who, named = principal(request), models.Q()
+        for word in words.split():
+            named &= may_see(who, name=word)
+        if not words.strip():
+            return queryset, False
+        handles = Handle.objects.filter(value=words.strip()).visible_to(who)
+        return queryset.filter(named | models.Q(
+            pk__in=list(handles.values_list("contact_id", flat=True)))), False
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Only what was changed, and what the form did not show stays."""
+        who, before, after = principal(request), form.initial, form.cleaned_data
+        facts: dict[str, Any] = {}
         if "name" in form.changed_data:
-            obj.name_by_hand = bool(obj.name.strip())
-        super().save_model(request, obj, form, change)
+            facts["name"] = after["name"]
+        if "labels" in form.changed_data:
+            facts["add_labels"] = after["labels"]
+            facts["remove_labels"] = set(before["labels"]) - set(after["labels"])
+        if "attributes" in form.changed_data:
+            facts["attributes"] = after["attributes"]
+            facts["remove_attributes"] = before["attributes"].keys() - after["attributes"].keys()
+        with transaction.atomic():
+            write(Contact.objects.select_for_update().get(pk=obj.pk), **facts,
+                  instance_ids=Sighting.objects.filter(
+                      handle__contact=obj, instance__in=who.instance_ids).values_list(
+                      "instance_id", flat=True) if who.instance_ids is not None else ())
+            note(who.name, "contact.changed", f"contact:{obj.pk}", fields=form.changed_data)
         forget()  # who has no name, as far as it was seen
 
     @admin.display(description="labels")
     def labels_shown(self, contact: Contact) -> str:
-        return chips(contact.labels)
+        return chips((contact.shown or contact).labels)
 
     @admin.display(description="newest events")
     def newest(self, contact: Contact) -> str:
@@ -122,9 +174,18 @@ class ContactAdmin(LabelledAdmin):
         if into is None:
             messages.error(request, f"There is no contact with the number “{number}”.")
             return None
+        if _is_met_elsewhere([contact, into], principal(request)):
+            messages.error(request, "Other accounts know these people as well; somebody who sees "
+                                    "every instance has to merge them.")
+            return None
         merge(contact, into, actor=principal(request).name)
         messages.success(request, f"Merged into {into}.")
         return HttpResponseRedirect(reverse("admin:events_contact_change", args=[into.pk]))
+
+
+def _is_met_elsewhere(contacts: list[Contact], who: Principal) -> bool:
+    return who.instance_ids is not None and Sighting.objects.filter(
+        handle__contact__in=contacts).exclude(instance__in=who.instance_ids).exists()
 
 
 class AliasInline(TabularInline):
@@ -140,7 +201,7 @@ class AliasInline(TabularInline):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(LabelledAdmin):
+class ConversationAdmin(ShownContacts, LabelledAdmin):
     list_display = ["__str__", "instance", "kind", "contact", "tags_shown", "merged_into",
                     "created_at"]
     list_filter = [InstanceFilter, "kind"]

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from connections.authentication import principal
 from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
-from events import archive, merging
+from events import archive, known_by, merging
 from events.filters import (
     ActionFilter,
     ContactFilter,
@@ -141,12 +141,20 @@ class ContactViewSet(StoreViewSet):
     filterset_class = ContactFilter
 
     def get_queryset(self) -> QuerySet[Contact]:
-        rows, handles = super().get_queryset(), Handle.objects.order_by("pk")
-        seen = principal(self.request).instance_ids
-        if seen is not None:
-            handles = handles.filter(instances__in=seen).distinct()
+        rows = super().get_queryset()
+        handles = Handle.objects.visible_to(principal(self.request)).order_by("pk")
         return (rows.kept() if self.action == "list" else rows).prefetch_related(
             Prefetch("handles", handles))
+
+    def paginate_queryset(self, queryset: QuerySet[Contact]) -> list[Contact]:
+        page = super().paginate_queryset(queryset)
+        known_by.show(page, principal(self.request))
+        return page
+
+    def get_object(self) -> Contact:
+        contact = super().get_object()
+        known_by.show([contact], principal(self.request))
+        return contact
 
 
 class OutboxViewSet(StoreViewSet):

@@ -1,7 +1,8 @@
 """People behind events: handles are found or made, and those of one sender share a contact.
 
-Handles that arrive together in one authenticated event belong to one person inside its provider,
-also when two contacts had them; across providers nothing is joined here. Known ids are kept in
+Handles that arrive together in one authenticated event belong to one person inside its provider
+and its people group, also when two contacts had them; across providers nothing is joined here, and
+across groups nothing at all. Known ids are kept in
 memory, after the commit only. A handle's contact is read again when an event is stored
 (`columns.stored_as`), so that a merge or a separation of another process counts at once.
 """
@@ -9,51 +10,57 @@ memory, after the commit only. A handle's contact is read again when an event is
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection
 
-from connections.envelope import EventDraft, Handle
+from connections.envelope import WORLD_KINDS, EventDraft, Handle
 from connections.names import best, is_real
-from events import same_person, together
+from events import known_by, same_person, together
 from events.same_person import PeopleJoin
 from events.storable import storable_json
 
-Key = tuple[str, str, str, str]  # provider, scope, kind, value
+Key = tuple[str, str, str, str, str]  # people group, provider, scope, kind, value
+_KEY = ("people_group", "provider", "scope", "kind", "value")
 _MOST = 50_000
 
 _FIND = """
-SELECT h.provider, h.scope, h.kind, h.value, h.id, h.contact_id, c.name, c.name_by_hand
-FROM jsonb_to_recordset(%s::jsonb) AS w(provider text, scope text, kind text, value text)
-JOIN omni_handles h ON h.provider = w.provider AND h.scope = w.scope AND h.kind = w.kind
-                   AND h.value = w.value
+SELECT h.people_group, h.provider, h.scope, h.kind, h.value, h.id, h.contact_id, c.name,
+       c.name_by_hand
+FROM jsonb_to_recordset(%s::jsonb)
+     AS w(people_group text, provider text, scope text, kind text, value text)
+JOIN omni_handles h ON h.people_group = w.people_group AND h.provider = w.provider
+                   AND h.scope = w.scope AND h.kind = w.kind AND h.value = w.value
 JOIN omni_contacts c ON c.id = h.contact_id
 """
 _MAKE_CONTACT = """
-INSERT INTO omni_contacts (name, labels, attributes, created_at)
-SELECT name, '[]', '{}', now() FROM jsonb_array_elements_text(%s::jsonb) WITH ORDINALITY
-       AS w(name, n) ORDER BY n
+INSERT INTO omni_contacts (people_group, name, known_by, labels, attributes, created_at)
+SELECT people_group, name, known_by, '[]', '{}', now()
+FROM jsonb_to_recordset(%s::jsonb) AS w(people_group text, name text, known_by jsonb, n int)
+ORDER BY n
 RETURNING id
 """
 _MAKE_HANDLE = """
-INSERT INTO omni_handles (provider, scope, kind, value, contact_id, confidence, linked_by,
-                          verified, created_at)
-SELECT provider, scope, kind, value, contact_id, 1.0, 'sender', false, now()
-FROM jsonb_to_recordset(%s::jsonb)
-     AS w(provider text, scope text, kind text, value text, contact_id bigint)
-ORDER BY provider, scope, kind, value
-ON CONFLICT (provider, scope, kind, value) DO NOTHING
+INSERT INTO omni_handles (people_group, provider, scope, kind, value, contact_id, confidence,
+                          linked_by, verified, created_at)
+SELECT people_group, provider, scope, kind, value, contact_id, 1.0, 'sender', false, now()
+FROM jsonb_to_recordset(%s::jsonb) AS w(people_group text, provider text, scope text, kind text,
+                                        value text, contact_id bigint)
+ORDER BY people_group, provider, scope, kind, value
+ON CONFLICT (people_group, provider, scope, kind, value) DO NOTHING
 RETURNING contact_id
 """
 _SEEN_AT = """
-INSERT INTO omni_handle_instances (handle_id, instance_id)
-SELECT handle_id, instance_id
-FROM jsonb_to_recordset(%s::jsonb) AS w(handle_id bigint, instance_id bigint)
+INSERT INTO omni_handle_instances (handle_id, instance_id, name)
+SELECT handle_id, instance_id, name
+FROM jsonb_to_recordset(%s::jsonb) AS w(handle_id bigint, instance_id bigint, name text)
 ORDER BY handle_id, instance_id
 ON CONFLICT DO NOTHING
 """
 _FILL_NAME = """
-UPDATE omni_contacts c SET name = w.name
-FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, name text, was text)
+UPDATE omni_contacts c SET name = w.name, known_by = c.known_by || w.known_by
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb)
+          AS w(id bigint, name text, was text, known_by jsonb)
       JOIN omni_contacts held ON held.id = w.id AND held.name = w.was AND NOT held.name_by_hand
       ORDER BY held.id FOR NO KEY UPDATE OF held) w
 WHERE c.id = w.id
@@ -67,51 +74,61 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """The account an event came to, as far as it says who people are."""
+
+    provider: str
+    instance_id: int
+    people_group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Everything one event (said_in) says about one person."""
 
     provider: str
     instance_id: int
+    people_group: str
     name: str
     handles: tuple[Handle, ...]
     said_in: EventDraft = field(compare=False, repr=False)
 
     def keys(self) -> list[Key]:
-        return [(self.provider, handle.scope, handle.kind, handle.value)
-                for handle in self.handles if handle.value]
+        """A handle that is not the same everywhere belongs to the instance when it has no scope."""
+        return [(self.people_group, self.provider,
+                 handle.scope or ("" if handle.kind in WORLD_KINDS else str(self.instance_id)),
+                 handle.kind, handle.value) for handle in self.handles if handle.value]
 
 
-def actor_of(draft: EventDraft, *, provider: str, instance_id: int) -> Person | None:
+def actor_of(draft: EventDraft, where: Where) -> Person | None:
     """The person who did it; a native reference alone is a handle of kind id."""
     handles = draft.actor_handles or (
-        [Handle("id", draft.provider_actor_ref, str(instance_id))]
-        if draft.provider_actor_ref else [])
-    return _person(handles, draft.sender_name, provider, instance_id, draft)
+        [Handle("id", draft.provider_actor_ref)] if draft.provider_actor_ref else [])
+    return _person(handles, draft.sender_name, where, draft)
 
 
-def counterpart_of(draft: EventDraft, *, provider: str, instance_id: int) -> Person | None:
+def counterpart_of(draft: EventDraft, where: Where) -> Person | None:
     """The person on the other side: named by the draft, or the actor of an inbound event."""
     handles = draft.contact_handles or (
-        [Handle("id", draft.contact_ref, str(instance_id))] if draft.contact_ref else [])
+        [Handle("id", draft.contact_ref)] if draft.contact_ref else [])
     if handles:
-        return _person(handles, draft.contact_name, provider, instance_id, draft)
+        return _person(handles, draft.contact_name, where, draft)
     if draft.direction == "inbound" and not draft.from_me:
-        return actor_of(draft, provider=provider, instance_id=instance_id)
+        return actor_of(draft, where)
     return None
 
 
-def _person(handles: list[Handle], name: str, provider: str, instance_id: int,
-            draft: EventDraft) -> Person | None:
+def beside(draft: EventDraft, where: Where) -> list[Person]:
+    """Other people an event names by more than one handle: members of a group."""
+    found = (_person(handles, "", where, draft) for handles in draft.people_together)
+    return [person for person in found if person is not None]
+
+
+def _person(handles: list[Handle], name: str, where: Where, draft: EventDraft) -> Person | None:
     if not handles:
         return None
-    return Person(provider, instance_id, name or "", tuple(handles), draft)
-
-
-def beside(draft: EventDraft, *, provider: str, instance_id: int) -> list[Person]:
-    """Other people an event names by more than one handle: members of a group."""
-    found = (_person(handles, "", provider, instance_id, draft)
-             for handles in draft.people_together)
-    return [person for person in found if person is not None]
+    return Person(where.provider, where.instance_id, where.people_group, name or "",
+                  tuple(handles), draft)
 
 
 @dataclass(slots=True)
@@ -145,13 +162,24 @@ def resolve(people: Iterable[Person]) -> Resolved:
         _make_missing(people, handles)
     joins, settled = _join(people, handles)
     _fill_names(people, handles)
-    seen = {(handles[key][0], person.instance_id) for person in people for key in person.keys()}
-    new = sorted(seen - _seen)
+    return Resolved(handles, _keep_sightings(people, handles), joins, settled)
+
+
+def _keep_sightings(people: list[Person], handles: dict[Key, tuple[int, int]]
+                    ) -> set[tuple[int, int]]:
+    """Store where handles were met for the first time, and what the person was called there."""
+    new: dict[tuple[int, int], str] = {}
+    for person in people:
+        for key in person.keys():
+            sighting = (handles[key][0], person.instance_id)
+            if sighting not in _seen:
+                new[sighting] = new.get(sighting, "") or person.name
     if new:
         with connection.cursor() as cursor:
             cursor.execute(_SEEN_AT, [storable_json(
-                [{"handle_id": handle, "instance_id": instance} for handle, instance in new])])
-    return Resolved(handles, set(new), joins, settled)
+                [{"handle_id": handle, "instance_id": instance, "name": name}
+                 for (handle, instance), name in sorted(new.items())])])
+    return set(new)
 
 
 def _join(people: list[Person], handles: dict[Key, tuple[int, int]]
@@ -185,7 +213,7 @@ def _make_missing(people: list[Person], handles: dict[Key, tuple[int, int]]) -> 
     with connection.cursor() as cursor:
         if fresh:
             cursor.execute(_MAKE_CONTACT, [storable_json(
-                [_name_of(group, people) for group in fresh])])
+                [{"n": number, **_facts(group, people)} for number, group in enumerate(fresh)])])
             made = sorted(row[0] for row in cursor.fetchall())
             for contact, group in zip(made, fresh, strict=True):
                 rows += [_row(key, contact) for key in group]
@@ -194,13 +222,15 @@ def _make_missing(people: list[Person], handles: dict[Key, tuple[int, int]]) -> 
         orphans = [contact for contact in made if contact not in used]
         if orphans:  # another transaction made the same handles first
             cursor.execute("DELETE FROM omni_contacts WHERE id = ANY(%s)", [orphans])
-    handles.update(_find({(row["provider"], row["scope"], row["kind"], row["value"])
-                          for row in rows}))
+    handles.update(_find({tuple(row[name] for name in _KEY) for row in rows}))
 
 
-def _name_of(group: list[Key], people: list[Person]) -> str:
-    said = [person.name for person in people if not set(group).isdisjoint(person.keys())]
-    return best(said, handles=[key[3] for key in group])
+def _facts(group: list[Key], people: list[Person]) -> dict[str, Any]:
+    """Columns of a new contact: its group, its name, and who called it so."""
+    named = [person for person in people if not set(group).isdisjoint(person.keys())]
+    name = best([person.name for person in named], handles=[key[4] for key in group])
+    return {"people_group": group[0][0], "name": name, "known_by": known_by.naming(
+        person.instance_id for person in named if name and person.name == name)}
 
 
 def _fill_names(people: list[Person], handles: dict[Key, tuple[int, int]]) -> None:
@@ -210,36 +240,35 @@ def _fill_names(people: list[Person], handles: dict[Key, tuple[int, int]]) -> No
     """
     if not _nameless:
         return
-    said: dict[int, str] = {}
+    said: dict[int, Person] = {}
     for person in people:
         for key in person.keys()[:1]:
             if handles[key][1] in _nameless and is_real(person.name):
-                said.setdefault(handles[key][1], person.name)
+                said.setdefault(handles[key][1], person)
     if said:
         with connection.cursor() as cursor:
             cursor.execute(_FILL_NAME, [storable_json(
-                [{"id": contact, "name": name, "was": _nameless.get(contact, "")}
-                 for contact, name in sorted(said.items())])])
+                [{"id": contact, "name": person.name, "was": _nameless.get(contact, ""),
+                  "known_by": known_by.naming([person.instance_id])}
+                 for contact, person in sorted(said.items())])])
         with _lock:
             for contact in said:
                 _nameless.pop(contact, None)
 
 
 def _row(key: Key, contact: int) -> dict:
-    return {"provider": key[0], "scope": key[1], "kind": key[2], "value": key[3],
-            "contact_id": contact}
+    return {**dict(zip(_KEY, key, strict=True)), "contact_id": contact}
 
 
 def _find(keys: set[Key]) -> dict[Key, tuple[int, int]]:
-    names = ("provider", "scope", "kind", "value")
-    text = storable_json([dict(zip(names, key, strict=True)) for key in sorted(keys)])
+    text = storable_json([dict(zip(_KEY, key, strict=True)) for key in sorted(keys)])
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [text])
         rows = cursor.fetchall()
     with _lock:
-        _nameless.update((row[5], row[6]) for row in rows
-                         if not row[7] and not is_real(row[6]))
-    return {tuple(row[:4]): (row[4], row[5]) for row in rows}
+        _nameless.update((row[6], row[7]) for row in rows
+                         if not row[8] and not is_real(row[7]))
+    return {tuple(row[:5]): (row[5], row[6]) for row in rows}
 
 
 def remember(resolved: Resolved) -> None:

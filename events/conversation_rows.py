@@ -12,14 +12,18 @@ from events.storable import storable_json
 
 Key = tuple[int, str]  # instance id, ref
 _FIND = """
-SELECT w.instance_id, w.ref, coalesce(a.merged_from_id, c.id), c.kind, c.contact_id IS NULL
+SELECT w.instance_id, w.ref, coalesce(a.merged_from_id, c.id), c.kind, p.id IS NULL
 FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text)
 JOIN omni_conversation_aliases a ON a.instance_id = w.instance_id AND a.ref = w.ref
 JOIN omni_conversations c ON c.id = a.conversation_id
+JOIN omni_instances i ON i.id = c.instance_id
+LEFT JOIN omni_contacts p ON p.id = c.contact_id AND p.people_group = i.people_group
 UNION ALL
-SELECT w.instance_id, w.ref, c.id, c.kind, c.contact_id IS NULL
+SELECT w.instance_id, w.ref, c.id, c.kind, p.id IS NULL
 FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text)
 JOIN omni_conversations c ON c.instance_id = w.instance_id AND c.ref = w.ref
+JOIN omni_instances i ON i.id = c.instance_id
+LEFT JOIN omni_contacts p ON p.id = c.contact_id AND p.people_group = i.people_group
 """  # a row of its own is read after an alias, and counts
 _MAKE = """
 INSERT INTO omni_conversations (instance_id, ref, kind, title, tags, created_at)
@@ -63,8 +67,10 @@ WHERE c.id = w.id
 _FILL_CONTACT = """
 UPDATE omni_conversations c SET contact_id = w.contact_id
 FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, contact_id bigint)
-      JOIN omni_conversations held ON held.id = w.id AND held.contact_id IS NULL
-          AND held.kind IN ('direct', '')
+      JOIN omni_conversations held ON held.id = w.id AND held.kind IN ('direct', '')
+      JOIN omni_instances i ON i.id = held.instance_id
+      LEFT JOIN omni_contacts p ON p.id = held.contact_id AND p.people_group = i.people_group
+      WHERE p.id IS NULL
       ORDER BY held.id FOR NO KEY UPDATE OF held) w
 WHERE c.id = w.id
 """

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from connections.envelope import SCHEMA_VERSION, EventDraft
 from connections.payload import sanitize_text
-from events import columns, contacts, conversations, raw_rows
+from events import columns, contacts, conversations, people_groups, raw_rows
 from events.archive import RawRow
 from events.storable import storable_json
 from omni import failpoints
@@ -75,13 +75,16 @@ def persist(units: Sequence[Unit]) -> list[Stored]:
     with transaction.atomic():
         rows = [_Row(index, draft, _key(draft), draft.fingerprint())
                 for index, unit in enumerate(units) for draft in unit.drafts]
+        groups = people_groups.of({unit.instance_id for unit in units})
+        wheres = [contacts.Where(unit.provider, unit.instance_id, groups[unit.instance_id])
+                  for unit in units]
         places = conversations.resolve([(units[row.unit].instance_id, row.draft) for row in rows])
-        people = [(_actor(units[row.unit], row.draft), _counterpart(units[row.unit], row.draft))
-                  for row in rows]
+        people = [(contacts.actor_of(row.draft, wheres[row.unit]),
+                   contacts.counterpart_of(row.draft, wheres[row.unit])) for row in rows]
         known = contacts.resolve(
             [person for pair in people for person in pair if person]
             + [person for row in rows if row.draft.people_together
-               for person in _beside(units[row.unit], row.draft)])
+               for person in contacts.beside(row.draft, wheres[row.unit])])
         raw_rows.number(units)
         for row, (actor, counterpart) in zip(rows, people, strict=True):
             unit = units[row.unit]
@@ -116,18 +119,6 @@ def _key(draft: EventDraft) -> str:
     if len(key) > 255 or len(key.encode("utf-8", "replace")) > 1000:
         return "sha256:" + hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
     return sanitize_text(key) or "empty:" + draft.fingerprint()
-
-
-def _actor(unit: Unit, draft: EventDraft) -> contacts.Person | None:
-    return contacts.actor_of(draft, provider=unit.provider, instance_id=unit.instance_id)
-
-
-def _counterpart(unit: Unit, draft: EventDraft) -> contacts.Person | None:
-    return contacts.counterpart_of(draft, provider=unit.provider, instance_id=unit.instance_id)
-
-
-def _beside(unit: Unit, draft: EventDraft) -> list[contacts.Person]:
-    return contacts.beside(draft, provider=unit.provider, instance_id=unit.instance_id)
 
 
 def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: conversations.Found,

@@ -13,8 +13,10 @@ from django.db.models.functions import Coalesce
 
 from connections.envelope import EventDraft
 from connections.names import is_real
+from events import known_by
 from events.models import Contact, Handle
 from omni import audit
+from omni.errors import InvalidInput
 
 MERGED = "system.contact.merged"
 _LOCK = 7_311_951  # advisory lock: one transaction at a time joins or separates people
@@ -70,7 +72,13 @@ def join(contact_ids: Iterable[int], *, instance_id: int) -> list[PeopleJoin]:
 
 
 def merge(contact: Contact, into: Contact, *, actor: str) -> None:
-    """Say that two contacts are one person; `separate` undoes it."""
+    """Say that two contacts are one person; `separate` undoes it.
+
+    Raises InvalidInput for contacts of two people groups.
+    """
+    if contact.people_group != into.people_group:
+        raise InvalidInput(f"contacts {contact.pk} and {into.pk} belong to different people groups",
+                           code="other_group")
     with transaction.atomic():
         hold()
         merged, kept = _kept_id(contact), _kept_id(into)
@@ -127,10 +135,12 @@ def _move(merged: int, kept: int) -> PeopleJoin:
     rows.update(merged_from=Coalesce("merged_from", "contact"), contact_id=kept, linked_by="merge")
     Contact.objects.same_as(merged).update(merged_into=kept)
     older, younger = Contact.objects.get(pk=kept), Contact.objects.get(pk=merged)
-    if younger.name_by_hand > older.name_by_hand or not is_real(older.name):
-        older.name = younger.name or older.name
+    older.known_by = known_by.both(older.known_by, younger.known_by)
+    if (younger.name_by_hand > older.name_by_hand or not is_real(older.name)) and younger.name:
+        older.name = younger.name
+        older.known_by = known_by.both(younger.known_by, older.known_by)
         older.name_by_hand = older.name_by_hand or younger.name_by_hand
     older.labels = [*older.labels, *(one for one in younger.labels if one not in older.labels)]
     older.attributes = {**younger.attributes, **older.attributes}
-    older.save(update_fields=["name", "name_by_hand", "labels", "attributes"])
+    older.save(update_fields=["name", "name_by_hand", "labels", "attributes", "known_by"])
     return PeopleJoin(kept, merged, handles)

@@ -1,6 +1,8 @@
 """The event store as the REST API shows it: columns by their names, instances by their slugs."""
 
 import base64
+from dataclasses import asdict
+from typing import Any
 
 from rest_framework import serializers
 
@@ -116,14 +118,21 @@ class HandleSerializer(serializers.ModelSerializer):
 
 
 class ContactSerializer(serializers.ModelSerializer):
-    """A person, with the handles seen on the instances the caller sees."""
+    """A person, with what the instances the caller sees know of them."""
 
     handles = HandleSerializer(many=True, read_only=True)
+    people_group = serializers.CharField(read_only=True, help_text="The group of accounts that "
+                                         "share this person.")
 
     class Meta:
         model = Contact
-        fields = ["id", "name", "labels", "attributes", "merged_into", "handles", "created_at"]
+        fields = ["id", "people_group", "name", "labels", "attributes", "merged_into", "handles",
+                  "created_at"]
         read_only_fields = fields
+
+    def to_representation(self, contact: Contact) -> dict[str, Any]:
+        shown = contact.shown
+        return {**super().to_representation(contact), **(asdict(shown) if shown else {})}
 
 
 class RawSummarySerializer(serializers.ModelSerializer):

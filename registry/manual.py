@@ -101,9 +101,10 @@ def _place(draft: EventDraft, conversation: Conversation | None, contact: Contac
     contact = contact.merged_into or contact
     handle = contact.handles.filter(
         Q(scope="") | Q(scope=str(instance.pk)) | Q(instances=instance),
-        provider=instance.provider).order_by("pk").first()
+        provider=instance.provider, people_group=instance.people_group).order_by("pk").first()
     if handle is None:
-        raise InvalidInput(f"contact {contact.pk} has no handle at {instance.provider}",
+        raise InvalidInput(f"contact {contact.pk} has no handle at {instance.provider} that "
+                           f"instance '{instance.slug}' shares",
                            details={"contact": f"has no handle at {instance.provider}"})
     draft.contact_handles = [Handle(handle.kind, handle.value, handle.scope)]
     draft.contact_handle = handle.value

@@ -81,16 +81,17 @@ def compare(workflow: Workflow, before: WorkflowVersion, after: WorkflowVersion,
                       is_bound=workflow.archived_at is None
                       and workflow.bindings.filter(enabled=True).exists(),
                       instances=sorted(place.slug for place in places.values()))
-    people: dict[int | None, scope.Lazy] = {}
+    people: dict[tuple[int | None, int], scope.Lazy] = {}
     for event in _events(found, places, most):
         event.instance = places[event.instance_id]
         if not any(_asks(on, workflow, event) for on in tables):
             continue
         values = scope.of_event(event)
         values["now"] = event.received_at
-        if event.contact_id not in people:
-            people[event.contact_id] = scope.contact_view(event.contact)
-        values["contact"] = people[event.contact_id]
+        who = event.contact_id, event.instance_id
+        if who not in people:
+            people[who] = scope.contact_view(event.contact, event.instance_id)
+        values["contact"] = people[who]
         _count(found, workflow, event,
                *(matching.match(event, on, values=values) for on in tables))
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from actions.models import ContactListEntry
+from actions.models import ContactList, ContactListEntry
 from connections.models import Instance
 from connections.secret_store import Vault
 from events.models import Attachment, Contact, Conversation, Event
@@ -24,7 +24,7 @@ def of_event(event: Event, *, inputs: Mapping[str, Any] | None = None) -> Lazy:
     return Lazy({
         "event": lambda: event_view(event),
         "conversation": lambda: _conversation(event.conversation, event),
-        "contact": lambda: contact_view(event.contact),
+        "contact": lambda: contact_view(event.contact, event.instance_id),
         "instance": lambda: _instance(event.instance),
         "now": timezone.now,
     }, inputs=dict(inputs or {}))
@@ -101,7 +101,8 @@ def _conversation(conversation: Conversation | None, event: Event) -> dict[str, 
             "is_self_chat": conversation.kind == "self"}
 
 
-def contact_view(contact: Contact | None) -> Lazy:
+def contact_view(contact: Contact | None, instance_id: int) -> Lazy:
+    """A person as an instance knows them: with the lists that are in force there."""
     if contact is None:
         return Lazy({}, labels=[], lists=[], handles=[])
     handles: list[str] = []
@@ -111,14 +112,15 @@ def contact_view(contact: Contact | None) -> Lazy:
             handles.extend(contact.handles.values_list("value", flat=True))
         return handles
 
-    return Lazy({"handles": values, "lists": lambda: _lists(values())},
+    return Lazy({"handles": values, "lists": lambda: _lists(values(), instance_id)},
                 id=contact.pk, name=contact.name, labels=contact.labels)
 
 
-def _lists(handles: list[str]) -> list[str]:
-    """Names of the contact lists that hold one of these handles as written."""
-    return sorted(set(ContactListEntry.objects.filter(pattern__in=handles)
-                      .values_list("contact_list__name", flat=True)))
+def _lists(handles: list[str], instance_id: int) -> list[str]:
+    """Names of the contact lists in force here that hold one of these handles as written."""
+    return sorted(set(ContactListEntry.objects.filter(
+        pattern__in=handles, contact_list__in=ContactList.objects.in_force_at(instance_id))
+        .values_list("contact_list__name", flat=True)))
 
 
 def _instance(instance: Instance) -> dict[str, Any]:

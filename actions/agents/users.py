@@ -6,6 +6,7 @@ Kept in the contact's attributes as {"agent_users": {agent slug: user id}}.
 from django.db import transaction
 
 from actions.agents.question import Question
+from events import known_by
 from events.models import Contact
 
 
@@ -23,5 +24,5 @@ def remember_user(question: Question, user_id: str) -> None:
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=question.contact.pk)
         users = {**(contact.attributes.get("agent_users") or {}), question.agent.slug: user_id}
-        contact.attributes = {**contact.attributes, "agent_users": users}
-        contact.save(update_fields=["attributes"])
+        known_by.write(contact, instance_ids=[question.instance.pk],
+                       attributes={"agent_users": users})

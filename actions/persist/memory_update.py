@@ -50,7 +50,7 @@ def remember(event: Event, params: MemoryUpdateParams, context: Context) -> Outc
 
 def _person(about: str, instance: Instance) -> Contact | None:
     """The contact of a number or handle, met at this instance."""
-    met = Handle.objects.filter(instances=instance).select_related("contact")
+    met = Handle.objects.met_at(instance).select_related("contact")
     spellings = {about, *access_rules.names_of([about])}
     spellings |= {f"+{name}" for name in spellings if name.isdigit()}
     handle = met.filter(provider=instance.provider, value__in=spellings).first()

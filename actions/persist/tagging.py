@@ -1,12 +1,11 @@
 """Tags of conversations and labels of people."""
 
-from typing import Any
-
-from django.db import models, transaction
+from django.db import transaction
 from pydantic import Field
 
 from actions.base import Context, Outcome, Output, Params, action, done, failed
 from actions.contact_lists import person_of
+from events import known_by
 from events.models import Contact, Conversation, Event
 
 
@@ -33,25 +32,37 @@ def tag(event: Event, params: TaggingParams, context: Context) -> Outcome:
     if (params.add_labels or params.remove_labels) and contact is None:
         return failed("the event has no contact to label", code="invalid")
     with transaction.atomic():
-        tags, retagged = _change(Conversation, conversation, "tags", params.add, params.remove)
-        labels, relabelled = _change(Contact, contact, "labels", params.add_labels,
-                                     params.remove_labels)
+        tags, retagged = _tag(conversation, params.add, params.remove)
+        labels, relabelled = _label(contact, params.add_labels, params.remove_labels,
+                                    instance_id=event.instance_id)
     return done(tags=tags, labels=labels, changed=retagged or relabelled)
 
 
-def _change(model: type[models.Model], row: Any, column: str, add: list[str],
-            remove: list[str]) -> tuple[list[str], bool]:
-    """The row's words afterwards, and whether they changed; the row is locked meanwhile."""
-    if row is None:
-        return [], False
-    if not add and not remove:
-        return list(getattr(row, column)), False
-    locked = model._default_manager.select_for_update().get(pk=row.pk)
-    before = list(getattr(locked, column))
-    wanted = [word.strip() for word in [*before, *add]]
-    after = [word for word in dict.fromkeys(wanted) if word and word not in remove]
-    if after != before:
-        setattr(locked, column, after)
-        locked.save(update_fields=[column])
-    setattr(row, column, after)
-    return after, after != before
+def _tag(row: Conversation | None, add: list[str], remove: list[str]) -> tuple[list[str], bool]:
+    """The tags afterwards, and whether they changed; the row is locked meanwhile."""
+    if row is None or not (add or remove):
+        return list(row.tags) if row else [], False
+    locked = Conversation.objects.select_for_update().get(pk=row.pk)
+    before = list(locked.tags)
+    row.tags = [word for word in dict.fromkeys([*before, *_words(add)]) if word not in remove]
+    if row.tags != before:
+        locked.tags = row.tags
+        locked.save(update_fields=["tags"])
+    return list(row.tags), row.tags != before
+
+
+def _label(row: Contact | None, add: list[str], remove: list[str], *,
+           instance_id: int) -> tuple[list[str], bool]:
+    """The labels afterwards, and whether they changed; the row is locked meanwhile."""
+    if row is None or not (add or remove):
+        return list(row.labels) if row else [], False
+    locked = Contact.objects.select_for_update().get(pk=row.pk)
+    before = list(locked.labels)
+    known_by.write(locked, instance_ids=[instance_id], add_labels=_words(add),
+                   remove_labels=remove)
+    row.labels = locked.labels
+    return list(row.labels), row.labels != before
+
+
+def _words(words: list[str]) -> list[str]:
+    return [word.strip() for word in words if word.strip()]

@@ -2,7 +2,7 @@
 
 from events.models.action import EventAction
 from events.models.attachment import Attachment
-from events.models.contact import Contact, Handle
+from events.models.contact import Contact, Handle, Sighting
 from events.models.conversation import Conversation, ConversationAlias
 from events.models.event import Event
 from events.models.message_state import MessageState
@@ -13,4 +13,4 @@ from events.models.underived import Underived
 
 __all__ = ["Attachment", "Contact", "Conversation", "ConversationAlias", "Event", "EventAction",
            "Handle", "Knock", "MessageState", "OutboxMessage", "PutAside",
-           "RawPayload", "Underived"]
+           "RawPayload", "Sighting", "Underived"]

@@ -1,6 +1,7 @@
 """Outcomes: what every step of every run came to."""
 
 from django.db import models
+from django.db.models import Q
 
 from connections.access import ScopedQuerySet
 
@@ -50,7 +51,15 @@ class EventAction(models.Model):
         verbose_name = "event action"
         constraints = [models.UniqueConstraint(
             fields=["run_id", "path", "iteration", "attempt"], name="outcome_once_per_attempt")]
-        indexes = [models.Index(fields=["instance", "-id"], name="outcome_instance_newest")]
+        indexes = [
+            models.Index(fields=["instance", "-id"], name="outcome_instance_newest"),
+            models.Index(fields=["workflow", "-id"], name="outcome_workflow_newest"),
+            models.Index(fields=["action", "-id"], name="outcome_action_newest"),
+            models.Index(fields=["status", "-id"], name="outcome_status_newest",
+                         condition=~Q(status="done")),
+            models.Index(fields=["status", "event"], name="outcome_status_event",
+                         condition=~Q(status="done")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.path} {self.status}"

@@ -21,9 +21,10 @@ class ConversationQuerySet(ScopedQuerySet):
         return self.filter(merged_into__isnull=True)
 
     def named(self, ref: str) -> "ConversationQuerySet":
-        """Rows that have this ref, or had it before a merge or as an alias."""
-        return self.filter(Q(ref=ref) | Q(pk__in=ConversationAlias.objects.filter(ref=ref).values(
-            "conversation_id")))
+        """Rows that have this ref, or had it before a merge or as an alias; asks for aliases."""
+        aliases = ConversationAlias.objects.filter(ref=ref)
+        return self.filter(Q(ref=ref) | Q(pk__in=list(aliases.values_list(
+            "conversation_id", flat=True))))
 
     def group_ids(self, ids: Iterable[int]) -> list[int]:
         """Ids of every row that is the same place as one of these, the oldest first."""
@@ -40,7 +41,7 @@ class Conversation(models.Model):
     """
 
     instance = models.ForeignKey("connections.Instance", on_delete=models.PROTECT,
-                                 related_name="conversations")
+                                 related_name="conversations", db_index=False)
     ref = models.TextField()
     kind = models.CharField(max_length=16, default="")
     title = models.TextField(default="", blank=True)
@@ -60,6 +61,9 @@ class Conversation(models.Model):
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["instance", "ref"],
                                                name="conversation_once_per_instance")]
+        indexes = [models.Index(fields=["instance", "-id"], name="conversation_instance_newest"),
+                   models.Index(fields=["kind", "-id"], name="conversation_kind_newest"),
+                   models.Index(fields=["ref"], name="conversation_ref")]
 
     def __str__(self) -> str:
         return self.title or self.ref
@@ -92,3 +96,4 @@ class ConversationAlias(models.Model):
         db_table = "omni_conversation_aliases"
         constraints = [models.UniqueConstraint(fields=["instance", "ref"],
                                                name="alias_once_per_instance")]
+        indexes = [models.Index(fields=["ref"], name="alias_ref")]

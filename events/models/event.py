@@ -2,13 +2,21 @@
 
 from datetime import timedelta
 
-from django.contrib.postgres.indexes import BrinIndex
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
 from connections.access import ScopedQuerySet
 from events.models.contact import Contact, Handle
 from events.models.conversation import Conversation
+
+_KINDS = """
+WITH RECURSIVE kinds AS (
+    (SELECT event_type FROM omni_events ORDER BY event_type LIMIT 1)
+    UNION ALL
+    SELECT (SELECT event_type FROM omni_events WHERE event_type > kinds.event_type
+            ORDER BY event_type LIMIT 1) FROM kinds WHERE kinds.event_type IS NOT NULL)
+SELECT event_type FROM kinds WHERE event_type IS NOT NULL
+"""
 
 
 class EventQuerySet(ScopedQuerySet):
@@ -30,7 +38,7 @@ class EventQuerySet(ScopedQuerySet):
 
     def of_contact(self, contact_id: int) -> "EventQuerySet":
         """Events with a person, whichever of its merged rows they were stored with."""
-        return self.filter(contact__in=Contact.objects.same_as(contact_id))
+        return self.filter(contact__in=Contact.objects.group_ids(contact_id))
 
     def shortly_before(self, event: "Event", *, seconds: float) -> "EventQuerySet":
         """Earlier events, at most `seconds` older; equal times are ordered by id."""
@@ -38,6 +46,12 @@ class EventQuerySet(ScopedQuerySet):
         earlier = Q(occurred_at__lt=event.occurred_at) | Q(occurred_at=event.occurred_at,
                                                            pk__lt=event.pk)
         return self.filter(earlier, occurred_at__gte=start)
+
+    def kinds(self) -> list[str]:
+        """Every event_type that is there, each found by one look into the index."""
+        with connection.cursor() as cursor:
+            cursor.execute(_KINDS)
+            return [row[0] for row in cursor.fetchall()]
 
     def unrouted(self) -> "EventQuerySet":
         return self.filter(routed_at__isnull=True)
@@ -56,7 +70,7 @@ class Event(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     instance = models.ForeignKey("connections.Instance", on_delete=models.PROTECT,
-                                 related_name="events")
+                                 related_name="events", db_index=False)
     provider = models.CharField(max_length=32)
     raw_id = models.BigIntegerField(null=True)
     raw_index = models.IntegerField(default=0)
@@ -131,7 +145,12 @@ class Event(models.Model):
                          condition=Q(target_message_id__isnull=False)),
             models.Index(fields=["id"], name="event_unrouted",
                          condition=Q(routed_at__isnull=True)),
-            BrinIndex(fields=["received_at"], name="event_received_brin"),
+            models.Index(fields=["instance", "-id"], name="event_instance_newest"),
+            models.Index(fields=["event_type", "-id"], name="event_type_newest"),
+            models.Index(fields=["direction", "-id"], name="event_direction_newest"),
+            models.Index(fields=["provider_actor_ref", "-id"], name="event_actor_newest",
+                         condition=~Q(provider_actor_ref="")),
+            models.Index(fields=["received_at"], name="event_received"),
         ]
 
     def __str__(self) -> str:

@@ -28,7 +28,7 @@ class OutboxMessage(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     instance = models.ForeignKey("connections.Instance", on_delete=models.PROTECT,
-                                 related_name="outbox")
+                                 related_name="outbox", db_index=False)
     conversation = models.ForeignKey("events.Conversation", null=True, db_index=False,
                                      on_delete=models.SET_NULL, related_name="+")
     effect_key = models.CharField(max_length=255, unique=True)
@@ -65,6 +65,11 @@ class OutboxMessage(models.Model):
             models.Index(fields=["id"], name="outbox_open",
                          condition=Q(state__in=["sending", "unknown"])),
             models.Index(fields=["run_id"], name="outbox_run"),
+            models.Index(fields=["instance", "-id"], name="outbox_instance_newest"),
+            models.Index(fields=["state", "-id"], name="outbox_state_newest",
+                         condition=~Q(state="succeeded")),
+            models.Index(fields=["kind", "-id"], name="outbox_kind_newest"),
+            models.Index(fields=["created_at"], name="outbox_created"),
             models.Index(fields=["instance"], name="outbox_sending",
                          condition=Q(state="sending")),
             models.Index(fields=["conversation", "-started_at"], name="outbox_conversation"),

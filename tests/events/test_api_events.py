@@ -336,7 +336,8 @@ def test_contacts_show_only_handles_of_visible_instances():
     from events.models import Contact, Handle
 
     shop, desk = make_instance("shop"), make_instance("desk")
-    person = Contact.objects.create(name="Ana", labels=["vip"])
+    person = Contact.objects.create(name="Ana", labels=["vip"],
+                                    known_by={"labels": {"vip": [shop.pk]}})
     for instance, value in ((shop, "+5511"), (desk, "ana@desk.example")):
         handle = Handle.objects.create(provider="webhook", kind="phone", value=value,
                                        contact=person)

@@ -184,8 +184,9 @@ def statements_of(shop, ref, *aliases, handles=(), **fields):
 @pytest.mark.django_db
 @pytest.mark.parametrize("merged", [False, True])
 def test_ordinary_message_costs_the_same_whether_its_names_were_merged(
-        merged, monkeypatch):
+        merged, monkeypatch, settings):
     """savepoint, insert, release."""
+    settings.OMNI_INSTANCE_CACHE_SECONDS = 60
     monkeypatch.setattr("django.db.transaction.on_commit", lambda act, **_: act())
     shop, both = make_instance(), [LID_HANDLE, PHONE_HANDLE]
     arrive(shop, PHONE, handles=[PHONE_HANDLE])

@@ -1,12 +1,15 @@
 """Runs and traces over REST."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from events.models import EventAction, OutboxMessage
 from registry.models import RoutingDecision, Run
 from tests.api_client import client_of, post_json
 from tests.factories import make_event, make_instance, make_workflow
+from tests.plans import wasted
 
 pytestmark = pytest.mark.django_db
 RUNS = "/api/v1/runs/"
@@ -54,6 +57,25 @@ def test_runs_are_filtered(workflow, query, states):
     rows = client_of("read").get(f"{RUNS}{query}").data["results"]
 
     assert {row["state"] for row in rows} == states
+
+
+@pytest.mark.parametrize("query", ["workflow=greet", "instance=shop"])
+def test_runs_that_are_old_are_found_without_a_walk_over_the_newer_ones(workflow, query):
+    make_run(make_event(make_instance("shop")), workflow)
+    other, event = make_workflow(TEXT.replace("greet", "other")), make_event(make_instance("desk"))
+    now, version = timezone.now(), other.latest()
+    Run.objects.bulk_create(Run(
+        instance=event.instance, event=event, workflow=other, version=version, replay_no=number,
+        available_at=now, created_at=now) for number in range(3_000))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+    with CaptureQueriesContext(connection) as asked:
+        found = client_of("read").get(f"{RUNS}?{query}").data["results"]
+
+    assert len(found) == 1
+    thrown = [wasted(one["sql"])[0] for one in asked if one["sql"].startswith("SELECT")]
+    assert max(thrown) < 100, thrown
 
 
 @pytest.mark.parametrize("rows", [1, 15])

@@ -27,7 +27,7 @@ def test_visitor_is_one_contact_with_one_handle(client):
 
     assert answer.status_code == 202, answer.content
     event, handle = Event.objects.get(), Handle.objects.get()
-    assert (handle.scope, list(handle.instances.all())) == ("", [desk])
+    assert (handle.scope, list(handle.instances.all())) == (str(desk.pk), [desk])
     assert event.actor == handle and event.contact == handle.contact == Contact.objects.get()
     assert doctor.check_handles().status == "ok"
 

@@ -62,7 +62,7 @@ class WebhookAdapter(Adapter):
         return bodies.parse(delivery)
 
     def normalize(self, payload: Any, delivery: Delivery, account: Account) -> list[EventDraft]:
-        drafts = mapping.to_drafts(payload, delivery, account.settings)
+        drafts = mapping.to_drafts(payload, delivery, account.settings, slug=account.slug)
         for draft in drafts:
             draft.normalizer = self.normalizer
         return drafts

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from connections.adapter import Config
+from connections.adapter import CONCERNS_OTHERS, Config
 from connections.envelope import is_kind
 from connections.providers.webhook.paths import HEADER, compile_path
 from connections.providers.webhook.times import zone
@@ -83,6 +83,10 @@ class Settings(Config):
     allowed_origins: list[str] = Field(default_factory=list, description="Who may ask for delivery "
                                        "with OPTIONS (CloudEvents); empty: everyone.")
     mapping: Rules | None = Field(None, description="Without it everything is webhook.received.")
+    trust_handles: bool = Field(False, json_schema_extra=CONCERNS_OTHERS, description="Phones and "
+                                "mails in the payload are proven by the sender, so they name the "
+                                "same person at the other webhooks of the people group that say "
+                                "so; else they count here only.")
     dedup_minutes: int = Field(0, ge=0, le=1440, description="Bodies without an id that are equal "
                                "byte for byte within the same window of so many minutes are one "
                                "event; 0: every delivery is an event.")

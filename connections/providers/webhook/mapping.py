@@ -4,7 +4,15 @@ import re
 from typing import Any
 
 from connections.adapter import Delivery
-from connections.envelope import KIND_MAX_LENGTH, MESSAGE_KINDS, EventDraft, Handle, Place, is_kind
+from connections.envelope import (
+    KIND_MAX_LENGTH,
+    MESSAGE_KINDS,
+    WORLD_KINDS,
+    EventDraft,
+    Handle,
+    Place,
+    is_kind,
+)
 from connections.providers.webhook import bodies, cloudevents, content, identity, times
 from connections.providers.webhook.config import Rules, Settings
 from connections.providers.webhook.paths import read
@@ -31,17 +39,23 @@ _WRITTEN_PHONE = re.compile(r"\+[\d\s().-]+", re.ASCII)
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
 
 
-def to_drafts(payload: Any, delivery: Delivery, settings: Settings) -> list[EventDraft]:
+def to_drafts(payload: Any, delivery: Delivery, settings: Settings, *,
+              slug: str = "") -> list[EventDraft]:
     """One draft per CloudEvent of a batch, else one draft for the delivery.
 
-    payload: what `bodies.parse` made of the body.
+    payload: what `bodies.parse` made of the body. slug: the instance, the scope of its names.
     """
     rules = settings.mapping or NO_RULES
     if cloudevents.is_binary(delivery.headers):
         payload = cloudevents.from_headers(delivery.headers, payload)
     is_batch = bodies.media_type(delivery.content_type) == cloudevents.BATCH
     items = payload if is_batch and isinstance(payload, list) and payload else [payload]
-    return [_draft(item, delivery, settings, rules, index) for index, item in enumerate(items)]
+    drafts = []
+    for index, item in enumerate(items):
+        draft = _draft(item, delivery, settings, rules, index)
+        _scope(draft, settings, slug)
+        drafts.append(draft)
+    return drafts
 
 
 def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
@@ -125,6 +139,15 @@ def _person(draft: EventDraft, ref: str, name: str) -> None:
         draft.contact_handle = ref
     if not draft.conversation_ref and draft.event_type.startswith("message."):
         draft.conversation_ref, draft.conversation_kind = ref, "direct"
+
+
+def _scope(draft: EventDraft, settings: Settings, slug: str) -> None:
+    """Whoever posts here says who somebody is, and is believed for this instance only: an id is
+    nobody's elsewhere, and a phone or mail counts elsewhere when the instance says it is proven.
+    """
+    for handle in draft.actor_handles:
+        if not (settings.trust_handles and handle.kind in WORLD_KINDS):
+            handle.scope = slug
 
 
 def place_of(to: str, settings: Settings) -> Place:

@@ -153,10 +153,12 @@ def check_workers() -> Finding:
 
 
 def check_handles() -> Finding:
-    """The same name once everywhere and once within an account would be two people of one."""
+    """A name an account knows with and without a scope would be two people of one."""
     try:
         [twice] = _row(
-            "SELECT count(*) FROM (SELECT 1 FROM omni_handles GROUP BY provider, kind, value "
+            "SELECT count(*) FROM (SELECT 1 FROM omni_handles h "
+            "JOIN omni_handle_instances s ON s.handle_id = h.id "
+            "GROUP BY h.people_group, h.provider, h.kind, h.value, s.instance_id "
             "HAVING bool_or(scope = '') AND bool_or(scope <> '') "
             "AND count(DISTINCT contact_id) > 1) AS found")
     except DatabaseError:
