@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import connection, models
+from django.db.models.functions import Coalesce
 
 from connections.access import Principal
 
@@ -49,7 +50,7 @@ class ContactQuerySet(models.QuerySet):
         if principal.instance_ids is None:
             return self
         return self.filter(models.Exists(
-            Handle.instances.through.objects.filter(
+            Sighting.objects.filter(
                 handle__contact=Coalesce(models.OuterRef("merged_into"), models.OuterRef("pk")),
                 instance_id__in=principal.instance_ids)))
 
