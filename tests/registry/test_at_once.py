@@ -1,0 +1,190 @@
+"""Two workers at one run, or one conversation, at the same time: neither undoes the other."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from registry import endings, queue, reruns, routing, runner, store, waits
+from registry.models import Run, Wait, Workflow
+from tests.factories import GREETER, make_event, make_instance, make_run, make_workflow
+from tests.registry.runs import advance
+from tests.two_connections import Elsewhere
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def shop():
+    return make_instance()
+
+
+def asleep(shop, **fields):
+    make_workflow()
+    return make_run(make_event(shop), **{"state": "waiting", "slot_key": "a", **fields})
+
+
+def tickets(*runs):
+    found = dict(Run.objects.values_list("pk", "ticket"))
+    return [found[run.pk] for run in runs]
+
+
+DRAWS = {
+    "wake": lambda run: queue.wake([run.pk]),
+    "wake_due": lambda run: queue.wake_due(),
+}
+
+
+@pytest.mark.parametrize("wake", DRAWS.values(), ids=list(DRAWS))
+def test_woken_run_stands_behind_one_that_is_just_being_stored(shop, wake):
+    """Else its ticket would be lower than one that was seen later."""
+    run = asleep(shop)
+
+    with transaction.atomic():
+        queue.lock_slots(["a"])
+        other = Elsewhere(lambda: wake(run))
+        waited_for = other.waits_for()
+        new = make_run(make_event(shop), slot_key="a")
+    other.gives()
+
+    first, second = tickets(new, run)
+    assert waited_for == "advisory" and first < second
+
+
+def test_rerun_stands_behind_a_run_that_is_just_being_stored(shop):
+    run = asleep(shop, state="failed")
+
+    with transaction.atomic():
+        queue.lock_slots(["a"])
+        other = Elsewhere(lambda: reruns.rerun(run, actor="user:ana"))
+        waited_for = other.waits_for()
+        new = make_run(make_event(shop), slot_key="a")
+    again = other.gives()
+
+    first, second = tickets(new, again)
+    assert waited_for == "advisory" and first < second
+
+
+def test_two_people_who_rerun_a_run_at_once_get_a_run_each(shop):
+    run = asleep(shop, state="failed", slot_key=None)
+
+    with transaction.atomic():
+        first = reruns.rerun(run, actor="user:ana")
+        other = Elsewhere(lambda: reruns.rerun(run, actor="user:bo"))
+        assert other.waits_for()
+    second = other.gives()
+
+    assert (first.replay_no, second.replay_no) == (1, 2)
+
+
+def test_two_sweeps_at_once_count_one_death(shop):
+    run = asleep(shop, state="running", lease_until=timezone.now() - timedelta(seconds=1))
+
+    with transaction.atomic():
+        queue.take_back()
+        other = Elsewhere(endings.sweep)
+        waited_for = other.waits_for()
+    swept = other.gives()
+
+    run.refresh_from_db()
+    assert (waited_for, swept, run.deaths) == ("", ([], []), 1)
+
+
+@pytest.fixture
+def waiting(start, shop):
+    """A run that waits for an event."""
+    return advance(start("- wait: {event: message.text, where: len(event.text) > 0}",
+                         event=make_event(shop)))
+
+
+def test_wait_that_two_settle_at_once_keeps_what_the_first_gave(waiting):
+    wait = Wait.objects.get()
+
+    with transaction.atomic():
+        first = waits.settle(wait.pk, {"event": {"text": "first"}})
+        other = Elsewhere(lambda: waits.settle(wait.pk, {"event": {"text": "second"}}))
+        assert other.waits_for()
+    second = other.gives()
+
+    wait.refresh_from_db()
+    assert (first, second, wait.result["event"]["text"]) == (True, False, "first")
+
+
+def test_event_that_comes_while_its_run_goes_to_sleep_wakes_it(start, shop, clock):
+    """The run wakes for another arm and sleeps again; the event is routed before that is stored."""
+    run = advance(start("""
+- parallel:
+    left: [{wait: {event: message.text}}]
+    right: [{wait: 1m}, {wait: 1h}]
+""", event=make_event(shop)))
+    clock.forward(minutes=2)
+    queue.wake_due()
+    [claim] = queue.claim("w1", limit=1)
+    make_event(shop, routed_at=None)
+
+    with transaction.atomic():
+        runner.advance(claim)
+        other = Elsewhere(routing.route)
+        waited_for = other.waits_for()
+    other.gives()
+
+    run.refresh_from_db()
+    assert (bool(waited_for), run.state) == (True, "queued")
+    assert Wait.objects.get(kind="event").state == "settled"
+
+
+OTHER = """\
+omni: 1
+id: other
+trigger: [{manual: true}]
+steps: [{set: {seen: true}}]
+"""
+
+
+def test_called_run_may_end_while_its_caller_is_canceled(start, shop):
+    make_workflow(OTHER)
+    caller = advance(start("- {call: {workflow: other}}", event=make_event(shop)))
+    [claim] = queue.claim("w1", limit=1)
+
+    with transaction.atomic():
+        Run.objects.select_for_update().get(pk=caller.pk)
+        other = Elsewhere(lambda: runner.advance(claim))
+        waited_for = other.waits_for()
+        canceled = endings.cancel([caller.pk], reason="canceled by user:ana")
+    other.gives()
+
+    assert waited_for and canceled == [caller.pk]
+    assert {run.state for run in Run.objects.all()} == {"canceled"}
+
+
+def test_of_two_people_who_save_at_once_the_second_is_told():
+    workflow = make_workflow()
+    mine, yours = (f"{GREETER}# {name}\n" for name in ("mine", "yours"))
+
+    with transaction.atomic():
+        store.save_draft(mine, actor="user:ana", base_revision=workflow.revision)
+        other = Elsewhere(lambda: store.save_draft(yours, actor="user:bo",
+                                                   base_revision=workflow.revision))
+        assert other.waits_for()
+    with pytest.raises(store.Stale):
+        other.gives()
+
+    workflow.refresh_from_db()
+    assert workflow.draft == mine
+
+
+def test_of_two_people_who_publish_at_once_the_second_is_told():
+    workflow = make_workflow()
+    base = store.save_draft(f"{GREETER}# more\n", actor="user:ana").revision
+
+    def publish(actor):
+        return store.publish(Workflow.objects.get(pk=workflow.pk), actor=actor,
+                             base_revision=base)
+
+    with transaction.atomic():
+        publish("user:ana")
+        other = Elsewhere(lambda: publish("user:bo"))
+        assert other.waits_for()
+    with pytest.raises(store.Stale):
+        other.gives()
