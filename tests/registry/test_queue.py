@@ -354,3 +354,38 @@ def test_many_claimers_never_share_a_run_nor_a_key():
         ended = list(Run.objects.filter(slot_key=f"k{key}").order_by("ended_at")
                      .values_list("pk", flat=True))
         assert ended == sorted(ended)
+
+
+@pytest.fixture
+def no_index(db):
+    """Rows come as they lie in the table, unless they are asked for in an order."""
+    with connection.cursor() as cursor:
+        for name in ("indexscan", "indexonlyscan", "bitmapscan"):
+            cursor.execute(f"SET LOCAL enable_{name} = off")
+
+
+def test_run_that_has_been_due_the_longest_is_taken_first(shop, no_index):
+    now = timezone.now()
+    late, _, first = runs(shop, None, None, None)
+    Run.objects.filter(pk=late.pk).update(available_at=now - timedelta(seconds=1))
+    Run.objects.filter(pk=first.pk).update(available_at=now - timedelta(seconds=60))
+
+    assert claimed(limit=1) == [first.pk]
+
+
+def test_run_that_was_woken_stands_behind_who_came_before(shop):
+    first, second = runs(shop, "a", "a")
+    Run.objects.filter(pk=first.pk).update(state="waiting")
+
+    queue.wake([first.pk])
+
+    assert (claimed(), queue.todo().due) == ([second.pk], True)
+
+
+def test_run_whose_time_has_come_stands_behind_who_came_before(shop):
+    first, second = runs(shop, "a", "a")
+    Run.objects.filter(pk=first.pk).update(state="waiting")
+
+    queue.wake_due()
+
+    assert claimed() == [second.pk]

@@ -204,3 +204,16 @@ def test_many_routers_decide_on_every_event_once():
     assert sum(counts) == 120
     assert RoutingDecision.objects.count() == Run.objects.count() == 120
     assert not Event.objects.unrouted().exists()
+
+
+def test_events_are_routed_in_the_order_they_came(shop):
+    """However they lie in the table."""
+    events = [make_event(shop, routed_at=None) for _ in range(3)]
+    Event.objects.filter(pk=events[0].pk).update(text="moved")
+    with connection.cursor() as cursor:
+        for name in ("indexscan", "indexonlyscan", "bitmapscan"):
+            cursor.execute(f"SET LOCAL enable_{name} = off")
+
+    routing.route(1)
+
+    assert RoutingDecision.objects.get().event_id == events[0].pk
