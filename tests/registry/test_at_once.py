@@ -188,3 +188,21 @@ def test_of_two_people_who_publish_at_once_the_second_is_told():
         assert other.waits_for()
     with pytest.raises(store.Stale):
         other.gives()
+
+
+def test_event_whose_commit_is_slow_comes_after_a_step_that_did_not_see_it(start, shop):
+    """Its id is lower than that of an event that was there before the step."""
+    run = start("- wait: {event: message.text, where: event.text != 'trigger'}",
+                event=make_event(shop, text="trigger"))
+
+    def begin():
+        make_event(shop, text="there", routed_at=None)
+        advance(run)
+
+    with transaction.atomic():
+        make_event(shop, text="slow", routed_at=None)
+        Elsewhere(begin).gives()
+    routing.route()
+
+    run.refresh_from_db()
+    assert (run.state, Wait.objects.get().result["event"]["text"]) == ("queued", "slow")
