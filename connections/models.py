@@ -13,6 +13,7 @@ from connections import library
 from connections.access import ApiKey, InstanceGrant, ScopedQuerySet
 from connections.adapter import Account, Adapter
 from omni.errors import InvalidParams, UnknownProvider
+from omni.recent import Recent
 from omni.secrets import EncryptedJSONField
 
 __all__ = ["ApiKey", "Instance", "InstanceGrant"]
@@ -140,7 +141,7 @@ def by_id(instance_id: int) -> "Instance":
     return instance
 
 
-_known: dict[tuple[str, str], tuple[float, "Instance | None", Account | None]] = {}
+_known: Recent[tuple[str, str], tuple[float, "Instance | None", Account | None]] = Recent(5000)
 
 
 def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
@@ -168,9 +169,7 @@ def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
             account = instance.account()
         except InvalidParams:
             account = None
-        if len(_known) > 5000:
-            _known.clear()
-        _known[key] = (now, instance, account)
+        _known.keep(key, (now, instance, account))
     return instance, account
 
 

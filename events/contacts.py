@@ -2,8 +2,8 @@
 
 Handles that arrive together in one authenticated event belong to one person inside its provider,
 also when two contacts had them; across providers nothing is joined here. Known ids are kept in
-memory, after the commit only. A handle's contact is read again when an event is stored
-(`columns.STORED_AS`), so that a merge or a separation of another process counts at once.
+memory, within bounds, after the commit only. A handle's contact is read again when an event is
+stored (`columns.STORED_AS`), so that a merge or a separation of another process counts at once.
 """
 
 import threading
@@ -17,6 +17,7 @@ from connections.names import best, is_real
 from events import same_person, together
 from events.same_person import PeopleJoin
 from events.storable import storable_json
+from omni.recent import Recent
 
 Key = tuple[str, str, str, str]  # provider, scope, kind, value
 _MOST = 50_000
@@ -59,10 +60,10 @@ FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, name text, w
 WHERE c.id = w.id
 """
 
-_known: dict[Key, tuple[int, int]] = {}  # key -> handle id, contact id
-_seen: set[tuple[int, int]] = set()  # handle id, instance id
-_nameless: dict[int, str] = {}  # contacts without a real name, as far as seen -> what they have
-_settled: set[frozenset[int]] = set()  # contacts that were joined, or said to be several people
+_known: Recent[Key, tuple[int, int]] = Recent(_MOST)  # key -> handle id, contact id
+_seen: Recent[tuple[int, int], None] = Recent(_MOST)  # handle id, instance id
+_nameless: Recent[int, str] = Recent(_MOST)  # contacts without a real name -> what they have
+_settled: Recent[frozenset[int], None] = Recent(_MOST)  # contacts joined, or known to be several
 _lock = threading.Lock()
 
 
@@ -138,7 +139,7 @@ def resolve(people: Iterable[Person]) -> Resolved:
     """Handles and contacts of everybody in a batch; new ones are made."""
     people = list(people)
     wanted = {key for person in people for key in person.keys()}
-    handles = {key: _known[key] for key in wanted if key in _known}
+    handles = {key: ids for key in wanted if (ids := _known.get(key)) is not None}
     unknown = wanted - handles.keys()
     if unknown:
         handles.update(_find(unknown))
@@ -146,12 +147,12 @@ def resolve(people: Iterable[Person]) -> Resolved:
     joins, settled = _join(people, handles)
     _fill_names(people, handles)
     seen = {(handles[key][0], person.instance_id) for person in people for key in person.keys()}
-    new = sorted(seen - _seen)
+    new = sorted(pair for pair in seen if pair not in _seen)
     if new:
         with connection.cursor() as cursor:
             cursor.execute(_SEEN_AT, [storable_json(
                 [{"handle_id": handle, "instance_id": instance} for handle, instance in new])])
-    return Resolved(handles, set(new), joins, settled)
+    return Resolved(handles, seen, joins, settled)
 
 
 def _join(people: list[Person], handles: dict[Key, tuple[int, int]]
@@ -221,8 +222,7 @@ def _fill_names(people: list[Person], handles: dict[Key, tuple[int, int]]) -> No
                 [{"id": contact, "name": name, "was": _nameless.get(contact, "")}
                  for contact, name in sorted(said.items())])])
         with _lock:
-            for contact in said:
-                _nameless.pop(contact, None)
+            _nameless.drop(said)
 
 
 def _row(key: Key, contact: int) -> dict:
@@ -237,21 +237,20 @@ def _find(keys: set[Key]) -> dict[Key, tuple[int, int]]:
         cursor.execute(_FIND, [text])
         rows = cursor.fetchall()
     with _lock:
-        _nameless.update((row[5], row[6]) for row in rows
-                         if not row[7] and not is_real(row[6]))
+        _nameless.keep_all((row[5], row[6]) for row in rows
+                           if not row[7] and not is_real(row[6]))
     return {tuple(row[:4]): (row[4], row[5]) for row in rows}
 
 
 def remember(resolved: Resolved) -> None:
     """Keep resolved ids in memory; call after the commit."""
     with _lock:
-        if len(_known) > _MOST:
-            _known.clear()
-            _seen.clear()
-            _settled.clear()
-        _known.update(resolved.handles)
-        _seen.update(resolved.seen)
-        _settled.update(resolved.settled)
+        _known.keep_all(resolved.handles.items())
+        _seen.keep_all((pair, None) for pair in resolved.seen)
+        _settled.keep_all((ids, None) for ids in resolved.settled)
+        for _, contact in resolved.handles.values():  # remembered as long as their handles
+            if (name := _nameless.get(contact)) is not None:
+                _nameless.keep(contact, name)
 
 
 def forget() -> None:

@@ -257,3 +257,13 @@ def test_binding_whose_inputs_were_changed_is_noticed(shop):
     store.bind(workflow, scope="global", inputs={"word": "b"}, actor="user:ana")
 
     assert match(shop).matches[0].inputs == {"word": "b"}
+
+
+def test_types_without_end_are_remembered_within_bounds(shop, monkeypatch):
+    monkeypatch.setattr(matching, "TYPES_MOST", 2)
+    switch_on(flow("greet", event="custom.*"))
+
+    found = [match(shop, event_type=f"custom.order_{number}") for number in range(4)]
+
+    assert [len(decision.matches) for decision in found] == [1] * 4
+    assert len(matching.table()._by_type) == 2
