@@ -18,6 +18,7 @@ from registry.lazy import Lazy
 from registry.models import Run
 from registry.queue import Claim, Fenced
 from tests.factories import make_event, make_instance, make_run, make_workflow
+from tests.registry.runs import lay_backwards
 
 pytestmark = pytest.mark.django_db
 
@@ -356,19 +357,10 @@ def test_many_claimers_never_share_a_run_nor_a_key():
         assert ended == sorted(ended)
 
 
-@pytest.fixture
-def no_index(db):
-    """Rows come as they lie in the table, unless they are asked for in an order."""
-    with connection.cursor() as cursor:
-        for name in ("indexscan", "indexonlyscan", "bitmapscan"):
-            cursor.execute(f"SET LOCAL enable_{name} = off")
-
-
-def test_run_that_has_been_due_the_longest_is_taken_first(shop, no_index):
-    now = timezone.now()
-    late, _, first = runs(shop, None, None, None)
-    Run.objects.filter(pk=late.pk).update(available_at=now - timedelta(seconds=1))
-    Run.objects.filter(pk=first.pk).update(available_at=now - timedelta(seconds=60))
+def test_run_that_has_been_due_the_longest_is_taken_first(shop):
+    first, *_ = runs(shop, None, None, None)
+    Run.objects.filter(pk=first.pk).update(available_at=timezone.now() - timedelta(seconds=60))
+    lay_backwards("omni_runs")
 
     assert claimed(limit=1) == [first.pk]
 

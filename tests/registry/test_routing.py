@@ -18,6 +18,7 @@ from tests.factories import (
     make_sent,
     switch_on,
 )
+from tests.registry.runs import lay_backwards
 
 pytestmark = pytest.mark.django_db
 
@@ -209,10 +210,7 @@ def test_many_routers_decide_on_every_event_once():
 def test_events_are_routed_in_the_order_they_came(shop):
     """However they lie in the table."""
     events = [make_event(shop, routed_at=None) for _ in range(3)]
-    Event.objects.filter(pk=events[0].pk).update(text="moved")
-    with connection.cursor() as cursor:
-        for name in ("indexscan", "indexonlyscan", "bitmapscan"):
-            cursor.execute(f"SET LOCAL enable_{name} = off")
+    lay_backwards("omni_events")
 
     routing.route(1)
 
