@@ -6,8 +6,20 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from registry import endings, queue, reruns, routing, runner, store, waits
-from registry.models import Run, Wait, Workflow
+from omni.errors import InvalidInput
+from registry import (
+    approvals,
+    endings,
+    gates,
+    matching,
+    queue,
+    reruns,
+    routing,
+    runner,
+    store,
+    waits,
+)
+from registry.models import Approval, Run, Wait, Workflow
 from tests.factories import GREETER, make_event, make_instance, make_run, make_workflow
 from tests.registry.runs import advance
 from tests.two_connections import Elsewhere
@@ -206,3 +218,76 @@ def test_event_whose_commit_is_slow_comes_after_a_step_that_did_not_see_it(start
 
     run.refresh_from_db()
     assert (run.state, Wait.objects.get().result["event"]["text"]) == ("queued", "slow")
+
+
+ASK = """
+- approval: {ask: "Yes?", of: ["user:bo"], timeout: 2h, on_timeout: reject}
+- set: {seen: true}
+"""
+CANCELS = {
+    "cancel": lambda run: endings.cancel([run.pk], reason="canceled by user:bo"),
+    "answer": lambda run: approvals.answer(Approval.objects.get(), "approve", actor="user:bo"),
+}
+
+
+@pytest.mark.parametrize("change", CANCELS.values(), ids=list(CANCELS))
+def test_run_is_changed_by_one_at_a_time(start, shop, change):
+    """Whoever holds a run may still write to what belongs to it: else both wait for each other."""
+    run = advance(start(ASK, event=make_event(shop)))
+
+    with transaction.atomic():
+        Run.objects.select_for_update().get(pk=run.pk)
+        other = Elsewhere(lambda: change(run))
+        assert other.waits_for()
+        Approval.objects.select_for_update(nowait=True).get()
+        Wait.objects.select_for_update(nowait=True).get()
+    other.gives()
+
+    run.refresh_from_db()
+    assert run.state in ("queued", "canceled")
+
+
+def test_answer_waits_for_the_runs_place_in_line(start, shop):
+    run = advance(start(ASK, event=make_event(shop), slot_key="a"))
+
+    with transaction.atomic():
+        queue.lock_slots(["a"])
+        other = Elsewhere(lambda: CANCELS["answer"](run))
+        assert other.waits_for() == "advisory"
+        Run.objects.select_for_update(nowait=True).get(pk=run.pk)
+        new = make_run(make_event(shop), slot_key="a")
+    other.gives()
+
+    first, second = tickets(new, run)
+    assert first < second
+
+
+def test_of_two_answers_at_once_the_second_is_told(start, shop):
+    advance(start(ASK, event=make_event(shop)))
+    asked = Approval.objects.get()
+
+    with transaction.atomic():
+        approvals.answer(asked, "reject", actor="user:ana")
+        other = Elsewhere(lambda: approvals.answer(
+            Approval.objects.get(pk=asked.pk), "approve", actor="user:bo"))
+        assert other.waits_for()
+    with pytest.raises(InvalidInput, match="rejected already, by user:ana"):
+        other.gives()
+
+
+@pytest.mark.parametrize("mode", ["wait", "detach"])
+def test_called_run_stands_behind_one_that_is_just_being_stored(start, shop, mode):
+    other_flow = make_workflow(OTHER.replace("steps:", "concurrency: {limit: 1}\nsteps:"))
+    run = start(f"- {{call: {{workflow: other, mode: {mode}}}}}", event=make_event(shop))
+    key = gates.slot_of(other_flow.pk, matching.compiled(
+        other_flow.latest().pk, other_flow.latest().text), run.event, {})[0]
+
+    with transaction.atomic():
+        queue.lock_slots([key])
+        other = Elsewhere(lambda: advance(run))
+        assert other.waits_for() == "advisory"
+        new = make_run(make_event(shop), slot_key=key, workflow=other_flow)
+    other.gives()
+
+    first, second = tickets(new, Run.objects.get(parent=run))
+    assert first < second

@@ -303,3 +303,13 @@ def test_wait_is_settled_once(start, place):
 
     wait.refresh_from_db()
     assert settled == [True, False] and wait.result == {"event": {"text": "first"}}
+
+
+def test_wait_for_what_is_missing_is_not_settled_by_what_came_before_it(start, place):
+    run = start("- wait: {event: message.text, match: {subject: \"${{ event.subject }}\"}, "
+                "since: trigger}", event=place)
+    come(place, routed_at=timezone.now())
+
+    advance(run)
+
+    assert run.state == "waiting" and Wait.objects.get().looked
