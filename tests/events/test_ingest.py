@@ -12,7 +12,6 @@ from events import ingest
 from events.models import Contact, Conversation, Event, RawPayload
 from events.models import Handle as HandleRow
 from tests.factories import NOON, make_draft, make_instance, make_unit
-from tests.two_connections import Elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -351,18 +350,3 @@ def test_what_a_rolled_back_batch_made_is_not_remembered():
     event = Event.objects.get()
     assert event.conversation == Conversation.objects.get()
     assert (event.contact, event.actor) == (Contact.objects.get(), HandleRow.objects.get())
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_batches_with_the_same_events_in_other_orders_do_not_stand_in_each_others_way():
-    shop = make_instance("shop")
-    store(make_unit(shop, make_draft("m:0")))  # the place and the person
-
-    with transaction.atomic():
-        store(make_unit(shop, make_draft("m:1")))
-        other = Elsewhere(lambda: store(make_unit(shop, make_draft("m:2"), make_draft("m:1"))))
-        assert other.waits_for()
-        store(make_unit(shop, make_draft("m:2")))  # a deadlock, if the other had it
-    [stored] = other.gives()
-
-    assert stored.event_ids == [] and Event.objects.count() == 3

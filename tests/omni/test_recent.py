@@ -1,5 +1,7 @@
 """Memory within bounds: what was used longest ago goes first."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from omni.recent import Recent
 
 
@@ -23,3 +25,12 @@ def test_entries_are_dropped_also_where_they_are_gone_already():
     recent.drop(["a", "b"])
 
     assert not recent
+
+
+def test_threads_that_keep_at_once_do_not_grow_it():
+    recent = Recent(3)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: recent.keep(number % 50, number), range(5000)))
+
+    assert len(recent) == 3
