@@ -141,6 +141,22 @@ def an_alias_only(write, post):
     return story
 
 
+def what_is_said_about_a_message(write, post):
+    """The message itself came to the other account only."""
+    def story(life):
+        if life.word == "theirs":
+            write(life, "M1")
+        yield
+        post(life, "messages.edited", {
+            "key": {"remoteJid": BO, "fromMe": False, "id": "M1"}, "type": "MESSAGE_EDIT",
+            "editedMessage": {"conversation": "edited"}, "timestampMs": 1772442990000})
+        work()
+        yield
+        return places(life.account)
+
+    return story
+
+
 def our_own_hidden_id(write, post):
     """Servers 2.3.0 to 2.3.4 name us beside the chats we write to."""
     def story(life):
@@ -304,12 +320,14 @@ def an_audience(write, post):
             event_type="message.text" if life.word == "mine" else "contact.blocked"))])
         person = Contact.objects.get(handles__instances=life.account, handles__value="42")
         if life.word == "theirs":
+            ingest.persist([make_unit(life.account, make_draft(
+                sender_name="Bo theirs", actor_handles=[Handle("phone", "+351922000003")]))])
             Contact.objects.filter(pk=person.pk).update(labels=["vip"])
             Conversation.objects.filter(instance=life.account).update(tags=["vip"])
         contacts.forget()
         yield
         found = audiences.gather(instance=life.account, labels=["vip"], tags=["vip"],
-                                 handles=["42", ANA])
+                                 handles=["42", BO])
         return [(one.handle, one.name) for one in found.members], found.left_out
 
     return story
@@ -356,7 +374,7 @@ def what_a_key_reads(write, post):
 
 STORIES = {
     "state": the_life_of_a_message, "aliases": names_of_one_chat, "alias": an_alias_only,
-    "identity": our_own_hidden_id,
+    "effect": what_is_said_about_a_message, "identity": our_own_hidden_id,
     "wait": an_answer_that_is_waited_for("{text: yes theirs}"),
     "wait for anything": an_answer_that_is_waited_for("{}"),
     "wait for a place": an_answer_that_is_waited_for(
