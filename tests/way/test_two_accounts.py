@@ -8,7 +8,7 @@ from actions import audiences
 from actions.models import Memory
 from actions.routes import agent_personal
 from connections.envelope import Handle
-from events import contacts, ingest, limits
+from events import contacts, echoes, ingest, limits
 from events.models import (
     Contact,
     Conversation,
@@ -37,6 +37,7 @@ from tests.two_accounts import TURNS, shown
 pytestmark = pytest.mark.django_db
 LID, OWN_LID = "200000000000002@lid", "900000000000009@lid"
 BO = "351922000003@s.whatsapp.net"
+MOST = 3  # messages a minute
 
 
 @pytest.fixture
@@ -240,43 +241,94 @@ def a_burst_without_a_conversation(write, post):
 
 
 def answers(write, post):
-    """The other account has answered as much as one may."""
+    """The other account has answered as much as one may, and was stopped."""
     def story(life):
         for number in range(10 if life.word == "theirs" else 1):
             make_sent(life.account, ANA, run_id=9000 + number)
         if life.word == "theirs":
             make_event(life.account, event_type=limits.LOOP_STOPPED, conversation_ref=ANA)
         yield
-        return asked(life.account)
+        return asked(life.account, ANA)
 
     return story
 
 
-def asked(account):
-    """What the limits say to one more answer."""
+def sends_of_a_minute(to):
+    """The other account has sent as much as it may to somebody; here it is still little."""
+    def of(write, post):
+        def story(life):
+            for number in range(MOST if life.word == "theirs" else 1):
+                make_sent(life.account, to, run_id=9000 + number)
+            yield
+            return asked(life.account, ANA, answers=False)
+
+        return story
+
+    return of
+
+
+def sends_under_two_names(sent, wanted):
+    """Two names of one chat at the other account are two chats here, with a count of their own."""
+    def of(write, post):
+        def story(life):
+            if life.word == "theirs":
+                write(life, "M1", remoteJidAlt=LID)
+            yield
+            for number in range(MOST):
+                make_sent(life.account, sent, run_id=9000 + number)
+            yield
+            return asked(life.account, wanted, answers=False)
+
+        return story
+
+    return of
+
+
+def asked(account, recipient, **options):
+    """What the limits say to one more message."""
     try:
-        limits.check(instance_id=account.pk, recipient=ANA, run_id=1, effect_key="new")
+        limits.check(instance_id=account.pk, recipient=recipient, run_id=1, effect_key="new",
+                     **options)
     except (Held, InvalidInput) as exc:
         return exc.message
     return "sent"
 
 
-def words_of_a_person(write, post):
+def words_of_a_person(**send):
     """What a send of the other account would explain was written by hand here."""
-    def story(life):
-        write(life, "M0")
-        if life.word == "theirs":
+    def of(write, post):
+        def story(life):
+            write(life, "M0")
             place = Conversation.objects.get(instance=life.account, ref=ANA)
-            make_sent(life.account, ANA, state="unknown", conversation=place,
-                      provider_message_id="M1", request={"text": "hello"})
+            if life.word == "theirs":
+                make_sent(life.account, ANA, conversation=place, request={"text": "hello"}, **send)
+            yield
+            make_event(life.account, direction="outbound", from_me=True, routed_at=None,
+                       text="hello", conversation=place, conversation_ref=ANA,
+                       provider_message_id="M1")
+            work()
+            yield
+            return [(event.text, event.sent_by_omni, event.hop, event.routed_at is not None)
+                    for event in Event.objects.filter(instance=life.account).order_by("id")]
+
+        return story
+
+    return of
+
+
+def words_that_were_there_first(write, post):
+    """A send of the other account becomes unknown, and its echo is looked for in the store."""
+    def story(life):
+        if life.word == "theirs":
+            row = make_sent(life.account, ANA, state="unknown", request={"text": "hello"})
+        else:
+            make_event(life.account, direction="outbound", from_me=True, routed_at=None,
+                       text="hello", conversation_ref=ANA)
         yield
-        make_event(life.account, direction="outbound", from_me=True, routed_at=None, text="hello",
-                   conversation=Conversation.objects.get(instance=life.account, ref=ANA),
-                   conversation_ref=ANA, provider_message_id="M1")
-        work()
+        if life.word == "theirs":
+            echoes.look_back([row.pk])
         yield
-        return [(event.text, event.sent_by_omni, event.hop)
-                for event in Event.objects.filter(instance=life.account).order_by("id")]
+        return [event.sent_by_omni for event in Event.objects.filter(instance=life.account)]
 
     return story
 
@@ -319,15 +371,18 @@ def an_audience(write, post):
             provider_actor_ref="42", conversation_ref="42", sender_name="Ana",
             event_type="message.text" if life.word == "mine" else "contact.blocked"))])
         person = Contact.objects.get(handles__instances=life.account, handles__value="42")
+        ingest.persist([make_unit(life.account, make_draft(
+            sender_name="Bo", actor_handles=[Handle("phone", "+351922000003")],
+            event_type="message.text" if life.word == "mine" else "contact.blocked"))])
         if life.word == "theirs":
             ingest.persist([make_unit(life.account, make_draft(
-                sender_name="Bo theirs", actor_handles=[Handle("phone", "+351922000003")]))])
+                sender_name="Cy theirs", actor_handles=[Handle("phone", "+351922000004")]))])
             Contact.objects.filter(pk=person.pk).update(labels=["vip"])
             Conversation.objects.filter(instance=life.account).update(tags=["vip"])
         contacts.forget()
         yield
         found = audiences.gather(instance=life.account, labels=["vip"], tags=["vip"],
-                                 handles=["42", BO])
+                                 handles=["42", BO, "+351922000004"])
         return [(one.handle, one.name) for one in found.members], found.left_out
 
     return story
@@ -382,14 +437,22 @@ STORIES = {
     "burst": a_burst("debounce: {quiet: 1h}"),
     "burst by key": a_burst("debounce: {quiet: 1h, key: event.conversation_ref}"),
     "burst without a conversation": a_burst_without_a_conversation,
-    "limits": answers, "echo": words_of_a_person, "outbox": a_send_nobody_answered,
+    "answers": answers, "sends to a person": sends_of_a_minute(ANA), "sends": sends_of_a_minute(BO),
+    "sends to an alias": sends_under_two_names(ANA, LID),
+    "sends to a main name": sends_under_two_names(LID, ANA),
+    "echo by id": words_of_a_person(state="unknown", provider_message_id="M1"),
+    "echo by words": words_of_a_person(state="unknown"),
+    "echo that is waited for": words_of_a_person(state="sending"),
+    "echo looked for": words_that_were_there_first, "outbox": a_send_nobody_answered,
     "people": people, "audience": an_audience, "memory": a_memory, "lists": what_a_key_reads,
 }
 
 
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("tell", STORIES.values(), ids=list(STORIES))
-def test_account_shows_the_same_beside_another_with_the_same_ids(write, post, tell, turn):
+def test_account_shows_the_same_beside_another_with_the_same_ids(write, post, tell, turn,
+                                                                  settings):
+    settings.OMNI_SENDS_PER_MINUTE = settings.OMNI_SENDS_PER_PERSON = MOST
     story = tell(write, post)
     alone = shown(story)
 
