@@ -291,3 +291,20 @@ def test_called_run_stands_behind_one_that_is_just_being_stored(start, shop, mod
 
     first, second = tickets(new, Run.objects.get(parent=run))
     assert first < second
+
+
+def test_end_of_a_called_run_waits_for_its_callers_place_in_line(start, shop):
+    make_workflow(OTHER)
+    caller = advance(start("- {call: {workflow: other}}", event=make_event(shop), slot_key="a"))
+    child = Run.objects.get(parent=caller)
+
+    with transaction.atomic():
+        queue.lock_slots(["a"])
+        other = Elsewhere(lambda: endings.cancel([child.pk], reason="canceled by user:bo"))
+        assert other.waits_for() == "advisory"
+        Run.objects.select_for_update(nowait=True).get(pk=child.pk)  # else both would wait
+        new = make_run(make_event(shop), slot_key="a")
+    other.gives()
+
+    first, second = tickets(new, caller)
+    assert first < second

@@ -170,6 +170,18 @@ def put_back(claim, seconds=1.0):
 WRITES = {"flush": lambda claim: note(claim, "steps[1]"), "end": end, "suspend": put_back}
 
 
+@pytest.mark.parametrize("give_back", [put_back, end])
+def test_run_that_was_given_back_is_leased_to_nobody(shop, give_back):
+    [run] = runs(shop, None)
+    [claim] = queue.claim("w1", limit=1)
+    give_back(claim)
+
+    queue.renew([claim])
+
+    run.refresh_from_db()
+    assert run.lease_until is None
+
+
 @pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
 def test_old_token_changes_nothing(shop, write):
     [run] = runs(shop, None)
