@@ -10,10 +10,11 @@ from actions.base import Context
 from connections.envelope import OutboundMessage
 from events import deliver
 from events.models import Event
+from omni.recent import Recent
 
 SHOWN_SECONDS = 15.0  # how long a provider shows one mark; the first Omni asked for the same
 _MOST = 10_000
-_shown: dict[tuple[int, str, str], float] = {}  # place -> until when a mark of ours may be seen
+_shown: Recent[tuple[int, str, str], float] = Recent(_MOST)  # place -> until when
 _lock = threading.Lock()
 
 
@@ -26,9 +27,7 @@ def show(event: Event, context: Context, state: str) -> None:
         if state != "typing":
             _shown.pop(place, None)
         else:
-            if len(_shown) >= _MOST:
-                _shown.clear()
-            _shown[place] = time.monotonic() + SHOWN_SECONDS
+            _shown.keep(place, time.monotonic() + SHOWN_SECONDS)
     content = {"state": state} | ({"seconds": SHOWN_SECONDS} if state == "typing" else {})
     deliver.signal(OutboundMessage(kind="presence", to=event.conversation_ref, content=content,
                                    thread_ref=event.thread_ref), instance=context.instance)

@@ -14,6 +14,7 @@ from connections.access import ApiKey, InstanceGrant, ScopedQuerySet
 from connections.adapter import CONCERNS_OTHERS, Account, Adapter
 from connections.secret_store import Secret
 from omni.errors import InvalidParams, UnknownProvider
+from omni.recent import Recent
 from omni.secrets import EncryptedJSONField
 
 __all__ = ["ApiKey", "Instance", "InstanceGrant", "Secret"]
@@ -170,9 +171,9 @@ def why_off(instance_id: int) -> str:
     return f"nothing was sent: instance '{row.slug}' {how}"
 
 
-_known: dict[tuple[str, str], tuple[float, "Instance", Account | None]] = {}
-_missing: dict[tuple[str, str], float] = {}  # addresses without an instance, and when we looked
-_CACHE_MOST = 5000  # of each; a scanner cannot grow memory, nor push out what is known
+# Of each 5,000 at most: a scanner cannot grow memory, nor push out what is known.
+_known: Recent[tuple[str, str], tuple[float, "Instance", Account | None]] = Recent(5000)
+_missing: Recent[tuple[str, str], float] = Recent(5000)  # no instance there, and when we looked
 
 
 def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
@@ -198,21 +199,15 @@ def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
             return entry[1], entry[2]
         raise
     if instance is None:
-        _remember(_missing, key, now)
+        _missing.keep(key, now)
         return None, None
     try:
         account = instance.account()
     except InvalidParams:
         account = None
-    _missing.pop(key, None)
-    _remember(_known, key, (now, instance, account))
+    _missing.drop([key])
+    _known.keep(key, (now, instance, account))
     return instance, account
-
-
-def _remember(cache: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
-    if len(cache) >= _CACHE_MOST:
-        cache.clear()
-    cache[key] = value
 
 
 def _is_missing(key: tuple[str, str], *, within: float) -> bool:

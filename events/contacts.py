@@ -2,9 +2,9 @@
 
 Handles that arrive together in one authenticated event belong to one person inside its provider
 and its people group, also when two contacts had them; across providers nothing is joined here, and
-across groups nothing at all. Known ids are kept in
-memory, after the commit only. A handle's contact is read again when an event is stored
-(`columns.stored_as`), so that a merge or a separation of another process counts at once.
+across groups nothing at all. Known ids are kept in memory, within bounds, after the commit only.
+A handle's contact is read again when an event is stored (`columns.stored_as`), so that a merge or a
+separation of another process counts at once.
 """
 
 import threading
@@ -19,6 +19,7 @@ from connections.names import best, is_real
 from events import known_by, same_person, together
 from events.same_person import PeopleJoin
 from events.storable import storable_json
+from omni.recent import Recent
 
 Key = tuple[str, str, str, str, str]  # people group, provider, scope, kind, value
 _KEY = ("people_group", "provider", "scope", "kind", "value")
@@ -66,10 +67,10 @@ FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb)
 WHERE c.id = w.id
 """
 
-_known: dict[Key, tuple[int, int]] = {}  # key -> handle id, contact id
-_seen: set[tuple[int, int]] = set()  # handle id, instance id
-_nameless: dict[int, str] = {}  # contacts without a real name, as far as seen -> what they have
-_settled: set[frozenset[int]] = set()  # contacts that were joined, or said to be several people
+_known: Recent[Key, tuple[int, int]] = Recent(_MOST)  # key -> handle id, contact id
+_seen: Recent[tuple[int, int], None] = Recent(_MOST)  # handle id, instance id
+_nameless: Recent[int, str] = Recent(_MOST)  # contacts without a real name -> what they have
+_settled: Recent[frozenset[int], None] = Recent(_MOST)  # contacts joined, or known to be several
 _lock = threading.Lock()
 
 
@@ -155,7 +156,7 @@ def resolve(people: Iterable[Person]) -> Resolved:
     """Handles and contacts of everybody in a batch; new ones are made."""
     people = list(people)
     wanted = {key for person in people for key in person.keys()}
-    handles = {key: _known[key] for key in wanted if key in _known}
+    handles = {key: ids for key in wanted if (ids := _known.get(key)) is not None}
     unknown = wanted - handles.keys()
     if unknown:
         handles.update(_find(unknown))
@@ -167,11 +168,16 @@ def resolve(people: Iterable[Person]) -> Resolved:
 
 def _keep_sightings(people: list[Person], handles: dict[Key, tuple[int, int]]
                     ) -> set[tuple[int, int]]:
-    """Store where handles were met for the first time, and what the person was called there."""
+    """Store where handles were met for the first time, and what the person was called there.
+
+    Returns where all of them were met.
+    """
+    seen: set[tuple[int, int]] = set()
     new: dict[tuple[int, int], str] = {}
     for person in people:
         for key in person.keys():
             sighting = (handles[key][0], person.instance_id)
+            seen.add(sighting)
             if sighting not in _seen:
                 new[sighting] = new.get(sighting, "") or person.name
     if new:
@@ -179,7 +185,7 @@ def _keep_sightings(people: list[Person], handles: dict[Key, tuple[int, int]]
             cursor.execute(_SEEN_AT, [storable_json(
                 [{"handle_id": handle, "instance_id": instance, "name": name}
                  for (handle, instance), name in sorted(new.items())])])
-    return set(new)
+    return seen
 
 
 def _join(people: list[Person], handles: dict[Key, tuple[int, int]]
@@ -252,8 +258,7 @@ def _fill_names(people: list[Person], handles: dict[Key, tuple[int, int]]) -> No
                   "known_by": known_by.naming([person.instance_id])}
                  for contact, person in sorted(said.items())])])
         with _lock:
-            for contact in said:
-                _nameless.pop(contact, None)
+            _nameless.drop(said)
 
 
 def _row(key: Key, contact: int) -> dict:
@@ -266,21 +271,20 @@ def _find(keys: set[Key]) -> dict[Key, tuple[int, int]]:
         cursor.execute(_FIND, [text])
         rows = cursor.fetchall()
     with _lock:
-        _nameless.update((row[6], row[7]) for row in rows
-                         if not row[8] and not is_real(row[7]))
+        _nameless.keep_all((row[6], row[7]) for row in rows
+                           if not row[8] and not is_real(row[7]))
     return {tuple(row[:5]): (row[5], row[6]) for row in rows}
 
 
 def remember(resolved: Resolved) -> None:
     """Keep resolved ids in memory; call after the commit."""
     with _lock:
-        if len(_known) > _MOST:
-            _known.clear()
-            _seen.clear()
-            _settled.clear()
-        _known.update(resolved.handles)
-        _seen.update(resolved.seen)
-        _settled.update(resolved.settled)
+        _known.keep_all(resolved.handles.items())
+        _seen.keep_all((pair, None) for pair in resolved.seen)
+        _settled.keep_all((ids, None) for ids in resolved.settled)
+        for _, contact in resolved.handles.values():  # remembered as long as their handles
+            if (name := _nameless.get(contact)) is not None:
+                _nameless.keep(contact, name)
 
 
 def forget() -> None:

@@ -3,7 +3,7 @@
 Known ids are kept in memory: the row a ref belongs to never changes. Whether that row was merged
 into another is read when the event is stored (`columns.stored_as`), so that a merge or a split of
 another process counts at once. `remember` is called after the commit only, so that nothing of a
-rolled back transaction is kept.
+rolled back transaction is kept. All of it is bounded: what was used longest ago is forgotten.
 """
 
 import threading
@@ -14,17 +14,18 @@ from connections.envelope import EFFECT_RELATIONS, EventDraft
 from events import conversation_rows, same_place, together
 from events.conversation_rows import Key, Target
 from events.same_place import PlaceJoin
+from omni.recent import Recent
 
 Placed = tuple[int, EventDraft]  # instance id, draft
 Bunch = tuple[list[Key], EventDraft]  # names that arrived together, and with what
 _MOST = 50_000
 NOWHERE_SECONDS = 60.0  # a conversation another process made may be overlooked for so long
 
-_known: dict[Key, int] = {}
-_kindless: set[int] = set()  # conversations whose kind nobody has said yet, as far as seen
-_nobodys: set[int] = set()  # and those whose person nobody has named yet
-_settled: set[frozenset[int]] = set()  # rows that are one place by now, or were said not to be
-_nowhere: dict[Key, float] = {}  # names that had no conversation, and until when that counts
+_known: Recent[Key, int] = Recent(_MOST)
+_kindless: Recent[int, None] = Recent(_MOST)  # conversations whose kind nobody has said, as seen
+_nobodys: Recent[int, None] = Recent(_MOST)  # and those whose person nobody has named yet
+_settled: Recent[frozenset[int], None] = Recent(_MOST)  # rows known to be one place, or not to be
+_nowhere: Recent[Key, float] = Recent(_MOST)  # names without a conversation, until when that counts
 _lock = threading.Lock()
 
 
@@ -58,7 +59,8 @@ def resolve(drafts: Iterable[Placed]) -> Found:
                 for refs in draft.places_together
                 if not _is_nowhere(names := _names(instance_id, refs))]
     found = Found()
-    found.update({name: _known[name] for bunch, _ in bunches for name in bunch if name in _known})
+    found.update({name: number for bunch, _ in bunches for name in bunch
+                  if (number := _known.get(name)) is not None})
     if any(_is_open(bunch, found) for bunch, _ in bunches):
         _resolve_unknown(bunches, placed, found)
     _keep_titles(placed, found)
@@ -103,7 +105,8 @@ def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -
     for place in places:
         number = next((found[name] for name in place if name in found), None)
         if number is None:  # another conversation of somebody, where nobody has written yet
-            _nowhere.update(dict.fromkeys(place, time.monotonic() + NOWHERE_SECONDS))
+            with _lock:
+                _nowhere.keep_all((name, time.monotonic() + NOWHERE_SECONDS) for name in place)
             continue
         new = [name for name in place if name not in found]
         found.update(dict.fromkeys(new, number))
@@ -118,8 +121,8 @@ def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -
 def _look_up(keys: set[Key], found: Found) -> None:
     rows = conversation_rows.find(keys) if keys else {}
     with _lock:
-        _kindless.update(row.id for row in rows.values() if not row.kind)
-        _nobodys.update(row.id for row in rows.values() if row.is_nobodys)
+        _kindless.keep_all((row.id, None) for row in rows.values() if not row.kind)
+        _nobodys.keep_all((row.id, None) for row in rows.values() if row.is_nobodys)
     found.update({key: row.id for key, row in rows.items()})
 
 
@@ -204,7 +207,7 @@ def _fill_kinds(placed: list[Placed], found: Found) -> None:
     if kinds:
         conversation_rows.fill_kinds(kinds)
         with _lock:
-            _kindless.difference_update(kinds)
+            _kindless.drop(kinds)
 
 
 def fill_contacts(met: Iterable[tuple[int, EventDraft, int | None]], found: Found) -> None:
@@ -227,14 +230,12 @@ def fill_contacts(met: Iterable[tuple[int, EventDraft, int | None]], found: Foun
 def remember(found: Found) -> None:
     """Keep resolved ids in memory; call after the commit."""
     with _lock:
-        if max(len(_known), len(_settled), len(_nowhere)) > _MOST:
-            _known.clear()
-            _nowhere.clear()
-            _settled.clear()
-        _known.update({name: number for name, number in found.items()
-                       if name not in found.borrowed})
-        _settled.update(found.settled)
-        _nobodys.difference_update(found.named)
+        used = {name: number for name, number in found.items() if name not in found.borrowed}
+        _known.keep_all(used.items())
+        _settled.keep_all((ids, None) for ids in found.settled)
+        _nobodys.drop(found.named)
+        for open_ones in (_kindless, _nobodys):  # remembered as long as their names
+            open_ones.keep_all((number, None) for number in used.values() if number in open_ones)
 
 
 def forget() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from actions.base import Outcome
 from registry.definition import Step
-from registry.waiting import Wait
+from registry.waiting import SoFar, Wait
 
 if TYPE_CHECKING:
     from registry.execution import Execution
@@ -72,8 +72,8 @@ class Hands(Protocol):
     def clock(self) -> datetime:
         """The database's clock."""
 
-    def newest_event(self) -> int:
-        """The id of the newest stored event."""
+    def so_far(self) -> SoFar:
+        """The events that are stored by now."""
 
     def reached(self, name: str) -> None:
         """A named place where tests may kill the process."""

@@ -35,6 +35,7 @@ from registry.waiting import Wait
 
 logger = logging.getLogger("omni.registry")
 LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
+WAITED_FOR = frozenset(("wait", "approval", "call"))  # kinds of step that suspend the run
 STEP_SECONDS = 60.0  # most a step without a timeout of its own may take
 
 
@@ -242,7 +243,7 @@ class Execution:
         outcome = None if begun else self._condition(step)
         end: Ended | None = None
         if outcome is None:
-            if self.careful or self.hands.has_effect(step):
+            if self._is_noted(step):
                 self.hands.flush(self, step)
             self.hands.reached("step.start")
             result = self._guarded(step, module)
@@ -260,11 +261,19 @@ class Execution:
                               outcome.reason, outcome.code)
         self.note(step, outcome, started=started, duration_ms=took, final=delay is None)
         self.hands.reached("outcome.precommit")
-        if self.in_lane and self.hands.has_effect(step):
+        if self.in_lane and (self.careful or self.hands.has_effect(step)):
             self.hands.flush(self, step)  # a neighbour's death must not repeat it
         if end is not None:
             return end
         return outcome if delay is None else Suspended(due, keeps_place=True)
+
+    def _is_noted(self, step: Step) -> bool:
+        """Whether the run's row must name the step before it begins: a worker may die in it.
+
+        A step that waits does nothing by itself: it is looked at on every walk, and would make the
+        deaths in another arm forgotten.
+        """
+        return self.hands.has_effect(step) or (self.careful and step.kind not in WAITED_FOR)
 
     def _retry_delay(self, step: Step, outcome: Outcome) -> float | None:
         code = outcome.code

@@ -328,5 +328,5 @@ def _open_cancels(passages: Sequence[Passage]) -> list[int]:
             rows.append((passage.run_id, passage.event.instance_id, waiting.for_event(
                 f"cancel_on[{number}]", "", kind="cancel", event_types=match.event,
                 pairs={name: value.render(roots) for name, value in match.match.items()},
-                where=match.where, scope=roots, since_id=passage.event.pk)))
+                where=match.where, scope=roots, before=waiting.SoFar(passage.event.pk))))
     return list(waits.store(rows).values())

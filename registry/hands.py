@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import Max
 from pydantic import ValidationError
 
 from actions import decisions, library
@@ -22,6 +21,8 @@ from registry.definition import DecideBody, Step
 from registry.execution import STEP_SECONDS, Execution
 from registry.models import Run, Wait
 from registry.secrecy import masked_facts, without_secrets
+from registry.so_far import so_far
+from registry.waiting import SoFar
 from registry.waiting import Wait as Waiting
 
 DECIDE_SECONDS = 90.0
@@ -40,8 +41,8 @@ class RunHands:
         """The database's clock as of the claim, and the time since."""
         return self.claim.now + timedelta(seconds=time.monotonic() - self._since)
 
-    def newest_event(self) -> int:
-        return Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    def so_far(self) -> SoFar:
+        return so_far()
 
     def reached(self, name: str) -> None:
         failpoints.hit(name)

@@ -18,12 +18,11 @@ from events.storable import storable_json
 from omni import failpoints
 from registry import alerts, approvals, calls, endings, queue, waits
 from registry.contract import Ended, Record, Suspended
-from registry.execution import Execution
+from registry.execution import WAITED_FOR, Execution
 from registry.models import Run
 
 LONGEST_SLEEP = timedelta(days=3650)  # of a run without a deadline
 _OWNED = "id = %s AND token = %s AND state = 'running'"
-_WAITED_FOR = frozenset(("wait", "approval", "call"))
 _RECORD = tuple(item.name for item in fields(Record))
 
 
@@ -107,7 +106,7 @@ def _commit(claim: queue.Claim, run: Run, execution: Execution, change: str,
             values: list[Any]) -> None:
     """A fenced change with the pending outcomes; in one statement where nothing else hangs on it.
     """
-    if execution.left or any(row.step_kind in _WAITED_FOR for row in execution.pending):
+    if execution.left or any(row.step_kind in WAITED_FOR for row in execution.pending):
         with transaction.atomic():
             _fenced(claim, change, values)
             _store(run, claim, execution)
@@ -126,7 +125,7 @@ def _store(run: Run, claim: queue.Claim, execution: Execution) -> None:
     endings.leave(run.pk, execution.left)
     execution.left.clear()
     waits.close(run.pk, [(row.path, row.iteration) for row in rows
-                         if row.step_kind in _WAITED_FOR])
+                         if row.step_kind in WAITED_FOR])
     outcomes.record(_rows(run, claim, execution))
 
 

@@ -15,6 +15,7 @@ from django.db import connection
 
 from events.models import Event
 from omni.errors import InvalidWorkflow
+from omni.recent import Recent
 from registry import conditions, document, named, scope
 from registry.definition import Definition
 from registry.models import Binding, WorkflowVersion
@@ -22,6 +23,7 @@ from registry.models import Binding, WorkflowVersion
 logger = logging.getLogger("omni.registry")
 SCOPE_RANK = {"instance": 0, "provider": 1, "global": 2}
 HOP_LIMIT = 5
+TYPES_MOST = 10_000  # types of event remembered; `custom.*` has no end
 PAST_SOURCES = ("history", "import")
 _STAMP = """
 SELECT (SELECT coalesce(sum(revision), 0) FROM omni_workflows),
@@ -79,7 +81,7 @@ class Table:
         self._bindings: dict[int, list[Binding]] = {}
         self._latest: dict[int, WorkflowVersion] = {}
         self._by_instance: dict[tuple[int, str], list[Effective]] = {}
-        self._by_type: dict[tuple[int, str, str], list[Effective]] = {}
+        self._by_type: Recent[tuple[int, str, str], list[Effective]] = Recent(TYPES_MOST)
         self._with_schedule: list[list[Binding]] | None = None
         rows = Binding.objects.filter(workflow__archived_at__isnull=True).select_related(
             "workflow", "version")
@@ -98,16 +100,18 @@ class Table:
         them the one it names.
         """
         key = (event.instance_id, event.provider, event.event_type)
-        if key not in self._by_type:
-            self._by_type[key] = [
+        listening = self._by_type.get(key)
+        if listening is None:
+            listening = [
                 effective for effective in self.switched_on(event.instance_id, event.provider)
                 if listens(effective.definition, event.event_type)]
+            self._by_type.keep(key, listening)
         name = named.workflow_of(event)
         if not name:
-            return self._by_type[key]
+            return listening
         meant = self.find(name, event.instance_id, event.provider)
         return [*([meant] if meant else []),
-                *(other for other in self._by_type[key] if other.slug != name)]
+                *(other for other in listening if other.slug != name)]
 
     def find(self, slug: str, instance_id: int, provider: str) -> Effective | None:
         """A workflow as it is switched on for an instance, None when it is not."""

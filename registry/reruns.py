@@ -55,8 +55,8 @@ def plan(run: Run, *, mode: str = "whole", steps: Sequence[str] = ()) -> list[Ag
 def rerun(run: Run, *, actor: str, mode: str = "whole", steps: Sequence[str] = ()) -> Run:
     """Queue the same workflow version on the same event again; raises as `plan` does."""
     redone = {row.pk for row in _redone(run, mode, steps)}
-    queue.lock_slots([run.slot_key])
-    last = Run.objects.select_for_update().filter(
+    queue.lock_slots([run.slot_key, f"{run.workflow_id}:rerun:{run.event_id}"])
+    last = Run.objects.filter(
         event=run.event_id, workflow=run.workflow_id, parent=None).order_by("-replay_no").first()
     now = queue.now()
     fresh = Run.objects.create(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from registry.event_types import fits_type
 from registry.expressions import Expression, ExpressionError, compile_expression
@@ -47,17 +47,30 @@ class Wait:
     result: dict[str, Any] | None = None
 
 
+class SoFar(NamedTuple):
+    """All events up to `floor`, and those of `above`, were stored; any other came later."""
+
+    floor: int
+    above: tuple[int, ...] = ()
+
+
 def for_event(path: str, iteration: str, *, kind: str, event_types: tuple[str, ...],
               pairs: Mapping[str, Any], where: Expression | None, scope: Lazy,
-              since_id: int, wake_at: datetime | None = None) -> Wait:
-    """A wait for an event. What `where` reads besides the event is kept as it is now."""
+              before: SoFar, wake_at: datetime | None = None) -> Wait:
+    """A wait for an event that was not there `before`.
+
+    What `where` reads besides the event is kept as it is now.
+    """
     named = {FIELDS.get(name, name): value for name, value in pairs.items()}
     names, digest = pairs_digest(named)
     facts: dict[str, Any] = {"pairs": named}
     if where is not None:
         facts["scope"] = _frozen(where, scope)
-    return Wait(path, iteration, kind, wake_at=wake_at, since_id=since_id, event_types=event_types,
-                fields=names, match_hash=digest, where=where.source if where else "", facts=facts)
+    if before.above:
+        facts["before"] = list(before.above)
+    return Wait(path, iteration, kind, wake_at=wake_at, since_id=before.floor,
+                event_types=event_types, fields=names, match_hash=digest,
+                where=where.source if where else "", facts=facts)
 
 
 def pairs_digest(pairs: Mapping[str, Any]) -> tuple[str, str]:

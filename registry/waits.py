@@ -216,9 +216,9 @@ def plain(value: Any) -> Any:
 
 
 def _first(wait: Found, events: Iterable[Event]) -> Hit | None:
-    own = f"omni:{wait.run_id}:"
+    own, before = f"omni:{wait.run_id}:", wait.facts.get("before", ())
     for event in events:
-        if (event.pk <= wait.since_id or event.pk == wait.trigger_id
+        if (event.pk <= wait.since_id or event.pk in before or event.pk == wait.trigger_id
                 or event.pk in wait.batch or (event.client_ref or "").startswith(own)):
             continue  # from before, the trigger itself, or what the run did
         if waiting.takes(wait.event_types, wait.where, wait.facts, event.event_type,

@@ -11,10 +11,11 @@ class Wait(models.Model):
 
     kind: time, event, approval, call; cancel is an event that ends the run from outside.
     state: open; settled (result says with what); closed (the run went on without it).
-    wake_at: when the waiting is over in any case; null means never. since_id: only events stored
-    after this one count (ids, because clocks of machines differ). fields, match_hash: the equality
-    pairs an event must have, as names and as a digest with their values. looked: whether the store
-    was searched for an event that came before this row could be seen.
+    wake_at: when the waiting is over in any case; null means never. since_id: only events with a
+    higher id count, and none of facts['before'] (ids, because clocks of machines differ).
+    fields, match_hash: the equality pairs an event must have, as names and as a digest with their
+    values. looked: whether the store was searched for an event that came before this row could be
+    seen.
     """
 
     KINDS = [(name, name) for name in ("time", "event", "approval", "call", "cancel")]

@@ -10,7 +10,7 @@ from registry.contract import Suspended
 from registry.definition import Step, WaitBody
 from registry.execution import Execution
 from registry.values import to_time
-from registry.waiting import Wait
+from registry.waiting import SoFar, Wait
 
 KIND = "wait"
 
@@ -31,12 +31,12 @@ def _begun(step: Step, execution: Execution) -> Outcome | Suspended:
     now = execution.hands.clock()
     if body.event:
         wake_at = now + timedelta(seconds=body.timeout) if body.timeout is not None else None
-        since_id = (execution.hands.newest_event() if body.since == "step"
-                    else execution.scope["event"]["id"])
+        before = (execution.hands.so_far() if body.since == "step"
+                  else SoFar(execution.scope["event"]["id"]))
         return execution.open(waiting.for_event(
             step.path, execution.iteration, kind="event", event_types=body.event,
             pairs={name: value.render(execution.scope) for name, value in body.match.items()},
-            where=body.where, scope=execution.scope, since_id=since_id, wake_at=wake_at))
+            where=body.where, scope=execution.scope, before=before, wake_at=wake_at))
     if body.until is not None:
         moment = to_time(body.until.evaluate(execution.scope))
         if moment is None:

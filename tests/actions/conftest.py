@@ -10,6 +10,7 @@ from actions.base import Context
 from connections.envelope import OutboundMessage, SendResult
 from events.deliver import Delivered
 from events.models import Contact, Conversation, Event, Handle
+from omni.recent import Recent
 from tests.factories import make_event, make_instance
 
 
@@ -107,7 +108,7 @@ def say(instance, ana, chat):
 def signals(monkeypatch):
     """Presence marks in the order they were shown, instead of the provider's."""
     shown: list[str] = []
-    monkeypatch.setattr("actions.presence._shown", {})
+    monkeypatch.setattr("actions.presence._shown", Recent(10))
     monkeypatch.setattr("events.deliver.signal",
                         lambda message, *, instance: shown.append(message.content["state"]))
     return shown

@@ -67,3 +67,12 @@ def test_person_who_signed_in_is_their_own_principal(rf, django_user_model):
 
     assert (who.kind, who.name, who.instance_ids) == ("user", "user:ana", None)
     assert principal(request) is who
+
+
+@pytest.mark.parametrize("headers", [
+    {"x-api-key": "omni_12345678_wrong"}, {"authorization": "Bearer wrong"}])
+def test_wrong_key_is_refused_also_from_somebody_who_signed_in(client, admin_user, headers):
+    client.force_login(admin_user)
+
+    assert client.get(EVENTS).status_code == 200
+    assert client.get(EVENTS, headers=headers).status_code == 401

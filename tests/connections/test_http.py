@@ -1,10 +1,12 @@
 """The outbound client against real peers: typed errors, bounds, no surprises."""
 
+import os
 import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from werkzeug import Response as Answer
@@ -348,3 +350,48 @@ def test_errors_name_the_place_and_no_secret(url):
         Client(url.format(port=port)).request("GET")
 
     assert "canary" not in str(refused.value)
+
+
+class _Named(BaseHTTPRequestHandler):
+    """Keeps connections open and answers with the port of the caller's end."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        said = str(self.client_address[1]).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_args):
+        pass
+
+
+def in_a_fork(work):
+    """What `work` gives in a copy of this process."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing, work().encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        given = said.read()
+    os.waitpid(child, 0)
+    return given
+
+
+def test_forked_worker_does_not_talk_on_the_sockets_of_its_parent():
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Named) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = Client(f"http://127.0.0.1:{server.server_port}")
+
+        mine = [client.request("GET").text for _ in range(2)]
+        theirs = in_a_fork(lambda: client.request("GET").text)
+        server.shutdown()
+
+    assert mine[0] == mine[1] and theirs not in ("", mine[0])

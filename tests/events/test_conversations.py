@@ -1,9 +1,11 @@
 """Conversations: one row per place, whatever name it is called by."""
 
 import pytest
+from django.test import TestCase
 
 from events import conversations, ingest
 from events.models import Conversation, ConversationAlias, Event
+from omni.recent import Recent
 from tests.factories import make_draft, make_instance, make_unit
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +110,27 @@ def test_what_was_rolled_back_is_not_remembered(shop):
     arrive(shop, (PHONE, []))
 
     assert Event.objects.get().conversation == Conversation.objects.get()
+
+
+def test_kind_is_filled_in_also_when_much_was_seen_since(shop, monkeypatch):
+    """A conversation whose kind is open is remembered as long as its name."""
+    for name in ("_known", "_kindless"):
+        monkeypatch.setattr(conversations, name, Recent(3))
+    first, *others = (f"5500000000{number}@s.whatsapp.net" for number in range(4))
+    remembering(arrive)(shop, (first, []), kind="")
+    for other in others:
+        remembering(arrive)(shop, (other, []), (first, []), kind="")
+
+    remembering(arrive)(shop, (first, []), kind="direct")
+
+    assert Conversation.objects.get(ref=first).kind == "direct"
+    assert len(conversations._known) == len(conversations._kindless) + 1 == 3
+
+
+def remembering(work):
+    """Do it, and what follows the commit."""
+    def done(*args, **options):
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            work(*args, **options)
+
+    return done

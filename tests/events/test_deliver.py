@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from connections.envelope import OutboundMessage, SendResult
@@ -14,6 +14,7 @@ from events import deliver, ingest
 from events.models import Event, OutboxMessage
 from omni.errors import InvalidInput, NotSent, RateLimited, UnknownOutcome
 from tests.factories import make_conversation, make_draft, make_event, make_instance, make_unit
+from tests.two_connections import Elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -271,3 +272,23 @@ def test_signal_that_fails_is_no_error_and_leaves_no_row(shop, answers):
                    instance=shop)
 
     assert not OutboxMessage.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_effect_that_two_try_again_at_once_is_done_once():
+    """The first try did not leave this machine."""
+    shop, made = make_instance(), []
+
+    def call(key):
+        made.append(key)
+        return SendResult("succeeded") if len(made) > 1 else SendResult("not_sent")
+
+    perform(shop, call)
+    with transaction.atomic():
+        OutboxMessage.objects.select_for_update().get()
+        other = Elsewhere(lambda: perform(shop, call))
+        assert other.waits_for()
+        perform(shop, call)
+    again = other.gives()
+
+    assert (again.state, again.duplicate, len(made)) == ("succeeded", True, 2)

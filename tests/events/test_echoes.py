@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -13,6 +13,7 @@ from events.models import Event, OutboxMessage
 from omni.errors import UnknownOutcome
 from registry import routing
 from tests.factories import ANA, make_conversation, make_event, make_instance, make_sent
+from tests.two_connections import Elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -286,3 +287,21 @@ def test_message_of_the_api_is_settled_as_well(shop, httpserver):
 
     assert first.state == "unknown" and told(echo(shop, text="hi"))
     assert OutboxMessage.objects.get().state == "succeeded"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_echoes_at_two_routers_one_is_told_as_ours():
+    """The second is a person's, who wrote the same words."""
+    shop = make_instance()
+    chat = make_conversation(shop)
+    sent(shop, conversation=chat)
+    events = [echo(shop, chat, provider_message_id=name) for name in ("m1", "m2")]
+
+    with transaction.atomic():
+        routing.route(1)
+        other = Elsewhere(routing.route)
+        assert other.waits_for()
+    other.gives()
+    routing.route()
+
+    assert [Event.objects.get(pk=event.pk).sent_by_omni for event in events] == [True, False]

@@ -336,3 +336,17 @@ def test_archive_keeps_the_digest_of_what_arrived(shop):
     raw = RawPayload.objects.get()
     assert (bytes(raw.body), raw.sha256) == (body, hashlib.sha256(body).hexdigest())
     assert raw.received_at == NOON
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_rolled_back_batch_made_is_not_remembered():
+    shop = make_instance("shop")
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        store(make_unit(shop, make_draft("m:1")))
+        raise ZeroDivisionError
+
+    store(make_unit(shop, make_draft("m:1")))
+
+    event = Event.objects.get()
+    assert event.conversation == Conversation.objects.get()
+    assert (event.contact, event.actor) == (Contact.objects.get(), HandleRow.objects.get())

@@ -81,3 +81,13 @@ def test_without_group_commit_the_note_follows_the_commit(heard):
         early = heard(bool, seconds=0.2)
 
     assert early == [] and heard(bool) == [("omni_events", "")]
+
+
+def test_note_inside_a_transaction_does_not_make_its_commit_less_durable(transactional_db):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = on")
+        Notifier().send(notify.EVENTS)
+        cursor.execute("SHOW synchronous_commit")
+        kept = cursor.fetchone()[0]
+
+    assert kept == "on"

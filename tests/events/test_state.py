@@ -4,12 +4,14 @@ import itertools
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events import state
 from events.models import Event, MessageState
 from tests.factories import NOON, make_event, make_instance
+from tests.two_connections import Elsewhere
 
 pytestmark = pytest.mark.django_db
 FACTS = ("text", "edit_count", "deleted_at", "pinned", "delivery_status", "error_code",
@@ -215,3 +217,25 @@ def test_edit_nobody_can_read_keeps_the_text_and_counts(shop, events, text, coun
 
     assert (row.text, row.edit_count, row.is_text_hidden()) == (text, count, hidden)
     assert (row.edited_at is None) is (count == 0)
+
+
+FOLDS = {
+    "apply": lambda fresh: state.apply([fresh]),
+    "rebuild": lambda fresh: state.rebuild(fresh.instance_id, ["m1"]),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fold", FOLDS.values(), ids=list(FOLDS))
+def test_fold_that_looked_earlier_does_not_undo_a_newer_one(fold):
+    shop = make_instance()
+    state.apply([make_event(shop, **original())])
+    second = make_event(shop, **edit(2, "three"))
+
+    with transaction.atomic():  # one worker has stored an edit, and folded it
+        state.apply([make_event(shop, **edit(1, "two"))])
+        other = Elsewhere(lambda: fold(second))
+        assert other.waits_for()
+    other.gives()
+
+    assert (state.of(shop.pk, "m1").text, state.of(shop.pk, "m1").edit_count) == ("three", 2)

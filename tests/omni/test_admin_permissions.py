@@ -17,7 +17,7 @@ from tests.admin_world import CANARY, make_surroundings, make_world, sign_in
 
 pytestmark = pytest.mark.django_db
 FOREIGN = "zzforeign"
-ROW_PAGES = ("change", "history", "delete", "do", "export", "try", "compare",
+ROW_PAGES = ("change", "history", "delete", "do", "export", "try", "compare", "bindings", "binding",
              "password_change")
 PLAIN_PAGES = ("changelist", "add", "import_yaml")
 SITE = {"index", "login", "logout", "password_change", "password_change_done", "jsi18n", "search",

@@ -56,3 +56,16 @@ def outcomes(run):
 def output_of(run, path, iteration=""):
     return EventAction.objects.get(run_id=run.pk, path=path, iteration=iteration,
                                    final=True).output
+
+
+def lay_backwards(table) -> None:
+    """Let rows lie newest first, and no index be used: order is there where it is asked for.
+
+    The end of the test's transaction takes it back.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"CREATE INDEX backwards ON {table} ((-id))")
+        cursor.execute(f"CLUSTER {table} USING backwards")
+        for name in ("indexscan", "indexonlyscan", "bitmapscan"):
+            cursor.execute(f"SET LOCAL enable_{name} = off")

@@ -9,11 +9,11 @@ from django.db import connection
 from django.utils import timezone
 
 from events.models import MessageState, Underived
-from registry import drain, queue
+from registry import drain, queue, waiting
 from registry.drain import Drain, Work
 from registry.execution import Execution
 from registry.lazy import Lazy
-from registry.models import Run
+from registry.models import Run, Wait
 from tests.factories import make_event, make_instance, make_run, switch_on
 
 SECONDS = 15
@@ -160,3 +160,50 @@ def test_workers_of_one_parent_share_their_slots(settings):
 
     assert drain.cluster_slots() == drain.cluster_slots()
     assert len(drain.cluster_slots()) == 3 and drain.cluster_slots()[-1] < 2 ** 31
+
+
+def taken_by(one, **options):
+    """The runs a drain takes with what it has at hand, not begun."""
+    one._begin = lambda work: begun.append(work.claim.run_id)
+    begun: list[int] = []
+    one._claim(**{"alone": False, **options})
+    return begun
+
+
+@pytest.mark.django_db
+def test_nothing_is_taken_beside_a_run_that_killed_workers():
+    suspect, healthy = make_run(deaths=2), make_run()
+    one = Drain(threads=4)
+    [claim] = queue.claim(one.owner, limit=1, alone=True)
+    one._works[suspect.pk] = Work(claim)
+
+    beside = taken_by(one)
+    one._works.clear()
+
+    assert beside == [] and taken_by(one) == [healthy.pk]
+
+
+@pytest.mark.django_db
+def test_run_that_killed_workers_is_not_taken_beside_others():
+    healthy, suspect = make_run(), make_run(deaths=2)
+    one = Drain(threads=4)
+    [claim] = queue.claim(one.owner, limit=1)
+    one._works[healthy.pk] = Work(claim)
+
+    beside = taken_by(one, alone=True)
+    one._works.clear()
+
+    assert beside == [] and taken_by(one, alone=True) == [suspect.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wait_whose_worker_died_before_it_looked_is_looked_for(turn):
+    run = make_run(state="waiting", available_at=timezone.now() + timedelta(hours=1))
+    Wait.objects.create(
+        run=run, instance_id=run.instance_id, path="steps[0]", kind="event", looked=False,
+        event_types=["message.text"], match_hash=waiting.pairs_digest({})[1], facts={"pairs": {}},
+        since_id=run.event_id, created_at=timezone.now() - timedelta(minutes=1))
+    make_event(run.instance)
+    turn()
+
+    assert until(lambda: Wait.objects.get().state != "open")

@@ -195,10 +195,12 @@ def test_event_that_comes_while_the_run_of_a_burst_sleeps_begins_another(shop, c
 
 @pytest.mark.parametrize("gate", ["debounce: {quiet: 6s}",
                                   "debounce: {quiet: 6s, key: event.sender_name}"])
-def test_bursts_of_two_accounts_do_not_mix(shop, gate):
+@pytest.mark.parametrize("in_conversation", [True, False])
+def test_bursts_of_two_accounts_do_not_mix(shop, gate, in_conversation):
     gated(gate)
     for account in (shop, make_instance("other")):
-        come(account, sender_name="ana", conversation=make_conversation(account))
+        come(account, sender_name="ana", conversation_ref="c1",
+             conversation=make_conversation(account) if in_conversation else None)
 
     routing.route()
 

@@ -1,14 +1,13 @@
 """Two workers at the gates at the same time: neither counts what the other is about to change."""
 
-import threading
-import time
-
 import pytest
 from django.db import connection, transaction
 
 from registry import gates, matching, queue, routing
 from registry.models import RoutingDecision, Run
-from tests.factories import make_conversation, make_event, make_instance, switch_on
+from tests.factories import make_conversation, make_event, make_instance, make_run, switch_on
+from tests.registry.runs import advance
+from tests.two_connections import Elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEXT = """\
@@ -18,33 +17,6 @@ trigger: [{event: message.text}]
 %s
 steps: [{stop: done}]
 """
-
-
-def elsewhere(work):
-    """Run on a connection of its own; the thread and what it gave."""
-    given = []
-
-    def run():
-        try:
-            given.append(work())
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread, given
-
-
-def wait_for_a_waiter():
-    """Until another connection waits for a lock of this one."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND "
-                           "pg_backend_pid() = ANY(pg_blocking_pids(pid))")
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("nobody waited")
 
 
 def rows_that_can_be_taken():
@@ -65,15 +37,19 @@ def test_run_of_a_burst_cannot_be_taken_while_an_event_is_about_to_join_it():
 
     with transaction.atomic():
         facts = gates._facts([passage.wish])
-        thread, taken = elsewhere(rows_that_can_be_taken)
-        thread.join(20)
+        taken = Elsewhere(rows_that_can_be_taken).gives()
 
     assert [burst.run for burst in facts.bursts.values()] == [Run.objects.get().pk]
-    assert taken == [[]]
+    assert taken == []
 
 
-def test_key_is_counted_by_one_worker_at_a_time():
-    switch_on(TEXT % "once: {key: event.sender_name}")
+@pytest.mark.parametrize(("gate", "said"), [
+    ("once: {key: event.sender_name}", "once"),
+    ("throttle: {limit: 1, per: 1m, mode: drop, key: event.sender_name}", "throttled"),
+    ("concurrency: {limit: 1, mode: skip, key: event.sender_name}", "busy"),
+    ("debounce: {quiet: 1h, key: event.sender_name}", "joined")])
+def test_key_is_counted_by_one_worker_at_a_time(gate, said):
+    switch_on(TEXT % gate)
     shop = make_instance()
     first = make_event(shop, sender_name="ana")
     second = make_event(shop, sender_name="ana", routed_at=None)
@@ -83,9 +59,27 @@ def test_key_is_counted_by_one_worker_at_a_time():
     with transaction.atomic():  # the one worker has counted and not committed yet
         queue.lock_slots(passages[0].keys)
         gates.pass_through(passages, now=queue.now())
-        thread, _ = elsewhere(routing.route)
-        wait_for_a_waiter()
-    thread.join(20)
+        other = Elsewhere(routing.route)
+        assert other.waits_for() == "advisory"
+    other.gives()
 
     assert Run.objects.count() == 1
-    assert RoutingDecision.objects.get(event=second).considered[0]["result"] == "once"
+    assert RoutingDecision.objects.get(event=second).considered[0]["result"] == said
+
+
+def test_event_that_wakes_a_run_waits_for_the_runs_place_in_line(start):
+    """Else a run stored at the same moment would be seen later, with a lower ticket."""
+    shop = make_instance()
+    run = advance(start("- wait: {event: message.text}", event=make_event(shop), slot_key="a"))
+    make_event(shop, routed_at=None)
+
+    with transaction.atomic():
+        queue.lock_slots(["a"])
+        other = Elsewhere(routing.route)
+        assert other.waits_for() == "advisory"
+        Run.objects.select_for_update(nowait=True).get(pk=run.pk)  # else both wait for each other
+        new = make_run(make_event(shop), slot_key="a")
+    other.gives()
+
+    run.refresh_from_db()
+    assert run.state == "queued" and new.ticket < run.ticket

@@ -241,3 +241,29 @@ def test_long_chain_of_automatic_messages_ends(shop):
 
     assert match(shop, hop=4).matches
     assert match(shop, hop=5).reason == "the chain of automatic messages reached 5"
+
+
+def test_binding_that_is_switched_off_is_noticed(shop):
+    workflow = switch_on(flow("greet"))
+    before = match(shop).matches
+    store.bind(workflow, scope="global", enabled=False, actor="user:ana")
+
+    assert len(before) == 1 and match(shop).matches == []
+
+
+def test_binding_whose_inputs_were_changed_is_noticed(shop):
+    workflow = switch_on(flow("greet", head="inputs: {word: {type: text, default: a}}"))
+    match(shop)
+    store.bind(workflow, scope="global", inputs={"word": "b"}, actor="user:ana")
+
+    assert match(shop).matches[0].inputs == {"word": "b"}
+
+
+def test_types_without_end_are_remembered_within_bounds(shop, monkeypatch):
+    monkeypatch.setattr(matching, "TYPES_MOST", 2)
+    switch_on(flow("greet", event="custom.*"))
+
+    found = [match(shop, event_type=f"custom.order_{number}") for number in range(4)]
+
+    assert [len(decision.matches) for decision in found] == [1] * 4
+    assert len(matching.table()._by_type) == 2

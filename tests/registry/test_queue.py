@@ -18,6 +18,7 @@ from registry.lazy import Lazy
 from registry.models import Run
 from registry.queue import Claim, Fenced
 from tests.factories import make_event, make_instance, make_run, make_workflow
+from tests.registry.runs import lay_backwards
 
 pytestmark = pytest.mark.django_db
 
@@ -167,6 +168,18 @@ def put_back(claim, seconds=1.0):
 
 
 WRITES = {"flush": lambda claim: note(claim, "steps[1]"), "end": end, "suspend": put_back}
+
+
+@pytest.mark.parametrize("give_back", [put_back, end])
+def test_run_that_was_given_back_is_leased_to_nobody(shop, give_back):
+    [run] = runs(shop, None)
+    [claim] = queue.claim("w1", limit=1)
+    give_back(claim)
+
+    queue.renew([claim])
+
+    run.refresh_from_db()
+    assert run.lease_until is None
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
@@ -354,3 +367,29 @@ def test_many_claimers_never_share_a_run_nor_a_key():
         ended = list(Run.objects.filter(slot_key=f"k{key}").order_by("ended_at")
                      .values_list("pk", flat=True))
         assert ended == sorted(ended)
+
+
+def test_run_that_has_been_due_the_longest_is_taken_first(shop):
+    first, *_ = runs(shop, None, None, None)
+    Run.objects.filter(pk=first.pk).update(available_at=timezone.now() - timedelta(seconds=60))
+    lay_backwards("omni_runs")
+
+    assert claimed(limit=1) == [first.pk]
+
+
+def test_run_that_was_woken_stands_behind_who_came_before(shop):
+    first, second = runs(shop, "a", "a")
+    Run.objects.filter(pk=first.pk).update(state="waiting")
+
+    queue.wake([first.pk])
+
+    assert (claimed(), queue.todo().due) == ([second.pk], True)
+
+
+def test_run_whose_time_has_come_stands_behind_who_came_before(shop):
+    first, second = runs(shop, "a", "a")
+    Run.objects.filter(pk=first.pk).update(state="waiting")
+
+    queue.wake_due()
+
+    assert claimed() == [second.pk]

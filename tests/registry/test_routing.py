@@ -18,6 +18,7 @@ from tests.factories import (
     make_sent,
     switch_on,
 )
+from tests.registry.runs import lay_backwards
 
 pytestmark = pytest.mark.django_db
 
@@ -250,3 +251,13 @@ def test_half_a_character_in_json_text_is_a_key_like_any_other():
 
     assert Run.objects.count() == 1
     assert not RoutingDecision.objects.filter(reason__startswith="routing failed").exists()
+
+
+def test_events_are_routed_in_the_order_they_came(shop):
+    """However they lie in the table."""
+    events = [make_event(shop, routed_at=None) for _ in range(3)]
+    lay_backwards("omni_events")
+
+    routing.route(1)
+
+    assert RoutingDecision.objects.get().event_id == events[0].pk

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from actions.base import Outcome, done, failed, stop, unavailable
@@ -390,3 +391,32 @@ def test_trace_keeps_as_much_of_the_input_as_the_step_says(start, probe, store, 
     run = advance(start(f"- {{uses: custom.look, with: {{say: secret words}}, store: {store}}}"))
 
     assert EventAction.objects.get(run_id=run.pk).input == kept
+
+
+@pytest.mark.parametrize("error", [OperationalError("server closed the connection"),
+                                   InterfaceError("connection already closed")])
+def test_database_that_is_away_for_a_moment_fails_no_step(start, probe, error):
+    probe.answers = [error]
+    run = start("- uses: custom.look")
+    with pytest.raises(type(error)):
+        advance(run)
+    left = outcomes(run)
+    Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    endings.sweep()
+
+    advance(run)
+
+    assert left == [] and outcomes(run) == [("steps[0]", 1, "done")]
+    assert (run.state, len(probe.calls)) == ("done", 2)
+
+
+def test_run_that_lost_a_worker_tells_in_which_step_it_dies(start, probe):
+    probe.answers = [Crash(), Outcome("done"), Crash(), Crash(), Crash()]
+    run = start("- uses: custom.look\n- uses: custom.look")
+
+    for _ in range(4):  # once in the first step, which ends the second time
+        crash(run)
+
+    run.refresh_from_db()
+    assert run.state == "dead"
+    assert run.reason.startswith("the worker died 3 times in a row at steps[1]")

@@ -19,7 +19,7 @@ from registry.definition import Definition, Step
 from registry.execution import Execution
 from registry.gatekeeping import Burst, Facts, Live, Wish
 from registry.lazy import Lazy
-from registry.waiting import Wait
+from registry.waiting import SoFar, Wait
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=15)
@@ -407,7 +407,7 @@ class World:
             run.watches.append(waiting.for_event(
                 f"cancel_on[{number}]", "", kind="cancel", event_types=match.event,
                 pairs={name: value.render(values) for name, value in match.match.items()},
-                where=match.where, scope=values, since_id=event["id"]))
+                where=match.where, scope=values, before=SoFar(event["id"])))
         return run
 
     def _settle_waits(self, event: dict[str, Any]) -> None:
@@ -457,8 +457,8 @@ class WorldHands:
     def clock(self) -> datetime:
         return self.world.now
 
-    def newest_event(self) -> int:
-        return len(self.world.events)
+    def so_far(self) -> SoFar:
+        return SoFar(len(self.world.events))
 
     def reached(self, name: str) -> None:
         self.world.maybe_die()

@@ -136,3 +136,17 @@ def test_canceled_called_run_fails_its_caller(start):
     advance(run)
 
     assert run.state == "failed" and "canceled by user:ana" in run.reason
+
+
+def test_called_run_that_died_fails_its_caller(start, probe):
+    probe.answers = [Crash()] * 3
+    make_workflow(OTHER)
+    run = advance(start(CALL))
+    child = Run.objects.get(parent=run)
+    for _ in range(3):
+        crash(child)
+
+    advance(run)
+
+    child.refresh_from_db()
+    assert (child.state, run.state) == ("dead", "failed") and "worker died" in run.reason

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from actions.base import Outcome, failed
+from registry.models import Approval, Wait
 from tests.registry.runs import Crash, advance, crash
 
 pytestmark = pytest.mark.django_db
@@ -113,3 +114,55 @@ def test_arms_really_run_at_the_same_time(start, probe, settings):
     advance(run)
 
     assert (run.state, run.reason) == ("done", "")
+
+
+def test_crash_in_an_arm_does_not_repeat_what_was_done_before_the_fork(start, probe):
+    probe.answers = [Outcome("done"), Crash()]
+    run = start("""
+- {uses: custom.change, with: {say: before}}
+- parallel:
+    left: [{uses: custom.look, with: {say: left}}]
+    right: [{uses: custom.look, with: {say: right}}]
+""")
+
+    crash(run)
+    advance(run)
+
+    assert run.state == "done" and probe.calls == ["before", "left", "left", "right"]
+
+
+def test_run_that_died_leaves_nothing_open(start, probe):
+    probe.answers = [Crash()] * 4
+    run = start("""
+- parallel:
+    left: [{approval: {ask: "Yes?", of: ["user:ana"], timeout: 2h, on_timeout: reject}}]
+    middle: [{wait: {event: message.text}}]
+    right: [{wait: 1m}, {uses: custom.look}]
+""")
+    advance(run)
+    for _ in range(4):  # after the first death every step is noted before it begins
+        if run.state != "dead":
+            crash(run)
+            run.refresh_from_db()
+
+    assert run.state == "dead"
+    assert set(Wait.objects.values_list("state", flat=True)) == {"closed"}
+    assert Approval.objects.get().state == "closed"
+
+
+@pytest.mark.parametrize("left", ["{uses: custom.look}", "{set: {seen: true}}", "{wait: 1h}"])
+def test_run_that_kills_its_worker_in_an_arm_dies_there(start, probe, left):
+    """What its other arms do on every walk does not make its deaths forgotten."""
+    probe.answers = [lambda event, context: Crash() if "right" in context.effect(0)
+                     else Outcome("done")] * 20
+    run = start(f"""
+- parallel:
+    left: [{left}]
+    right: [{{uses: custom.change}}]
+""")
+    for _ in range(5):
+        if run.state != "dead":
+            crash(run)
+            run.refresh_from_db()
+
+    assert run.state == "dead" and "3 times in a row at steps[0].parallel.right[0]" in run.reason

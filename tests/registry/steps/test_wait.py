@@ -1,5 +1,7 @@
 """`wait`: for a time, until a moment, for an event; nothing is lost in between."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -246,3 +248,68 @@ def test_run_asleep_past_its_deadline_fails(start):
     advance(run)
 
     assert (run.state, run.code) == ("failed", "timeout")
+
+
+@pytest.mark.parametrize("wait", ["{event: message.text}", "2h", "{event: message.text, "
+                                  "timeout: 2h}"])
+def test_run_that_sleeps_past_its_deadline_fails_at_it(start, place, wait):
+    run = advance(start(f"- wait: {wait}", event=place,
+                        deadline=timezone.now() + timedelta(hours=1)))
+    asleep = run.state, run.available_at
+
+    advance(run)
+
+    assert asleep == ("waiting", run.deadline)
+    assert (run.state, run.code) == ("failed", "timeout")
+
+
+def test_condition_of_a_step_is_not_asked_again_when_its_wait_is_over(start, place):
+    run = advance(start("- {if: \"conversation.title == 'open'\", wait: 1h}",
+                        event=titled(place, "open")))
+    titled(place, "shut")
+
+    advance(run)
+
+    assert output_of(run, "steps[0]") == {"outcome": "elapsed", "event": None}
+
+
+def titled(event, title):
+    event.conversation.title = title
+    event.conversation.save()
+    return event
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_event_of_another_account_settles_no_wait(start, place, looks):
+    """looks: it was there before the wait could be seen."""
+    run = start("- wait: {event: message.text, match: {text: now}, since: trigger}", event=place)
+    other = make_instance("other")
+    if looks:
+        make_event(other, text="now")
+    advance(run)
+    make_event(other, text="now", routed_at=None)
+
+    work()
+    run.refresh_from_db()
+
+    assert run.state == "waiting" and Wait.objects.get().state == "open"
+
+
+def test_wait_is_settled_once(start, place):
+    advance(start("- wait: {event: message.text}", event=place))
+    wait = Wait.objects.get()
+
+    settled = [waits.settle(wait.pk, {"event": {"text": text}}) for text in ("first", "second")]
+
+    wait.refresh_from_db()
+    assert settled == [True, False] and wait.result == {"event": {"text": "first"}}
+
+
+def test_wait_for_what_is_missing_is_not_settled_by_what_came_before_it(start, place):
+    run = start("- wait: {event: message.text, match: {subject: \"${{ event.subject }}\"}, "
+                "since: trigger}", event=place)
+    come(place, routed_at=timezone.now())
+
+    advance(run)
+
+    assert run.state == "waiting" and Wait.objects.get().looked
