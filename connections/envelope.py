@@ -97,7 +97,7 @@ class Attachment:
     inline_path: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Handle:
     """One name of a person at a provider. kind: phone, lid, jid, email, username, uuid, id.
 
@@ -204,12 +204,14 @@ class Place:
     """Where a message may go: what an address somebody wrote means at a provider.
 
     ref: the one spelling of it, as the mapping would write it. kind: one of CONVERSATION_KINDS, ""
-    when the address does not say. aliases: other refs of the same place.
+    when the address does not say. aliases: other refs of the same place. fault: why it cannot be
+    an address, for people; "" when nothing speaks against it.
     """
 
     ref: str
     kind: str = ""
     aliases: tuple[str, ...] = ()
+    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -248,7 +250,7 @@ class SendResult:
     provider_message_id: instance-unique, as the mapping would write it. error: for people.
     retry_after: seconds. answer: native facts worth keeping, without secrets.
     conversation_ref: the place as the provider names it in its answer, as the mapping would write
-    it; another name of where the message was sent to.
+    it, where that can be another name of where the message was sent to.
     """
 
     status: str

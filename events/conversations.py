@@ -11,14 +11,17 @@ import time
 from collections.abc import Iterable
 
 from connections.envelope import EFFECT_RELATIONS, EventDraft
-from events import conversation_rows, same_place, together
+from events import conversation_rows, other_names, same_place, together
 from events.conversation_rows import Key, Target
 from events.same_place import PlaceJoin
 
 Placed = tuple[int, EventDraft]  # instance id, draft
 Bunch = tuple[list[Key], EventDraft]  # names that arrived together, and with what
 _MOST = 50_000
-NOWHERE_SECONDS = 60.0  # a conversation another process made may be overlooked for so long
+# Names that arrived together and had no conversation are not looked up again for so long. A place
+# another process makes meanwhile is made by `other_names.find`, which knows the pair from the
+# handles; only where all three were stored at the same moment is it found when this ends.
+NOWHERE_SECONDS = 60.0
 
 _known: dict[Key, int] = {}
 _kindless: set[int] = set()  # conversations whose kind nobody has said yet, as far as seen
@@ -96,21 +99,63 @@ def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -
                and any(name in drafts for name in place)]
     about = {place[0]: [draft for name in place for draft in drafts.get(name, ())]
              for place in missing}
-    effects = {key: said for key, said in about.items() if all(map(_is_effect, said))}
-    _make({key: said for key, said in about.items() if key not in effects}, found)
-    aliases = _borrow(effects, placed, found) if effects else []
-    _make({key: said for key, said in effects.items() if key not in found}, found)
+    later = _elsewhere(about, found)
+    effects = {key: said for key, said in about.items()
+               if key not in found and all(map(_is_effect, said))}
+    _make({key: said for key, said in about.items()
+           if key not in found and key not in effects and key not in later}, found)
+    if later:
+        _follow(later, found)
+        _make({key: about[key] for key in later if key not in found}, found)
+    _keep(_lead(places, found))
+    if effects:
+        _keep(_borrow(effects, placed, found))
+        _make({key: said for key, said in effects.items() if key not in found}, found)
+        _keep(_lead(places, found))
+    for place in places:
+        if place[0] not in found:  # another conversation of somebody, where nobody has written yet
+            _nowhere.update(dict.fromkeys(place, time.monotonic() + NOWHERE_SECONDS))
+
+
+def _elsewhere(about: dict[Key, list[EventDraft]], found: Found) -> dict[Key, Key]:
+    """Lead people who are known under another address to the conversation there.
+
+    Returns what is to follow when it is made: names of somebody who is new under two of them.
+    """
+    direct = [key for key, said in about.items()
+              if any(draft.conversation_kind == "direct" for draft in said)]
+    if not direct:
+        return {}
+    known, later = other_names.find(direct)
+    found.update(known)
+    _keep(list(known.items()))
+    return {key: other for key, other in later.items() if not all(map(_is_effect, about[key]))}
+
+
+def _follow(later: dict[Key, Key], found: Found) -> None:
+    taken = other_names.take([(key, found[other]) for key, other in later.items()
+                              if other in found], from_others=False)
+    found.update(taken)
+    _keep(taken)
+
+
+def _lead(places: list[list[Key]], found: Found) -> list[tuple[Key, int]]:
+    """Let the new names of a place lead where the others do; returns those to keep."""
+    aliases = []
     for place in places:
         number = next((found[name] for name in place if name in found), None)
-        if number is None:  # another conversation of somebody, where nobody has written yet
-            _nowhere.update(dict.fromkeys(place, time.monotonic() + NOWHERE_SECONDS))
-            continue
         new = [name for name in place if name not in found]
+        if number is None or not new:
+            continue
         found.update(dict.fromkeys(new, number))
         if found.borrowed.isdisjoint(place):
             aliases += [(name, number) for name in new]
         else:
             found.borrowed.update(new)
+    return aliases
+
+
+def _keep(aliases: list[tuple[Key, int]]) -> None:
     if aliases:
         conversation_rows.add_aliases(aliases)
 
@@ -154,8 +199,9 @@ def _borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
             found: Found) -> list[tuple[Key, int]]:
     """Let events about known messages stand where the message is; no row is made for their names.
 
-    A receipt for our own message in a direct chat names its reader: that name is an alias of the
-    chat, which is returned. Other events may come under any address, so nothing is kept of theirs.
+    A receipt for our own message in a direct chat names its reader: where that can be nobody else
+    (`other_names.take`), the name is an alias of the chat, which is returned. Other events may
+    come under any address, so nothing is kept of theirs.
     """
     met = conversation_rows.targets((key[0], draft.target_message_id or "")
                                     for key, drafts in effects.items() for draft in drafts)
@@ -175,9 +221,10 @@ def _borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
                 draft.relation == "status_of" and draft.from_me
                 and draft.conversation_kind == "direct" for draft in drafts):
             aliases.append((key, found[key]))
-        else:
-            found.borrowed.add(key)
-    return aliases
+        found.borrowed.add(key)
+    taken = other_names.take(aliases, from_others=True) if aliases else []
+    found.borrowed.difference_update(key for key, _ in taken)
+    return taken
 
 
 def _is_effect(draft: EventDraft) -> bool:
