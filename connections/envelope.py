@@ -49,9 +49,13 @@ DIRECTIONS = ("inbound", "outbound", "internal")
 SOURCES = ("live", "history", "api", "echo", "replay", "import")
 RELATIONS = ("replies_to", "replaces", "deletes", "reacts_to", "votes_on", "answers", "status_of",
              "pins", "derived_from", "revises")
-# An event with one of these belongs where the message it names is, whatever address it came under.
-# A reply, an answer and what was derived are messages of their own: they may stand elsewhere.
-EFFECT_RELATIONS = ("replaces", "deletes", "reacts_to", "votes_on", "status_of", "pins", "revises")
+# An event with one of these is about a message and no message of its own. What the provider tells
+# of a message (NEWS) belongs where that is, whatever address it came under. What somebody does to
+# it (CHANGE) counts only where the message is: naming its id proves nothing. A reply, an answer
+# and what was derived are messages of their own: they may stand elsewhere.
+NEWS_RELATIONS = ("status_of", "revises")
+CHANGE_RELATIONS = ("replaces", "deletes", "reacts_to", "votes_on", "pins")
+EFFECT_RELATIONS = (*NEWS_RELATIONS, *CHANGE_RELATIONS)
 TIME_SOURCES = ("provider", "derived", "received")
 CONVERSATION_KINDS = ("direct", "group", "channel", "thread", "list", "ticket", "self")
 DELIVERY_STATUSES = ("accepted", "queued", "sent", "delivered", "read", "played", "failed",

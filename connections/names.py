@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 # What messaging apps call the person who holds the phone, in the language of that phone.
-_ONESELF = frozenset((
+_ONESELF = frozenset(word.casefold() for word in (
     "you", "me", "você", "voce", "eu", "tú", "tu", "yo", "vous", "moi", "du", "ich", "io", "jij",
     "вы", "я", "ви", "siz", "sinä", "εσείς", "anda", "bạn", "คุณ", "あなた", "你", "您", "나",
     "आप", "أنت"))

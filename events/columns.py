@@ -9,7 +9,14 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from connections.envelope import EFFECT_RELATIONS, Attachment, EventDraft, Handle, moment_of
+from connections.envelope import (
+    EFFECT_RELATIONS,
+    NEWS_RELATIONS,
+    Attachment,
+    EventDraft,
+    Handle,
+    moment_of,
+)
 from connections.payload import sanitize_text
 
 if TYPE_CHECKING:
@@ -49,7 +56,9 @@ _PLACE = """(SELECT CASE WHEN c.kept_apart = '[]' THEN coalesce(c.merged_into_id
     FROM omni_conversations c WHERE c.id = d.conversation_id)"""
 _AT_STORING = {
     "conversation_id": _KEPT.format(f"""coalesce(
-        CASE WHEN d.relation IN ({", ".join(f"'{name}'" for name in EFFECT_RELATIONS)}) THEN (
+        CASE WHEN d.relation IN ({", ".join(f"'{name}'" for name in NEWS_RELATIONS)})
+                OR d.conversation_id IS NULL AND d.relation IN (
+                    {", ".join(f"'{name}'" for name in EFFECT_RELATIONS)}) THEN (
             SELECT t.conversation_id FROM omni_events t WHERE t.instance_id = d.instance_id
             AND t.provider_message_id = d.target_message_id AND t.event_type LIKE 'message.%%'
             AND t.conversation_id IS NOT NULL ORDER BY t.id LIMIT 1) END, {_PLACE})"""),

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from connections.envelope import EFFECT_RELATIONS, EventDraft
+from connections.envelope import CHANGE_RELATIONS, EFFECT_RELATIONS, EventDraft
 from events import conversation_rows, other_names, same_place, together
 from events.conversation_rows import Key, Target
 from events.same_place import PlaceJoin
@@ -35,6 +35,7 @@ class Found(dict[Key, int]):
     """The conversation row of every name of a batch.
 
     borrowed: names without a row, of events that belong where the message they name is.
+    moved: changes of a message by its author's other address, by id(), and where the message is.
     joins: what became one place, with the draft that said so.
     settled, named: for `remember`.
     """
@@ -42,9 +43,14 @@ class Found(dict[Key, int]):
     def __init__(self) -> None:
         super().__init__()
         self.borrowed: set[Key] = set()
+        self.moved: dict[int, int] = {}
         self.joins: list[tuple[PlaceJoin, EventDraft]] = []
         self.settled: set[frozenset[int]] = set()
         self.named: set[int] = set()
+
+    def of(self, instance_id: int, draft: EventDraft) -> int | None:
+        """The row a draft is filed in, unless that was merged; None for a draft without place."""
+        return self.moved.get(id(draft)) or self.get((instance_id, draft.conversation_ref))
 
 
 def resolve(drafts: Iterable[Placed]) -> Found:
@@ -64,6 +70,9 @@ def resolve(drafts: Iterable[Placed]) -> Found:
     found.update({name: _known[name] for bunch, _ in bunches for name in bunch if name in _known})
     if any(_is_open(bunch, found) for bunch, _ in bunches):
         _resolve_unknown(bunches, placed, found)
+    changes = [(instance_id, draft) for instance_id, draft in placed if _is_change(draft)]
+    if changes:
+        _move_changes(changes, placed, found)
     _keep_titles(placed, found)
     _fill_kinds(placed, found)
     return found
@@ -201,34 +210,63 @@ def _borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
 
     A receipt for our own message in a direct chat names its reader: where that can be nobody else
     (`other_names.take`), the name is an alias of the chat, which is returned. Other events may
-    come under any address, so nothing is kept of theirs.
+    come under any address, so nothing is kept of theirs; where somebody changes a message, it must
+    be possible that they are the person there.
     """
-    met = conversation_rows.targets((key[0], draft.target_message_id or "")
-                                    for key, drafts in effects.items() for draft in drafts)
+    met = _targets([(key[0], draft) for key, drafts in effects.items() for draft in drafts],
+                   placed, found)
+    known = {key: [met[(key[0], draft.target_message_id or "")] for draft in drafts]
+             for key, drafts in effects.items()
+             if all((key[0], draft.target_message_id or "") in met for draft in drafts)}
+    changes = [(key, targets[0].conversation_id) for key, targets in known.items()
+               if any(map(_is_change, effects[key]))]
+    possible = dict(other_names.take(changes, from_others=False)) if changes else {}
+    refused = {key for key, _ in changes if key not in possible}
+    known = {key: targets for key, targets in known.items() if key not in refused}
+    found.update({key: targets[0].conversation_id for key, targets in known.items()})
+    found.borrowed.update(known)
+    readers = [(key, found[key]) for key, targets in known.items()
+               if all(target.is_own_direct for target in targets) and all(
+                   draft.relation == "status_of" and draft.from_me
+                   and draft.conversation_kind == "direct" for draft in effects[key])]
+    taken = other_names.take(readers, from_others=True) if readers else []
+    found.borrowed.difference_update(key for key, _ in taken)
+    return taken
+
+
+def _targets(effects: list[Placed], placed: list[Placed], found: Found) -> dict[Key, Target]:
+    """Where the messages are that these events are about: stored ones, and those of this batch."""
+    met = conversation_rows.targets((instance_id, draft.target_message_id or "")
+                                    for instance_id, draft in effects)
     for instance_id, draft in placed:
         number = found.get((instance_id, draft.conversation_ref))
         if number is not None and draft.provider_message_id and not _is_effect(draft):
             met.setdefault((instance_id, draft.provider_message_id), Target(
                 number, draft.from_me and draft.conversation_kind in ("direct", "")))
-    aliases = []
-    for key, drafts in effects.items():
-        targets = [met.get((key[0], draft.target_message_id or "")) for draft in drafts]
-        known = [target for target in targets if target is not None]
-        if len(known) < len(targets):
-            continue
-        found[key] = known[0].conversation_id
-        if all(target.is_own_direct for target in known) and all(
-                draft.relation == "status_of" and draft.from_me
-                and draft.conversation_kind == "direct" for draft in drafts):
-            aliases.append((key, found[key]))
-        found.borrowed.add(key)
-    taken = other_names.take(aliases, from_others=True) if aliases else []
-    found.borrowed.difference_update(key for key, _ in taken)
-    return taken
+    return met
+
+
+def _move_changes(changes: list[Placed], placed: list[Placed], found: Found) -> None:
+    """File a change where its message is, where its author can be the person there: they were met
+    under two addresses, and nothing has named both yet.
+    """
+    met = _targets(changes, placed, found)
+    wishes: dict[tuple[Key, int], list[EventDraft]] = {}
+    for instance_id, draft in changes:
+        key, target = (instance_id, draft.conversation_ref), met.get(
+            (instance_id, draft.target_message_id or ""))
+        if target is not None and target.conversation_id != found[key]:
+            wishes.setdefault((key, target.conversation_id), []).append(draft)
+    for wish in other_names.take(wishes, from_others=False) if wishes else ():
+        found.moved.update((id(draft), wish[1]) for draft in wishes[wish])
 
 
 def _is_effect(draft: EventDraft) -> bool:
     return draft.relation in EFFECT_RELATIONS and bool(draft.target_message_id)
+
+
+def _is_change(draft: EventDraft) -> bool:
+    return draft.relation in CHANGE_RELATIONS and bool(draft.target_message_id)
 
 
 def _keep_titles(placed: list[Placed], found: Found) -> None:

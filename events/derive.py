@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
-from connections.envelope import EFFECT_RELATIONS
+from connections.envelope import NEWS_RELATIONS
 from events import state
 from events.models import Event
 from events.storable import storable, storable_json
@@ -21,13 +21,13 @@ BATCH = 50
 FIRST_SECONDS = 1.0  # until the first new try; every one after it waits twice as long
 LONGEST_SECONDS = 3600.0
 
-_EFFECTS = ", ".join(f"'{relation}'" for relation in EFFECT_RELATIONS)
+_NEWS = ", ".join(f"'{relation}'" for relation in NEWS_RELATIONS)
 # An event is linked when it is routed, or when its target is. Events that are not routed yet are
 # left to their own router, who holds them; the message they share is held (`state.lock`), so
 # that one of the two sees what the other stored. Several candidates: the one that came first.
 _LINK = f"""
 UPDATE omni_events e SET target_event_id = l.target_id,
-    conversation_id = CASE WHEN e.relation IN ({_EFFECTS})
+    conversation_id = CASE WHEN e.relation IN ({_NEWS})
         THEN coalesce(l.conversation_id, e.conversation_id)
         ELSE coalesce(e.conversation_id, l.conversation_id) END,
     contact_id = coalesce(e.contact_id, l.contact_id)

@@ -4,8 +4,8 @@ from connections.names import best, is_oneself, is_real
 
 
 @pytest.mark.parametrize("word", ["You", "você", "VOCÊ", "Tú", "Vous", "Du", "Tu", "Eu", "Ich",
-                                  " (You) ", "~Você", "あなた", "Voce\u0302", "voc\u00ea\u200d",
-                                  "\u2068Voc\u00ea\u2069"])
+                                  " (You) ", "~Você", "あなた", "Εσείς", "Voce\u0302",
+                                  "voc\u00ea\u200d", "\u2068Voc\u00ea\u2069"])
 def test_word_for_oneself_is_no_name(word):
     assert is_oneself(word) and not is_real(word)
 
