@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connections.models import Instance
 from events.models import Contact, Conversation, ConversationAlias, Event
+from events.models.conversation import ConversationQuerySet
 from omni.errors import InvalidParams
 
 _KINDS = ("phone", "email", "jid", "username", "id", "lid", "uuid")  # the first one is written to
@@ -31,7 +32,9 @@ class Person(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """address: as the provider knows it. conversation: the row, when the place is known."""
+    """address: as the provider knows it. conversation: the row that was kept, when the place is
+    known; the address is the one that was asked for, where one was.
+    """
 
     address: str
     conversation: Conversation | None = None
@@ -52,11 +55,13 @@ def find(to: str | int | Person, *, instance: Instance) -> Recipient:
                             details={"to": "is empty"})
     place = _by_ref(text, instance)
     if place is None and text.isascii() and text.isdigit() and len(text) <= _ID_DIGITS:
-        place = Conversation.objects.filter(instance=instance, pk=int(text)).first()
+        place = _kept(Conversation.objects.filter(instance=instance, pk=int(text)))
         if place is None and isinstance(to, int):
             raise InvalidParams(f"instance '{instance.slug}' has no conversation {text}",
                                 details={"to": "unknown conversation"})
-    return Recipient(place.ref, place) if place else Recipient(text)
+        if place is not None:
+            return Recipient(place.ref, place)
+    return Recipient(text, place)
 
 
 def _of_person(person: Person, instance: Instance) -> Recipient:
@@ -65,9 +70,13 @@ def _of_person(person: Person, instance: Instance) -> Recipient:
     Raises InvalidParams for a contact who was never met at this instance.
     """
     handle = person.handle.strip()
-    place = _by_ref(instance.adapter.place_of(handle, instance.account()).ref, instance) \
-        if handle else None
-    if place is None and person.contact_id is not None:
+    if handle:
+        ref = instance.adapter.place_of(handle, instance.account()).ref
+        place = _by_ref(ref, instance)
+        if place is not None:
+            return Recipient(ref, place)
+    place = None
+    if person.contact_id is not None:
         contact = Contact.objects.select_related("merged_into").filter(
             pk=person.contact_id, people_group=instance.people_group).first()
         kept = (contact.merged_into or contact) if contact else None
@@ -84,9 +93,9 @@ def _last_place(contact: Contact, instance: Instance) -> Conversation | None:
     """The direct conversation a contact was last part of at an instance."""
     newest = Event.objects.filter(
         contact__in=Contact.objects.group_ids(contact.pk), instance=instance,
-        conversation__kind="direct").order_by("-occurred_at", "-id").select_related(
-        "conversation").first()
-    return newest.conversation if newest else None
+        conversation__kind="direct").order_by("-occurred_at", "-id").values_list(
+        "conversation_id", flat=True).first()
+    return _kept(Conversation.objects.filter(pk=newest)) if newest else None
 
 
 def address_of(contact: Contact, instance: Instance) -> str:
@@ -109,9 +118,15 @@ def instance_of(slug: str, *, default: Instance) -> Instance:
 
 
 def _by_ref(ref: str, instance: Instance) -> Conversation | None:
-    place = Conversation.objects.filter(instance=instance, ref=ref).first()
+    place = _kept(Conversation.objects.filter(instance=instance, ref=ref))
     if place is not None:
         return place
     alias = ConversationAlias.objects.filter(instance=instance, ref=ref).select_related(
         "conversation").first()
     return alias.conversation if alias else None
+
+
+def _kept(rows: ConversationQuerySet) -> Conversation | None:
+    """The row that stands for the place of the first of these."""
+    row = rows.select_related("merged_into").first()
+    return (row.merged_into or row) if row else None

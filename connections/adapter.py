@@ -15,7 +15,14 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from connections.charsets import declared
-from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
+from connections.envelope import (
+    Attachment,
+    EventDraft,
+    Handle,
+    OutboundMessage,
+    Place,
+    SendResult,
+)
 from connections.guests import Guest
 from connections.moved import Addresses
 from connections.payload import Parsed, parse_json
@@ -89,7 +96,8 @@ class Answer:
 class Adapter:
     """Speaks one provider's language, both ways.
 
-    verify_head, verify, normalize and place_of must not touch the network or the database.
+    verify_head, verify, normalize and what is called pure must not touch the network or the
+    database.
     """
 
     name: ClassVar[str]
@@ -162,9 +170,21 @@ class Adapter:
     def place_of(self, to: str, account: Account) -> Place:
         """What an address means, in one spelling for all the ways to write it. Pure.
 
-        Never raises: what is no address stays as it stands, and `send` refuses it.
+        Never raises: what is no address stays as it stands, with a `fault` where that is sure.
         """
         return Place(to)
+
+    def handle_of(self, ref: str, account: Account) -> Handle | None:
+        """Whose address the ref of a direct conversation is, where one person has at most one of
+        each kind of address at an account and may be reached by any. Pure.
+
+        None: the ref is no such address; the default, for providers without any.
+        """
+        return None
+
+    def is_surely_not_own(self, ref: str, account: Account) -> bool:
+        """Whether it would be known if an address were the account's own. Pure."""
+        return False
 
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         """Send one message; the outcome is a value, also when it is bad news."""

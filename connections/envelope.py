@@ -49,9 +49,13 @@ DIRECTIONS = ("inbound", "outbound", "internal")
 SOURCES = ("live", "history", "api", "echo", "replay", "import")
 RELATIONS = ("replies_to", "replaces", "deletes", "reacts_to", "votes_on", "answers", "status_of",
              "pins", "derived_from", "revises")
-# An event with one of these belongs where the message it names is, whatever address it came under.
-# A reply, an answer and what was derived are messages of their own: they may stand elsewhere.
-EFFECT_RELATIONS = ("replaces", "deletes", "reacts_to", "votes_on", "status_of", "pins", "revises")
+# An event with one of these is about a message and no message of its own. What the provider tells
+# of a message (NEWS) belongs where that is, whatever address it came under. What somebody does to
+# it (CHANGE) counts only where the message is: naming its id proves nothing. A reply, an answer
+# and what was derived are messages of their own: they may stand elsewhere.
+NEWS_RELATIONS = ("status_of", "revises")
+CHANGE_RELATIONS = ("replaces", "deletes", "reacts_to", "votes_on", "pins")
+EFFECT_RELATIONS = (*NEWS_RELATIONS, *CHANGE_RELATIONS)
 TIME_SOURCES = ("provider", "derived", "received")
 CONVERSATION_KINDS = ("direct", "group", "channel", "thread", "list", "ticket", "self")
 DELIVERY_STATUSES = ("accepted", "queued", "sent", "delivered", "read", "played", "failed",
@@ -100,7 +104,7 @@ class Attachment:
 WORLD_KINDS = ("phone", "email", "jid")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Handle:
     """One name of a person at a provider. kind: phone, lid, jid, email, username, uuid, id.
 
@@ -207,12 +211,14 @@ class Place:
     """Where a message may go: what an address somebody wrote means at a provider.
 
     ref: the one spelling of it, as the mapping would write it. kind: one of CONVERSATION_KINDS, ""
-    when the address does not say. aliases: other refs of the same place.
+    when the address does not say. aliases: other refs of the same place. fault: why it cannot be
+    an address, for people; "" when nothing speaks against it.
     """
 
     ref: str
     kind: str = ""
     aliases: tuple[str, ...] = ()
+    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -253,7 +259,7 @@ class SendResult:
     unknown one `Adapter.honours_keys` says that). answer: native facts worth keeping, without
     secrets.
     conversation_ref: the place as the provider names it in its answer, as the mapping would write
-    it; another name of where the message was sent to.
+    it, where that can be another name of where the message was sent to.
     """
 
     status: str

@@ -232,6 +232,16 @@ class ConversationAdmin(ShownContacts, LabelledAdmin):
         messages.success(request, f"No longer part of {kept}.")
         return None
 
+    @verb("Take a name away", icon="link_off", ask="Which of its other names is somebody else's",
+          when=lambda place: place.aliases.exists(),
+          confirm="That address becomes a conversation of its own. Events that name both leave "
+                  "them apart from then on.")
+    def take_away(self, request: HttpRequest, conversation: Conversation) -> HttpResponse | None:
+        ref = request.POST.get(ANSWER, "").strip()
+        split(conversation, actor=principal(request).name, ref=ref)
+        messages.success(request, f"“{ref}” is a conversation of its own now.")
+        return None
+
 
 @admin.register(Knock)
 class KnockAdmin(ScopedAdmin, ReadOnlyAdmin):

@@ -40,6 +40,7 @@ from events.serializers import (
     OutcomesSerializer,
     RawSerializer,
     RawSummarySerializer,
+    SplitSerializer,
 )
 from omni.api import StrictFiltersMixin
 
@@ -120,16 +121,18 @@ class ConversationViewSet(StoreViewSet):
         rows = super().get_queryset()
         return rows.kept() if self.action == "list" else rows
 
-    @extend_schema(request=None, responses=ConversationSerializer)
+    @extend_schema(request=SplitSerializer, responses=ConversationSerializer)
     @action(detail=True, methods=["post"], write_scope="send")
     def split(self, request: Request, pk: str) -> Response:
         """Undo the merge of a conversation and of its contact; 409 when it is not merged.
 
-        Events that name both addresses leave the two apart from then on.
+        With `ref`, one of its aliases, that name is taken from it and becomes a conversation of
+        its own. Events that name both addresses leave the two apart from then on.
         """
-        conversation = self.get_object()
+        conversation, wish = self.get_object(), SplitSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
         with conflict_when("not_merged"):
-            merging.split(conversation, actor=principal(request).name)
+            merging.split(conversation, actor=principal(request).name, **wish.validated_data)
         return Response(self.get_serializer(self.get_object()).data)
 
 

@@ -9,7 +9,14 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from connections.envelope import EFFECT_RELATIONS, Attachment, EventDraft, Handle, moment_of
+from connections.envelope import (
+    EFFECT_RELATIONS,
+    NEWS_RELATIONS,
+    Attachment,
+    EventDraft,
+    Handle,
+    moment_of,
+)
 from connections.payload import sanitize_text
 
 if TYPE_CHECKING:
@@ -41,12 +48,20 @@ TYPED = ", ".join(f"{name} {kind}" for name, kind in {**_TYPES, "contact_via": "
 _WHOSE = "coalesce((SELECT h.contact_id FROM omni_handles h WHERE h.id = d.contact_via), " \
     "d.contact_id)"
 _KEPT = "(SELECT coalesce(c.merged_into_id, c.id) FROM omni_conversations c WHERE c.id = {})"
+# Of a place a name was taken from, events under that name are filed in the one it has of its own.
+_PLACE = """(SELECT CASE WHEN c.kept_apart = '[]' THEN coalesce(c.merged_into_id, c.id)
+    ELSE coalesce((SELECT coalesce(o.merged_into_id, o.id) FROM omni_conversations o
+                   WHERE o.instance_id = d.instance_id AND o.ref = d.conversation_ref),
+                  c.merged_into_id, c.id) END
+    FROM omni_conversations c WHERE c.id = d.conversation_id)"""
 _AT_STORING = {
     "conversation_id": _KEPT.format(f"""coalesce(
-        CASE WHEN d.relation IN ({", ".join(f"'{name}'" for name in EFFECT_RELATIONS)}) THEN (
+        CASE WHEN d.relation IN ({", ".join(f"'{name}'" for name in NEWS_RELATIONS)})
+                OR d.conversation_id IS NULL AND d.relation IN (
+                    {", ".join(f"'{name}'" for name in EFFECT_RELATIONS)}) THEN (
             SELECT t.conversation_id FROM omni_events t WHERE t.instance_id = d.instance_id
             AND t.provider_message_id = d.target_message_id AND t.event_type LIKE 'message.%%'
-            AND t.conversation_id IS NOT NULL ORDER BY t.id LIMIT 1) END, d.conversation_id)"""),
+            AND t.conversation_id IS NOT NULL ORDER BY t.id LIMIT 1) END, {_PLACE})"""),
     "contact_id": _WHOSE,
     "contact_handle": f"""CASE WHEN d.contact_handle <> '' THEN d.contact_handle ELSE coalesce((
         SELECT h.value FROM omni_handles h JOIN omni_handle_instances s ON s.handle_id = h.id
@@ -63,7 +78,7 @@ def stored_as(*, effects: bool, unnamed: bool) -> str:
     """
     read = dict(_AT_STORING)
     if not effects:
-        read["conversation_id"] = _KEPT.format("d.conversation_id")
+        read["conversation_id"] = _PLACE
     if not unnamed:
         del read["contact_handle"]
     return ", ".join(read.get(name, f"d.{name}") for name in NAMES)

@@ -50,6 +50,13 @@ JOIN omni_events t ON t.instance_id = w.instance_id AND t.provider_message_id = 
 JOIN omni_conversations c ON c.id = t.conversation_id
 ORDER BY t.instance_id, t.provider_message_id, t.id
 """
+_NAMES = """
+SELECT w.id, n.ref FROM unnest(%s::bigint[]) AS w(id)
+JOIN omni_conversations c ON c.id = w.id
+JOIN omni_conversations k ON k.id = coalesce(c.merged_into_id, c.id)
+CROSS JOIN LATERAL (SELECT k.ref UNION SELECT a.ref FROM omni_conversation_aliases a
+                    WHERE a.conversation_id = k.id) n
+"""
 _RETITLE = """
 UPDATE omni_conversations c SET title = w.title
 FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, title text)
@@ -112,6 +119,16 @@ def add_aliases(aliases: Iterable[tuple[Key, int]]) -> None:
     """aliases: a name, and the row it leads to."""
     _run(_ALIAS, [{"instance_id": name[0], "ref": name[1], "conversation_id": number}
                   for name, number in aliases])
+
+
+def names(ids: Iterable[int]) -> dict[int, list[str]]:
+    """Every ref of the places these rows are part of."""
+    found: dict[int, list[str]] = {number: [] for number in ids}
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES, [sorted(found)])
+        for number, ref in cursor.fetchall():
+            found[number].append(ref)
+    return found
 
 
 def targets(messages: Iterable[Key]) -> dict[Key, Target]:

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Iterable
 
-from connections.envelope import EFFECT_RELATIONS, EventDraft
-from events import conversation_rows, same_place, together
+from connections.envelope import CHANGE_RELATIONS, EFFECT_RELATIONS, EventDraft
+from events import conversation_rows, other_names, same_place, together
 from events.conversation_rows import Key, Target
 from events.same_place import PlaceJoin
 from omni.recent import Recent
@@ -19,7 +19,10 @@ from omni.recent import Recent
 Placed = tuple[int, EventDraft]  # instance id, draft
 Bunch = tuple[list[Key], EventDraft]  # names that arrived together, and with what
 _MOST = 50_000
-NOWHERE_SECONDS = 60.0  # a conversation another process made may be overlooked for so long
+# Names that arrived together and had no conversation are not looked up again for so long. A place
+# another process makes meanwhile is made by `other_names.find`, which knows the pair from the
+# handles; only where all three were stored at the same moment is it found when this ends.
+NOWHERE_SECONDS = 60.0
 
 _known: Recent[Key, int] = Recent(_MOST)
 _kindless: Recent[int, None] = Recent(_MOST)  # conversations whose kind nobody has said, as seen
@@ -33,6 +36,7 @@ class Found(dict[Key, int]):
     """The conversation row of every name of a batch.
 
     borrowed: names without a row, of events that belong where the message they name is.
+    moved: changes of a message by its author's other address, by id(), and where the message is.
     joins: what became one place, with the draft that said so.
     settled, named: for `remember`.
     """
@@ -40,9 +44,14 @@ class Found(dict[Key, int]):
     def __init__(self) -> None:
         super().__init__()
         self.borrowed: set[Key] = set()
+        self.moved: dict[int, int] = {}
         self.joins: list[tuple[PlaceJoin, EventDraft]] = []
         self.settled: set[frozenset[int]] = set()
         self.named: set[int] = set()
+
+    def of(self, instance_id: int, draft: EventDraft) -> int | None:
+        """The row a draft is filed in, unless that was merged; None for a draft without place."""
+        return self.moved.get(id(draft)) or self.get((instance_id, draft.conversation_ref))
 
 
 def resolve(drafts: Iterable[Placed]) -> Found:
@@ -63,6 +72,9 @@ def resolve(drafts: Iterable[Placed]) -> Found:
                   if (number := _known.get(name)) is not None})
     if any(_is_open(bunch, found) for bunch, _ in bunches):
         _resolve_unknown(bunches, placed, found)
+    changes = [(instance_id, draft) for instance_id, draft in placed if _is_change(draft)]
+    if changes:
+        _move_changes(changes, placed, found)
     _keep_titles(placed, found)
     _fill_kinds(placed, found)
     return found
@@ -98,22 +110,64 @@ def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -
                and any(name in drafts for name in place)]
     about = {place[0]: [draft for name in place for draft in drafts.get(name, ())]
              for place in missing}
-    effects = {key: said for key, said in about.items() if all(map(_is_effect, said))}
-    _make({key: said for key, said in about.items() if key not in effects}, found)
-    aliases = _borrow(effects, placed, found) if effects else []
-    _make({key: said for key, said in effects.items() if key not in found}, found)
+    later = _elsewhere(about, found)
+    effects = {key: said for key, said in about.items()
+               if key not in found and all(map(_is_effect, said))}
+    _make({key: said for key, said in about.items()
+           if key not in found and key not in effects and key not in later}, found)
+    if later:
+        _follow(later, found)
+        _make({key: about[key] for key in later if key not in found}, found)
+    _keep(_lead(places, found))
+    if effects:
+        _keep(_borrow(effects, placed, found))
+        _make({key: said for key, said in effects.items() if key not in found}, found)
+        _keep(_lead(places, found))
     for place in places:
-        number = next((found[name] for name in place if name in found), None)
-        if number is None:  # another conversation of somebody, where nobody has written yet
+        if place[0] not in found:  # another conversation of somebody, where nobody has written yet
             with _lock:
                 _nowhere.keep_all((name, time.monotonic() + NOWHERE_SECONDS) for name in place)
-            continue
+
+
+def _elsewhere(about: dict[Key, list[EventDraft]], found: Found) -> dict[Key, Key]:
+    """Lead people who are known under another address to the conversation there.
+
+    Returns what is to follow when it is made: names of somebody who is new under two of them.
+    """
+    direct = [key for key, said in about.items()
+              if any(draft.conversation_kind == "direct" for draft in said)]
+    if not direct:
+        return {}
+    known, later = other_names.find(direct)
+    found.update(known)
+    _keep(list(known.items()))
+    return {key: other for key, other in later.items() if not all(map(_is_effect, about[key]))}
+
+
+def _follow(later: dict[Key, Key], found: Found) -> None:
+    taken = other_names.take([(key, found[other]) for key, other in later.items()
+                              if other in found], from_others=False)
+    found.update(taken)
+    _keep(taken)
+
+
+def _lead(places: list[list[Key]], found: Found) -> list[tuple[Key, int]]:
+    """Let the new names of a place lead where the others do; returns those to keep."""
+    aliases = []
+    for place in places:
+        number = next((found[name] for name in place if name in found), None)
         new = [name for name in place if name not in found]
+        if number is None or not new:
+            continue
         found.update(dict.fromkeys(new, number))
         if found.borrowed.isdisjoint(place):
             aliases += [(name, number) for name in new]
         else:
             found.borrowed.update(new)
+    return aliases
+
+
+def _keep(aliases: list[tuple[Key, int]]) -> None:
     if aliases:
         conversation_rows.add_aliases(aliases)
 
@@ -157,34 +211,65 @@ def _borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
             found: Found) -> list[tuple[Key, int]]:
     """Let events about known messages stand where the message is; no row is made for their names.
 
-    A receipt for our own message in a direct chat names its reader: that name is an alias of the
-    chat, which is returned. Other events may come under any address, so nothing is kept of theirs.
+    A receipt for our own message in a direct chat names its reader: where that can be nobody else
+    (`other_names.take`), the name is an alias of the chat, which is returned. Other events may
+    come under any address, so nothing is kept of theirs; where somebody changes a message, it must
+    be possible that they are the person there.
     """
-    met = conversation_rows.targets((key[0], draft.target_message_id or "")
-                                    for key, drafts in effects.items() for draft in drafts)
+    met = _targets([(key[0], draft) for key, drafts in effects.items() for draft in drafts],
+                   placed, found)
+    known = {key: [met[(key[0], draft.target_message_id or "")] for draft in drafts]
+             for key, drafts in effects.items()
+             if all((key[0], draft.target_message_id or "") in met for draft in drafts)}
+    changes = [(key, targets[0].conversation_id) for key, targets in known.items()
+               if any(map(_is_change, effects[key]))]
+    possible = dict(other_names.take(changes, from_others=False)) if changes else {}
+    refused = {key for key, _ in changes if key not in possible}
+    known = {key: targets for key, targets in known.items() if key not in refused}
+    found.update({key: targets[0].conversation_id for key, targets in known.items()})
+    found.borrowed.update(known)
+    readers = [(key, found[key]) for key, targets in known.items()
+               if all(target.is_own_direct for target in targets) and all(
+                   draft.relation == "status_of" and draft.from_me
+                   and draft.conversation_kind == "direct" for draft in effects[key])]
+    taken = other_names.take(readers, from_others=True) if readers else []
+    found.borrowed.difference_update(key for key, _ in taken)
+    return taken
+
+
+def _targets(effects: list[Placed], placed: list[Placed], found: Found) -> dict[Key, Target]:
+    """Where the messages are that these events are about: stored ones, and those of this batch."""
+    met = conversation_rows.targets((instance_id, draft.target_message_id or "")
+                                    for instance_id, draft in effects)
     for instance_id, draft in placed:
         number = found.get((instance_id, draft.conversation_ref))
         if number is not None and draft.provider_message_id and not _is_effect(draft):
             met.setdefault((instance_id, draft.provider_message_id), Target(
                 number, draft.from_me and draft.conversation_kind in ("direct", "")))
-    aliases = []
-    for key, drafts in effects.items():
-        targets = [met.get((key[0], draft.target_message_id or "")) for draft in drafts]
-        known = [target for target in targets if target is not None]
-        if len(known) < len(targets):
-            continue
-        found[key] = known[0].conversation_id
-        if all(target.is_own_direct for target in known) and all(
-                draft.relation == "status_of" and draft.from_me
-                and draft.conversation_kind == "direct" for draft in drafts):
-            aliases.append((key, found[key]))
-        else:
-            found.borrowed.add(key)
-    return aliases
+    return met
+
+
+def _move_changes(changes: list[Placed], placed: list[Placed], found: Found) -> None:
+    """File a change where its message is, where its author can be the person there: they were met
+    under two addresses, and nothing has named both yet.
+    """
+    met = _targets(changes, placed, found)
+    wishes: dict[tuple[Key, int], list[EventDraft]] = {}
+    for instance_id, draft in changes:
+        key, target = (instance_id, draft.conversation_ref), met.get(
+            (instance_id, draft.target_message_id or ""))
+        if target is not None and target.conversation_id != found[key]:
+            wishes.setdefault((key, target.conversation_id), []).append(draft)
+    for wish in other_names.take(wishes, from_others=False) if wishes else ():
+        found.moved.update((id(draft), wish[1]) for draft in wishes[wish])
 
 
 def _is_effect(draft: EventDraft) -> bool:
     return draft.relation in EFFECT_RELATIONS and bool(draft.target_message_id)
+
+
+def _is_change(draft: EventDraft) -> bool:
+    return draft.relation in CHANGE_RELATIONS and bool(draft.target_message_id)
 
 
 def _keep_titles(placed: list[Placed], found: Found) -> None:

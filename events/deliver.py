@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
 from connections.models import Instance, why_off
-from events import columns, destinations, echoes, ingest, interrupted, limits, notify
+from events import destinations, echoes, ingest, interrupted, limits, notify, other_names
 from events.models import Conversation, Event, OutboxMessage
 from events.storable import storable
 from omni import audit, failpoints
@@ -74,6 +74,7 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
     request = request_of(message)
     if conversation is None:
         message, conversation = _addressed(message, instance)
+    conversation = conversation.merged_into or conversation
     recipient = conversation.ref  # the same for every spelling of an address
     if run_id is not None:
         limits.check(instance_id=instance.pk, recipient=recipient, run_id=run_id,
@@ -92,11 +93,17 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
 
 def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMessage,
                                                                       Conversation]:
-    """The message with the address to send it to, and the conversation that is part of."""
+    """The message with the address to send it to, and the conversation it is filed in.
+
+    It goes to the address that was asked for, in the adapter's spelling or that of the
+    conversation: another address the conversation has is another line. Raises InvalidInput for
+    what is no address.
+    """
     place = instance.adapter.place_of(message.to, instance.account())
+    if place.fault:
+        raise InvalidInput(place.fault, code="bad_recipient")
     conversation = destinations.of_place(instance, place)
-    is_its_name = columns.ref(place.ref) == conversation.ref
-    to = place.ref if is_its_name else conversation.ref
+    to = conversation.ref if conversation.ref in place.aliases else place.ref
     return replace(message, to=to), conversation
 
 
@@ -289,7 +296,7 @@ def _record_event(row: OutboxMessage, message: OutboundMessage, result: SendResu
         dedup_key=f"m:{message_id}" if message_id else f"o:{row.effect_key}",
         provider_event_type=f"omni.send.{message.kind}", direction="outbound", source="api",
         from_me=True, auto_generated=caused_by is not None, conversation_ref=ref,
-        conversation_aliases=[result.conversation_ref] if result.conversation_ref else [],
+        conversation_aliases=_answered(row, message, result),
         provider_message_id=message_id, client_ref=row.effect_key,
         relation=_relation(message), target_message_id=message.target_message_id,
         text=message.text, media_kind=message.kind if message.media else None,
@@ -305,6 +312,13 @@ def _record_event(row: OutboxMessage, message: OutboundMessage, result: SendResu
         unit.trace_id = caused_by.trace_id
     stored = ingest.persist([unit])[0]
     return (stored.event_ids or stored.known_ids or [None])[0]
+
+
+def _answered(row: OutboxMessage, message: OutboundMessage, result: SendResult) -> list[str]:
+    if row.conversation is None:
+        return []
+    return other_names.answered(result.conversation_ref, asked=message.to, instance=row.instance,
+                                conversation=row.conversation)
 
 
 def _attachments(message: OutboundMessage) -> list[Attachment]:
@@ -361,9 +375,9 @@ def send_again(row: OutboxMessage, *, actor: str) -> Delivered:
     base = row.effect_key.split(":again:")[0]
     number = OutboxMessage.objects.filter(effect_key__startswith=f"{base}:again:").count() + 1
     audit.note(actor, "send.repeated", f"outbox:{row.pk}", number=number)
-    outcome = send(OutboundMessage(**{**row.request, "kind": row.kind, "to": row.recipient}),
+    outcome = send(OutboundMessage(**{"to": row.recipient, **row.request, "kind": row.kind}),
                    instance=row.instance, effect_key=f"{base}:again:{number}",
-                   conversation=row.conversation, caused_by=row.caused_by, run_id=row.run_id)
+                   caused_by=row.caused_by, run_id=row.run_id)
     OutboxMessage.objects.filter(pk=row.pk, resolution="").exclude(state="succeeded").update(
         resolution=AGAIN)
     return outcome

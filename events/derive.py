@@ -7,10 +7,11 @@ event that cannot be done never keeps the others waiting.
 
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.db import connection, transaction
 
-from connections.envelope import EFFECT_RELATIONS
+from connections.envelope import NEWS_RELATIONS
 from events import state
 from events.models import Event
 from events.storable import storable, storable_json
@@ -20,31 +21,33 @@ BATCH = 50
 FIRST_SECONDS = 1.0  # until the first new try; every one after it waits twice as long
 LONGEST_SECONDS = 3600.0
 
-_EFFECTS = ", ".join(f"'{relation}'" for relation in EFFECT_RELATIONS)
+_NEWS = ", ".join(f"'{relation}'" for relation in NEWS_RELATIONS)
 # An event is linked when it is routed, or when its target is. Events that are not routed yet are
 # left to their own router, who holds them; the message they share is held (`state.lock`), so
 # that one of the two sees what the other stored. Several candidates: the one that came first.
 _LINK = f"""
 UPDATE omni_events e SET target_event_id = l.target_id,
-    conversation_id = CASE WHEN e.relation IN ({_EFFECTS})
+    conversation_id = CASE WHEN e.relation IN ({_NEWS})
         THEN coalesce(l.conversation_id, e.conversation_id)
         ELSE coalesce(e.conversation_id, l.conversation_id) END,
     contact_id = coalesce(e.contact_id, l.contact_id)
 FROM (
     SELECT DISTINCT ON (id) * FROM (
-        SELECT e.id, t.id AS target_id, t.conversation_id, t.contact_id
+        SELECT e.id, t.id AS target_id, t.conversation_id, t.contact_id, t.from_me,
+            e.conversation_id AS was
         FROM omni_events e JOIN omni_events t
             ON t.instance_id = e.instance_id AND t.provider_message_id = e.target_message_id
         WHERE e.id = ANY(%(ids)s) AND e.target_event_id IS NULL
             AND t.event_type LIKE 'message.%%' AND t.id <> e.id
         UNION ALL
-        SELECT e.id, t.id, t.conversation_id, t.contact_id
+        SELECT e.id, t.id, t.conversation_id, t.contact_id, t.from_me, e.conversation_id
         FROM omni_events t JOIN omni_events e
             ON e.instance_id = t.instance_id AND e.target_message_id = t.provider_message_id
         WHERE t.id = ANY(%(ids)s) AND t.event_type LIKE 'message.%%' AND e.id <> t.id
             AND e.target_event_id IS NULL AND e.routed_at IS NOT NULL) found
     ORDER BY id, target_id) l
 WHERE e.id = l.id
+RETURNING e.id, e.conversation_id, l.was, e.relation = 'status_of' AND e.from_me AND l.from_me
 """
 _MARK = """
 INSERT INTO omni_underived (event_id, error, tries, next_try, since)
@@ -66,23 +69,36 @@ FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, error text) WHERE u.event_id 
 """
 
 
-def derive(events: Sequence[Event]) -> None:
+class Moved(NamedTuple):
+    """A receipt for our own message that was filed elsewhere. to, was: conversation ids."""
+
+    event_id: int
+    to: int
+    was: int
+
+
+def derive(events: Sequence[Event]) -> list[Moved]:
     """Bring what follows from these events up to date. Raises for no event, only for a database
     that is away.
 
-    Holds the messages of the events until the transaction ends (`state.lock`).
+    Returns the receipts for our own messages that were moved to the conversation of their message:
+    what they say about addresses is for `late_receipts.settle`, after the commit. Holds the
+    messages of the events until the transaction ends (`state.lock`).
     """
     if not any(event.provider_message_id or event.target_message_id for event in events):
-        return  # presence and the like
+        return []  # presence and the like
+    moved: list[Moved] = []
     try:
         with transaction.atomic():
-            failed = _derive(events)
+            failed = _derive(events, moved)
     except Exception:  # around a task: derived rows can be made again, routing must go on
         logger.warning("Derived rows of a batch failed; every event is done by itself.",
                        exc_info=True, extra={"first_event": events[0].pk, "events": len(events)})
-        failed = _one_by_one(events)
+        moved.clear()
+        failed = _one_by_one(events, moved)
     if failed:
         _mark(failed)
+    return moved
 
 
 def redo(*, at_once: bool = False) -> int:
@@ -110,7 +126,7 @@ def redo(*, at_once: bool = False) -> int:
 def _redo(marked: Sequence[int]) -> int:
     """Try these events again; the caller holds their marks. How many marks could go."""
     events = list(Event.objects.filter(pk__in=marked).order_by("pk"))
-    failed = _one_by_one(events)
+    failed = _one_by_one(events, [])
     mended = [event_id for event_id in marked if event_id not in failed]
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM omni_underived WHERE event_id = ANY(%s)", [mended])
@@ -119,17 +135,19 @@ def _redo(marked: Sequence[int]) -> int:
     return len(mended)
 
 
-def _derive(events: Sequence[Event]) -> dict[int, str]:
+def _derive(events: Sequence[Event], moved: list[Moved]) -> dict[int, str]:
     """All of it, in a few statements; the events whose part in a message had to be left out."""
     left_out = state.apply(events)
     named = [event.pk for event in events if event.provider_message_id or event.target_message_id]
     if named:
         with connection.cursor() as cursor:
             cursor.execute(_LINK, {"ids": named})
+            moved += [Moved(*row[:3]) for row in cursor.fetchall()
+                      if row[3] and row[1] and row[2] and row[1] != row[2]]
     return left_out
 
 
-def _one_by_one(events: Sequence[Event]) -> dict[int, str]:
+def _one_by_one(events: Sequence[Event], moved: list[Moved]) -> dict[int, str]:
     """Each event behind a savepoint of its own; those that failed, with the reason."""
     failed: dict[int, str] = {}
     try:
@@ -138,7 +156,7 @@ def _one_by_one(events: Sequence[Event]) -> dict[int, str]:
             for event in events:
                 try:
                     with transaction.atomic():
-                        failed.update(_derive([event]))
+                        failed.update(_derive([event], moved))
                 except Exception as exc:  # around a task: one event must not stop the others
                     failed[event.pk] = _reason(exc)
     except Exception as exc:  # around a task: not even the messages could be held

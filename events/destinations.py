@@ -20,9 +20,11 @@ def of_place(instance: Instance, place: Place) -> Conversation:
         with transaction.atomic():
             found = conversations.resolve([(instance.pk, draft)])
             transaction.on_commit(lambda found=found: conversations.remember(found))
-        row = Conversation.objects.select_related("merged_into").filter(
-            pk=found.get((instance.pk, draft.conversation_ref))).first()
+        rows = Conversation.objects.select_related("merged_into").filter(instance=instance)
+        row = rows.filter(pk=found.get((instance.pk, draft.conversation_ref))).first()
         if row is not None:
+            if row.kept_apart:  # memory may not know yet which name was taken from it
+                row = rows.filter(ref=draft.conversation_ref).first() or row
             kept = row.merged_into or row
             kept.instance = instance
             return kept

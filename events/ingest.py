@@ -90,7 +90,7 @@ def persist(units: Sequence[Unit]) -> list[Stored]:
             unit = units[row.unit]
             row.data = columns.of(
                 row.draft, unit=unit, key=row.key, fingerprint=row.fingerprint,
-                conversation_id=places.get((unit.instance_id, row.draft.conversation_ref)),
+                conversation_id=places.of(unit.instance_id, row.draft),
                 actor_id=known.of(actor)[0], contact_id=known.of(counterpart)[1],
                 contact_via=known.of(counterpart)[0])
         conversations.fill_contacts([(row.data["instance_id"], row.draft, row.data["contact_id"])

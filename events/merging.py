@@ -9,22 +9,26 @@ from omni import audit
 from omni.errors import InvalidInput
 
 
-def split(conversation: Conversation, *, actor: str) -> Conversation:
+def split(conversation: Conversation, *, actor: str, ref: str = "") -> Conversation:
     """Undo the merge of a conversation, and that of its contact; returns the one it was part of.
 
-    An event that names both again leaves them two; it is filed by the address it came under.
-    Raises InvalidInput when the conversation is not merged.
+    ref: another name of the conversation that is none after all; it becomes a conversation of its
+    own. An event that names both again leaves them two; it is filed by the address it came under.
+    Raises InvalidInput when the conversation is not merged, or has no such name.
     """
     with transaction.atomic():
         same_place.hold([conversation.instance_id])
-        done = same_place.split(conversation)
+        conversation.refresh_from_db()
+        done = same_place.take_away(ref, conversation) if ref else same_place.split(conversation)
         if done is None:
-            raise InvalidInput(f"conversation {conversation.pk} is not merged", code="not_merged")
+            raise InvalidInput(
+                f"'{ref}' is no other name of conversation {conversation.pk}" if ref
+                else f"conversation {conversation.pk} is not merged", code="not_merged")
         contact = _merged_contact(done)
         if contact is not None:
             same_person.separate(contact, actor=actor)
-        audit.note(actor, "conversation.split", f"conversation:{conversation.pk}",
-                   kept=done.kept.pk, contact=contact.pk if contact else None)
+        audit.note(actor, "conversation.split", f"conversation:{done.merged.pk}",
+                   ref=done.merged.ref, kept=done.kept.pk, contact=contact.pk if contact else None)
         now = timezone.now()
         ingest.persist([ingest.Unit(
             instance_id=conversation.instance_id, provider=conversation.instance.provider,

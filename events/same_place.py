@@ -51,12 +51,14 @@ def hold(instance_ids: Iterable[int]) -> None:
                        [_LOCK, [number % 2 ** 31 for number in sorted(set(instance_ids))]])
 
 
-def join(ids: Iterable[int]) -> list[PlaceJoin]:
-    """Merge the places of these rows into the oldest one; the caller holds their instance.
+def join(ids: Iterable[int], *, into: int | None = None) -> list[PlaceJoin]:
+    """Merge the places of these rows into the oldest one, or `into` another that is kept; the
+    caller holds their instance.
 
     Left apart are those a person split.
     """
-    kept, *others = sorted({row.kept_id for row in Conversation.objects.filter(pk__in=list(ids))})
+    kept, *others = sorted({row.kept_id for row in Conversation.objects.filter(pk__in=list(ids))},
+                           key=lambda number: (number != into, number))
     joins = []
     for other in others:
         if not _are_apart(kept, other):
@@ -109,3 +111,28 @@ def split(conversation: Conversation) -> PlaceJoin | None:
         row.kept_apart = sorted({*row.kept_apart, other.pk})
         row.save(update_fields=["merged_into", "kept_apart"])
     return PlaceJoin(kept, conversation)
+
+
+def take_away(ref: str, conversation: Conversation) -> PlaceJoin | None:
+    """Give a place's other name a conversation of its own; None when it has no such name. The
+    caller holds the instance.
+
+    Neither is merged with the other by an event again. A name that is that of a merged row is
+    given back with it (`split`).
+    """
+    alias = ConversationAlias.objects.filter(conversation=conversation, ref=ref).first()
+    if alias is None:
+        return None
+    former = alias.merged_from
+    if former is not None and former.ref == ref:
+        return split(former)
+    alias.delete()
+    apart = [conversation, *([former] if former is not None else [])]
+    own, _ = Conversation.objects.get_or_create(
+        instance_id=conversation.instance_id, ref=ref, defaults={"kind": conversation.kind})
+    own.kept_apart = sorted({*own.kept_apart, *(row.pk for row in apart)})
+    own.save(update_fields=["kept_apart"])
+    for row in apart:
+        row.kept_apart = sorted({*row.kept_apart, own.pk})
+        row.save(update_fields=["kept_apart"])
+    return PlaceJoin(conversation, own)

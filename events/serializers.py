@@ -16,6 +16,7 @@ from events.models import (
     OutboxMessage,
     RawPayload,
 )
+from omni.api import StrictFieldsMixin
 
 
 class InstanceSlugField(serializers.CharField):
@@ -105,6 +106,14 @@ class ConversationSerializer(serializers.ModelSerializer):
         fields = ["id", "instance", "ref", "kind", "title", "tags", "contact", "parent",
                   "merged_into", "aliases", "created_at"]
         read_only_fields = fields
+
+
+class SplitSerializer(StrictFieldsMixin, serializers.Serializer):
+    """What is split off."""
+
+    ref = serializers.CharField(max_length=1000, required=False, trim_whitespace=False,
+                                help_text="An alias of the conversation; without it, the merged "
+                                "conversation itself.")
 
 
 class HandleSerializer(serializers.ModelSerializer):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from django.db import connection, transaction
 
 from connections.envelope import MESSAGE_KINDS
+from events import forgery
 from events.models import Event, MessageState
 from events.storable import storable_json
 
@@ -105,15 +106,20 @@ def rebuild(instance_id: int, message_ids: Iterable[str]) -> dict[int, str]:
 
 _ABOUT = """
 WITH w AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS w(instance_id, message_id))
-SELECT id, instance_id, event_type, relation, text, occurred_at, delivery_status, error_code,
-    content, provider_actor_ref, provider_message_id, target_message_id, from_me
-FROM omni_events WHERE id IN (
+SELECT e.id, e.instance_id, e.event_type, e.relation, e.text, e.occurred_at, e.delivery_status,
+    e.error_code, e.content, e.provider_actor_ref, e.provider_message_id, e.target_message_id,
+    e.from_me, coalesce(c.merged_into_id, c.id) AS in_place, h.contact_id AS by_person,
+    (SELECT array_agg(o.kind) FROM omni_handles o WHERE o.contact_id = h.contact_id
+        AND o.provider = h.provider AND o.scope IN ('', h.scope)) AS by_addresses
+FROM omni_events e LEFT JOIN omni_conversations c ON c.id = e.conversation_id
+LEFT JOIN omni_handles h ON h.id = e.actor_id AND e.relation <> 'status_of'
+WHERE e.id IN (
     SELECT e.id FROM w JOIN omni_events e
         ON e.instance_id = w.instance_id AND e.provider_message_id = w.message_id
     UNION
     SELECT e.id FROM w JOIN omni_events e
         ON e.instance_id = w.instance_id AND e.target_message_id = w.message_id)
-ORDER BY occurred_at, id
+ORDER BY e.occurred_at, e.id
 """
 _TYPES = {
     "instance_id": "bigint", "provider_message_id": "text", "introduced_by_id": "bigint",
@@ -144,6 +150,7 @@ def _refold(messages: Iterable[Key]) -> dict[int, str]:
     left_out: dict[int, str] = {}
     lines = []
     for (instance_id, message_id), events in about.items():
+        events = forgery.without(events, message_id)
         row = MessageState(instance_id=instance_id, provider_message_id=message_id)
         left_out.update(_fold(row, events))
         lines.append({name: getattr(row, name) for name in _TYPES})

@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from connections.models import by_id
 from connections.payload import sanitize_text
-from events import derive, echoes, limits, notify
+from events import derive, echoes, late_receipts, limits, notify
 from events.models import Conversation, Event
 from omni import failpoints
 from registry import alerts, endings, gates, matching, queue, waits
@@ -116,9 +116,10 @@ def _route(limit: int, *, only: int | None = None) -> int:
             ignore_conflicts=True)
         Event.objects.filter(pk__in=[event.pk for event in events]).update(routed_at=now)
         endings.cancel(passed.restarted, reason="restarted by a newer event", code="restarted")
-        derive.derive(events)  # last: nothing else is locked while messages are held
+        moved = derive.derive(events)  # last: nothing else is locked while messages are held
         failpoints.hit("route.precommit")
     _tell(passages, passed)
+    late_receipts.settle(moved)
     return len(events)
 
 

@@ -44,10 +44,12 @@ def make_webhook(slug: str = "shop", *, mapping: dict[str, Any] | None = None,
                          credentials={"token": SECRET}, **fields)
 
 
-def make_evolution(slug: str = "shop", *, base_url: str = "", **fields: Any) -> Instance:
+def make_evolution(slug: str = "shop", *, base_url: str = "", own_lid: str = "",
+                   **fields: Any) -> Instance:
     """A WhatsApp account at an Evolution server that is posted to with a secret (`proof`)."""
     return make_instance(
-        slug, "whatsapp_evolution", settings={"base_url": base_url, "timeout_seconds": 5},
+        slug, "whatsapp_evolution",
+        settings={"base_url": base_url, "timeout_seconds": 5, "own_lid": own_lid},
         credentials={"api_key": "k-secret", "webhook_secret": SECRET}, **fields)
 
 

@@ -14,12 +14,13 @@ def test_number_of_a_conversation_leads_to_its_ref(chat, instance, form):
     assert (found.address, found.conversation) == (chat.ref, chat)
 
 
-def test_ref_and_earlier_ref_lead_to_the_conversation(chat, instance):
+def test_ref_and_another_ref_lead_to_the_conversation_and_are_written_to(chat, instance):
     ConversationAlias.objects.create(instance=instance, ref="ana@lid", conversation=chat)
 
     found = [recipients.find(ref, instance=instance) for ref in (chat.ref, "ana@lid")]
 
-    assert [one.address for one in found] == [chat.ref, chat.ref]
+    assert [(one.address, one.conversation) for one in found] == [
+        (chat.ref, chat), ("ana@lid", chat)]
 
 
 def test_ref_of_digits_wins_over_a_conversation_number(chat, instance):

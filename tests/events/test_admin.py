@@ -230,6 +230,18 @@ def test_name_somebody_typed_is_remembered_as_typed(typed, by_hand):
     assert contact.name_by_hand is by_hand
 
 
+def test_other_name_of_a_conversation_is_taken_from_it_by_its_button():
+    world, client = make_world(), sign_in()
+    world.conversation.aliases.create(instance=world.conversation.instance, ref="9@lid")
+
+    client.post(page(world.conversation, "do", "take_away"), {"answer": "8@lid"})
+    assert world.conversation.aliases.count() == 1
+    client.post(page(world.conversation, "do", "take_away"), {"answer": "9@lid"})
+
+    assert not world.conversation.aliases.exists()
+    assert Conversation.objects.kept().get(ref="9@lid").kept_apart == [world.conversation.pk]
+
+
 def test_merged_conversation_is_split_by_its_button():
     world = make_world()
     kept = make_conversation(world.instance, "kept")

@@ -31,7 +31,7 @@ BOTH = {"remoteJidAlt": ANA, "addressingMode": "lid"}
 
 @pytest.fixture
 def shop():
-    return make_evolution()
+    return make_evolution(own_lid=OWN_LID)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_answer_under_an_address_only_a_receipt_named_is_in_the_conversation(wri
 def test_answer_to_what_the_api_sent_first_is_in_its_conversation(client, httpserver, tell, write):
     httpserver.expect_request("/message/sendText/desk", method="POST").respond_with_json(
         {"key": {"id": "OUT1", "remoteJid": ANA, "fromMe": True}, "status": "PENDING"}, status=201)
-    desk = make_evolution("desk", base_url=httpserver.url_for("").rstrip("/"))
+    desk = make_evolution("desk", base_url=httpserver.url_for("").rstrip("/"), own_lid=OWN_LID)
     sent = post_json(client_of("send"), "/api/v1/messages/send/",
                      {"instance": "desk", "to": ANA, "text": "hello"})
     assert sent.status_code == 201, sent.data
@@ -366,10 +366,12 @@ def test_split_of_another_process_counts_at_once(met_apart, write):
     assert set(event.contact.handles.values_list("value", flat=True)) == {LID}
 
 
-def test_our_own_hidden_address_is_never_an_alias_of_the_chats_we_write_in(write):
-    write("M1", fromMe=True, senderLid=OWN_LID)
-    write("M2", chat="351933000003@s.whatsapp.net", fromMe=True, senderLid=OWN_LID)
-    write("M3", recipientLid=OWN_LID)
+@pytest.mark.parametrize("own_lid", ["", OWN_LID])
+def test_our_own_hidden_address_is_never_an_alias_of_the_chats_we_write_in(write, own_lid):
+    desk = make_evolution("desk", own_lid=own_lid)
+    write("M1", account=desk, fromMe=True, senderLid=OWN_LID)
+    write("M2", account=desk, chat="351933000003@s.whatsapp.net", fromMe=True, senderLid=OWN_LID)
+    write("M3", account=desk, recipientLid=OWN_LID)
 
     assert not ConversationAlias.objects.exists()
     assert [place["ref"] for place in listed("conversations")] == [

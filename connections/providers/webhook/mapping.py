@@ -1,6 +1,7 @@
 """Any payload to drafts, by the instance's stored rules; without rules it is `webhook.received`."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from connections.adapter import Delivery
@@ -145,9 +146,9 @@ def _scope(draft: EventDraft, settings: Settings, slug: str) -> None:
     """Whoever posts here says who somebody is, and is believed for this instance only: an id is
     nobody's elsewhere, and a phone or mail counts elsewhere when the instance says it is proven.
     """
-    for handle in draft.actor_handles:
-        if not (settings.trust_handles and handle.kind in WORLD_KINDS):
-            handle.scope = slug
+    draft.actor_handles = [
+        handle if settings.trust_handles and handle.kind in WORLD_KINDS
+        else replace(handle, scope=slug) for handle in draft.actor_handles]
 
 
 def place_of(to: str, settings: Settings) -> Place:

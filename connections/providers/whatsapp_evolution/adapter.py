@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from connections.adapter import Account, Adapter, Delivery
-from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
+from connections.envelope import (
+    Attachment,
+    EventDraft,
+    Handle,
+    OutboundMessage,
+    Place,
+    SendResult,
+)
 from connections.http import Client, Response
 from connections.moved import Addresses
 from connections.providers.whatsapp_evolution import places
@@ -17,6 +24,7 @@ from connections.providers.whatsapp_evolution.client import (
     EvolutionClient,
 )
 from connections.providers.whatsapp_evolution.config import Credentials, Settings, complaints
+from connections.providers.whatsapp_evolution.identity import is_surely_not_own
 from connections.providers.whatsapp_evolution.mapping import to_drafts
 from connections.providers.whatsapp_evolution.outbound import (
     BUILDERS,
@@ -83,8 +91,13 @@ class WhatsAppEvolution(Adapter):
         return drafts
 
     def place_of(self, to: str, account: Account) -> Place:
-        settings = account.settings
-        return places.place_of(to, own=frozenset({settings.owner_jid, settings.own_lid} - {""}))
+        return places.place_of(to, own=_own(account))
+
+    def handle_of(self, ref: str, account: Account) -> Handle | None:
+        return places.handle_of(ref, scope=account.slug)
+
+    def is_surely_not_own(self, ref: str, account: Account) -> bool:
+        return is_surely_not_own(ref, _own(account))
 
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         try:
@@ -141,6 +154,11 @@ class WhatsAppEvolution(Adapter):
             return {"state": "unknown", "detail": exc.message, "qr": None}
         return {"state": STATES.get(native, "unknown"), "detail": native or "no state given",
                 "qr": as_text(qr) or None}
+
+
+def _own(account: Account) -> frozenset[str]:
+    """The account's own addresses, as configured."""
+    return frozenset({account.settings.owner_jid, account.settings.own_lid} - {""})
 
 
 def _show_presence(client: EvolutionClient, call: Call, seconds: float) -> SendResult:

@@ -17,10 +17,11 @@ DOMAINS = {
 }
 CONVERSATION_KINDS = {"phone": "direct", "lid": "direct", "group": "group", "channel": "channel",
                       "list": "list", "bot": "direct"}
-# Where the other address of the same person stands: 2.3.5 and later, then 2.3.0 to 2.3.4. There,
-# `sender*` of our own message and `recipient*` of theirs are ourselves.
-_PEER = ("remoteJidAlt", "senderPn", "senderLid")
-_PEER_OF_OWN = ("remoteJidAlt", "recipientPn", "recipientLid")
+# Where the other address of the same person stands: 2.3.5 and later (`previousRemoteJid`: what the
+# server had before it wrote the phone there), then 2.3.0 to 2.3.4. There, `sender*` of our own
+# message and `recipient*` of theirs are ourselves.
+_PEER = ("remoteJidAlt", "previousRemoteJid", "senderPn", "senderLid")
+_PEER_OF_OWN = ("remoteJidAlt", "previousRemoteJid", "recipientPn", "recipientLid")
 _AUTHOR = ("participantAlt", "participantPn", "participantLid", "senderPn", "senderLid")
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from connections.envelope import OutboundMessage, Place
+from connections.envelope import Handle, OutboundMessage, Place
 from connections.providers.whatsapp_evolution.adapter import WhatsAppEvolution
-from connections.providers.whatsapp_evolution.places import place_of, same_place
+from connections.providers.whatsapp_evolution.places import handle_of, place_of, same_place
 
 RITA, HIDDEN = "351922000002@s.whatsapp.net", "200000000000002@lid"
 
@@ -35,9 +35,29 @@ def test_older_host_of_phones_is_another_name():
     assert place_of("351922000002@c.us") == Place(RITA, "direct", ("351922000002@c.us",))
 
 
-@pytest.mark.parametrize("to", ["Rita", "Rita 351922000002", "rita@example.org", "", "+", "@"])
-def test_what_is_no_address_stays_as_it_stands(to):
-    assert place_of(to) == Place(to)
+@pytest.mark.parametrize("to", [
+    "Rita", "Rita 351922000002", "rita@example.org", "", "+", "@", "351922000002, 351933000003",
+    "351922000002 / 351933000003", "+351922000002+351933000003", "12345;67890", "12345\n67890",
+    "351922000002,351933000003@s.whatsapp.net", "351922000002351933000003@s.whatsapp.net",
+    "120363 900000 000010"])
+def test_what_is_no_address_stays_as_it_stands_and_says_so(to):
+    assert place_of(to) == Place(to, fault=f"'{to}' is neither a JID nor a phone number")
+
+
+@pytest.mark.parametrize(("ref", "handle"), [
+    (RITA, Handle("phone", "+351922000002")), (HIDDEN, Handle("lid", HIDDEN, "sol")),
+    ("120363900000000010@g.us", None), ("status@broadcast", None), ("351922000002", None),
+    ("", None), ("1@s.whatsapp.net", None)])
+def test_phones_and_hidden_addresses_are_somebodys(ref, handle):
+    assert handle_of(ref, scope="sol") == handle
+
+
+@pytest.mark.parametrize(("own", "jid", "sure"), [
+    ({"owner_jid": RITA}, "351933000003@s.whatsapp.net", True), ({"owner_jid": RITA}, RITA, False),
+    ({"owner_jid": RITA}, HIDDEN, False), ({"own_lid": HIDDEN}, "300000000000003@lid", True),
+    ({"own_lid": HIDDEN}, HIDDEN, False), ({}, RITA, False)])
+def test_address_is_somebody_elses_only_where_our_own_of_its_kind_is_known(account, own, jid, sure):
+    assert WhatsAppEvolution().is_surely_not_own(jid, account(**own)) == sure
 
 
 def test_own_number_is_the_chat_with_oneself(account):
