@@ -3,6 +3,7 @@
 Decides only; `events.echoes` reads the rows and writes what follows.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,5 +72,8 @@ def assign(events: Iterable[Event], found: Mapping[int, Sequence[Send]]
 
 
 def _words(text: str | None) -> str:
-    """A text as it is compared: providers trim and fold white space."""
-    return " ".join((text or "").split())
+    """A text as it is compared: providers trim and fold white space, compose letters, and add or
+    drop invisible signs, such as marks of writing direction (Unicode category Cf).
+    """
+    seen = "".join(sign for sign in text or "" if unicodedata.category(sign) != "Cf")
+    return " ".join(unicodedata.normalize("NFC", seen).split())

@@ -6,6 +6,7 @@ The peer posts the echo to the front door, waits, and then answers the send.
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,13 +83,19 @@ def until(condition, seconds=SECONDS):
 @dataclass
 class Phone:
     """A WhatsApp account at its server. delays: seconds between echo and answer, send by send;
-    None never answers in time. echoes: whether a send is posted back.
+    None never answers in time. echoes: whether a send is posted back. echo_chat: the address its
+    echo comes under, where that is another. named: the address the answer names. status: the
+    answer's. heard: what the network makes of the words.
     """
 
     door: str
     url: str = ""
     delays: list[float | None] = field(default_factory=list)
     echoes: bool = True
+    echo_chat: str = ""
+    named: str = ""
+    status: int = 201
+    heard: Callable[[str], str] = str
     number: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     gone: threading.Event = field(default_factory=threading.Event)
@@ -110,11 +117,15 @@ class Phone:
             message_id = f"OUT{self.number}"
             delay = self.delays[(self.number - 1) % len(self.delays)] if self.delays else 0.0
         if self.echoes:
-            self.post({**evolution_text(message_id, asked["text"], chat=asked["number"],
-                                        key={"fromMe": True}), "event": "send.message"})
+            self.post({**evolution_text(
+                message_id, self.heard(asked["text"]), chat=self.echo_chat or asked["number"],
+                key={"fromMe": True}), "event": "send.message"})
         self.gone.wait(10 if delay is None else delay)
-        answer = {"key": {"id": message_id, "remoteJid": asked["number"], "fromMe": True}}
-        return Response(json.dumps(answer), 201, content_type="application/json")
+        answer = {"key": {"id": message_id, "remoteJid": self.named or asked["number"],
+                          "fromMe": True}}
+        if self.status >= 400:
+            answer = {"status": self.status, "error": "Error", "response": {"message": ["no"]}}
+        return Response(json.dumps(answer), self.status, content_type="application/json")
 
 
 @pytest.fixture
@@ -244,6 +255,20 @@ def test_send_that_timed_out_after_its_echo_has_succeeded(shop, phone, worker):
         "succeeded", "echo", echo, "OUT1")
     assert Run.objects.get().state == "done"
     assert (echo.client_ref, echo.hop, echo.auto_generated) == (row.effect_key, 1, True)
+
+
+@pytest.mark.parametrize("heard", [
+    lambda text: text.replace("\u00e9", "e\u0301"), lambda text: f"{text}\u200e",
+    lambda text: f"\u2068{text}\u2069"], ids=["decomposed", "direction", "isolated"])
+def test_words_that_look_the_same_are_the_same(shop, phone, worker, heard):
+    switch_on(TAKEOVER)
+    give_up_after(shop, 1)
+    phone.delays, phone.heard = [None], heard
+
+    told = send(shop, "e:1", "caf\u00e9")
+    assert until(settled)
+
+    assert told.state == "succeeded" and taken_over() == 0
 
 
 def send(shop, key, text="hello", to=ANA):
