@@ -1,7 +1,8 @@
 """Echoes: the provider's own events of what we sent, told from what a person wrote by hand.
 
 A provider may post the event of our message before it answers our call. So an outbound event waits,
-unrouted, while a send to its place is under way (`HELD`). Then the outbox says whose it is: by our
+unrouted, while a send to its place is under way (`HELD`), or one of its words to a place that may
+be the same: an echo may come under a name of the place that nobody has met yet. Then the outbox says whose it is: by our
 reference, by the message's id, or by what was said. An echo belongs to one send, and a send whose
 outcome is not known is settled by it.
 """
@@ -13,6 +14,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
+from connections.models import by_id
 from events import likeness
 from events.models import Event
 from events.storable import storable_json
@@ -20,7 +22,7 @@ from events.storable import storable_json
 logger = logging.getLogger("omni.events")
 HOLD_SECONDS = 60  # a call is over by then, or its process is gone
 WINDOW_SECONDS = 600  # after the beginning of a send: later events are no echo of it
-SKEW_SECONDS = 5  # between the clocks of the door and of the workers
+SKEW_SECONDS = 2  # between the clocks of the door and of the database
 _NOT_LIVE = ("api", "history", "import")
 
 _CAN_BE = f"""e.direction = 'outbound' AND e.source NOT IN {_NOT_LIVE}
@@ -33,14 +35,42 @@ _GROUP = """(SELECT g.id FROM omni_conversations c
     WHERE c.id = e.conversation_id)"""
 _SAME_PLACE = (f"(o.conversation_id = e.conversation_id OR o.recipient = e.conversation_ref "
                f"OR o.conversation_id IN {_GROUP})")
-# Whether an event `e` cannot be told yet: a send to its place began before it and has no outcome.
+# A place of one person where nobody has written yet, as far as we know: it may be the place of a
+# send under a name that we have not met (a hidden address, a number with or without a digit).
+# What our own echoes left there says nothing else.
+_NEW_PLACE = """(EXISTS (
+    SELECT 1 FROM omni_conversations c WHERE c.id = e.conversation_id
+    AND c.kind IN ('direct', '') AND c.merged_into_id IS NULL)
+AND NOT EXISTS (
+    SELECT 1 FROM omni_events p WHERE p.conversation_id = e.conversation_id AND p.id < e.id
+    AND starts_with(p.event_type, 'message.') AND NOT starts_with(p.event_type, 'message.status.')
+    AND p.client_ref IS NULL AND (p.routed_at IS NOT NULL OR p.direction <> 'outbound')))"""
+
+
+def _letters(text: str) -> str:
+    """What the beginning of a text has under every way to write it: equal words have the same
+    letters, or those of one begin with those of the other. The beginning, for the time it takes.
+    """
+    return f"regexp_replace(normalize(left({text}, 32), NFD), '[^[:alnum:]]+', '', 'g')"
+
+
+_EFFECTS = tuple(likeness.EFFECTS)
+_SAID, _HEARD = "coalesce(o.request->>'text', '')", "coalesce(e.text, '')"
+# At least what `likeness.Send.fits` finds.
+_ALIKE = f"""(o.kind IN {(*_EFFECTS, *sorted(likeness.WORDLESS))}
+    OR {_letters(_SAID)} = {_letters(_HEARD)}
+    OR (greatest(length({_SAID}), length({_HEARD})) > 32 AND (
+        starts_with({_letters(_SAID)}, {_letters(_HEARD)})
+        OR starts_with({_letters(_HEARD)}, {_letters(_SAID)}))))"""
+# Whether an event `e` cannot be told yet: a send to its place began before it and has no outcome,
+# or one of the same words to a place that may be the same. Both times are the database's.
 HELD = f"""({_CAN_BE} AND e.client_ref IS NULL AND EXISTS (
     SELECT 1 FROM omni_outbox o WHERE o.instance_id = e.instance_id AND o.state = 'sending'
     AND o.started_at > omni_now() - interval '{HOLD_SECONDS} seconds'
-    AND o.started_at < e.created_at + interval '{SKEW_SECONDS} seconds' AND {_SAME_PLACE}))"""
+    AND o.started_at < e.created_at AND ({_SAME_PLACE} OR ({_NEW_PLACE} AND {_ALIKE}))))"""
 
 _SEND = ("o.id, o.effect_key, o.kind, o.request->>'text' AS said, "
-         "o.request->>'target_message_id' AS target, o.started_at")
+         "o.request->>'target_message_id' AS target, o.recipient, o.started_at")
 _BETWEEN = f"""o.started_at BETWEEN e.{{clock}} - interval '{WINDOW_SECONDS} seconds'
     AND e.{{clock}} + interval '{SKEW_SECONDS} seconds'"""
 # By our clock or by the provider's: theirs may be wrong, and a delivery may come late.
@@ -49,25 +79,29 @@ _IN_TIME = f"({_BETWEEN.format(clock='received_at')} OR {_BETWEEN.format(clock='
 _IN_QUESTION = f"""{_IN_TIME} AND e.client_ref IS NULL
     AND o.state IN ('sending', 'unknown', 'succeeded') AND o.resolution <> 'echo'
     AND (o.provider_message_id IS NULL OR e.provider_message_id IS NULL
-         OR o.kind IN {tuple(likeness.EFFECTS)})"""
+         OR o.kind IN {_EFFECTS})"""
 _OF_EVENTS = f"""
-SELECT e.id, o.exact, o.id, o.effect_key, o.kind, o.said, o.target
+SELECT e.id, o.exact, o.id, o.effect_key, o.kind, o.said, o.target, o.recipient, o.elsewhere
 FROM omni_events e CROSS JOIN LATERAL (
-    SELECT {_SEND}, true AS exact FROM omni_outbox o
+    SELECT {_SEND}, true AS exact, false AS elsewhere FROM omni_outbox o
     WHERE o.effect_key = e.client_ref AND o.instance_id = e.instance_id
     UNION ALL
-    SELECT {_SEND}, true FROM omni_outbox o WHERE o.event_id = e.id AND o.resolution = 'echo'
+    SELECT {_SEND}, true, false FROM omni_outbox o WHERE o.event_id = e.id AND o.resolution = 'echo'
     UNION ALL
-    SELECT {_SEND}, true FROM omni_outbox o
+    SELECT {_SEND}, true, false FROM omni_outbox o
     WHERE o.instance_id = e.instance_id AND o.provider_message_id = e.provider_message_id
     UNION ALL
-    SELECT {_SEND}, false FROM omni_outbox o
+    SELECT {_SEND}, false, false FROM omni_outbox o
     WHERE o.conversation_id IN {_GROUP} AND {_IN_QUESTION}
     UNION ALL
-    SELECT {_SEND}, false FROM omni_outbox o
-    WHERE o.instance_id = e.instance_id AND o.recipient = e.conversation_ref AND {_IN_QUESTION}) o
+    SELECT {_SEND}, false, false FROM omni_outbox o
+    WHERE o.instance_id = e.instance_id AND o.recipient = e.conversation_ref AND {_IN_QUESTION}
+    UNION ALL
+    SELECT {_SEND}, false, true FROM omni_outbox o
+    WHERE o.instance_id = e.instance_id AND o.state IN ('sending', 'unknown') AND {_IN_QUESTION}
+    AND NOT {_SAME_PLACE} AND {_NEW_PLACE}) o
 WHERE e.id = ANY(%s)
-ORDER BY e.id, o.exact DESC, o.started_at, o.id
+ORDER BY e.id, o.exact DESC, o.elsewhere, o.started_at, o.id
 """
 # Echoes of what was under way are not routed yet; of a known conversation all events are asked.
 # Another send of the same words may be the event's own: then its answer is waited for.
@@ -90,6 +124,25 @@ WHERE o.id = ANY(%s) AND o.state = 'unknown' AND NOT EXISTS (
     AND s.request->>'text' IS NOT DISTINCT FROM o.request->>'text')
 ORDER BY e.id, o.started_at, o.id
 FOR UPDATE OF e SKIP LOCKED
+"""
+# What may be an echo under a name not met yet; what a send under way may have said waits for it.
+_STRANGE = f"""
+SELECT e.id FROM omni_outbox o
+JOIN omni_events e ON e.routed_at IS NULL AND e.instance_id = o.instance_id AND {_CAN_BE}
+    AND e.client_ref IS NULL AND {_IN_TIME} AND NOT {_SAME_PLACE} AND {_NEW_PLACE}
+WHERE o.id = ANY(%s) AND o.state = 'unknown' AND {_ALIKE} AND NOT EXISTS (
+    SELECT 1 FROM omni_outbox s WHERE s.instance_id = o.instance_id AND s.id <> o.id
+    AND s.state = 'sending' AND s.started_at <= e.created_at
+    AND s.started_at > omni_now() - interval '{HOLD_SECONDS} seconds'
+    AND s.kind = o.kind AND s.request->>'text' IS NOT DISTINCT FROM o.request->>'text')
+ORDER BY e.id
+FOR UPDATE OF e SKIP LOCKED
+"""
+_NAMES = """
+SELECT c.instance_id, c.ref, a.ref FROM omni_conversations c
+JOIN omni_conversation_aliases a ON a.conversation_id = coalesce(c.merged_into_id, c.id)
+JOIN unnest(%s::bigint[], %s::text[]) AS w(instance_id, ref)
+    ON c.instance_id = w.instance_id AND c.ref = w.ref
 """
 _CLAIM = """
 WITH w AS (SELECT * FROM jsonb_to_recordset(%s::jsonb)
@@ -140,15 +193,41 @@ def recognize(events: Sequence[Event], *, careful: bool = False) -> list[Event]:
 
 def _recognize(events: list[Event]) -> set[int]:
     """Ids of the events that have to be looked at again."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OF_EVENTS, [[event.pk for event in events]])
-        found = _by_event(cursor.fetchall())
-    pairs, again = likeness.assign(events, found)
+    pairs, again = likeness.assign(events, _sends_of(events))
     claimed = {event_id: facts for event_id, _, facts in _claim(pairs)}
     for event, _ in pairs:
         for name, value in claimed.get(event.pk, {}).items():
             setattr(event, name, value)
     return again | {event.pk for event, _ in pairs if event.pk not in claimed}
+
+
+def _sends_of(events: Sequence[Event]) -> dict[int, list[likeness.Send]]:
+    """The sends each event may be the echo of."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_EVENTS, [[event.pk for event in events]])
+        found = _by_event(cursor.fetchall())
+    strangers = [event for event in events
+                 if any(send.elsewhere for send in found.get(event.pk, ()))]
+    return {**found, **_at_their_places(strangers, found)} if strangers else found
+
+
+def _at_their_places(events: Sequence[Event],
+                     found: dict[int, list[likeness.Send]]) -> dict[int, list[likeness.Send]]:
+    """Without the sends to what is known to be another place than the event's, by any name."""
+    asked = {(event.instance_id, ref) for event in events for ref in
+             (event.conversation_ref, *(send.recipient for send in found[event.pk]))}
+    names: dict[tuple[int, str], set[str]] = {key: {key[1]} for key in asked}
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES, [[key[0] for key in asked], [key[1] for key in asked]])
+        for instance_id, ref, alias in cursor.fetchall():
+            names[instance_id, ref].add(alias)
+    adapters = {id: by_id(id).adapter for id in {event.instance_id for event in events}}
+    return {event.pk: [
+        send for send in found[event.pk] if not send.elsewhere or all(
+            adapters[event.instance_id].can_be_same(sent_to, come_under)
+            for sent_to in names[event.instance_id, send.recipient]
+            for come_under in names[event.instance_id, event.conversation_ref])]
+        for event in events}
 
 
 def look_back(outbox_ids: Iterable[int]) -> set[int]:
@@ -157,14 +236,28 @@ def look_back(outbox_ids: Iterable[int]) -> set[int]:
     Called inside the transaction that made them unknown. An event a router holds is not waited
     for: the router settles the send.
     """
+    wanted = set(outbox_ids)
     with connection.cursor() as cursor:
-        cursor.execute(_OF_SENDS, [list(outbox_ids)])
-        found = _by_event([row[:7] for row in cursor.fetchall()])
-    if not found:
-        return set()
-    events = Event.objects.in_bulk(list(found))
+        cursor.execute(_OF_SENDS, [list(wanted)])
+        found = _by_event([row[:8] for row in cursor.fetchall()])
+    settled = _settle(found, wanted)
+    wanted -= settled
+    if wanted:
+        with connection.cursor() as cursor:
+            cursor.execute(_STRANGE, [list(wanted)])
+            ids = sorted({row[0] for row in cursor.fetchall()})
+        if ids:
+            events = Event.objects.in_bulk(ids)
+            settled |= _settle(_sends_of([events[pk] for pk in ids]), wanted)
+    return settled
+
+
+def _settle(found: dict[int, list[likeness.Send]], wanted: set[int]) -> set[int]:
+    """Ids of those of the wanted sends whose echo is found."""
+    events = Event.objects.in_bulk(list(found)) if found else {}
     pairs, _ = likeness.assign([events[pk] for pk in sorted(events)], found)
-    return {outbox_id for _, outbox_id, _ in _claim(pairs)}
+    claimed = _claim([(event, send) for event, send in pairs if send.id in wanted])
+    return {outbox_id for _, outbox_id, _ in claimed}
 
 
 def _can_be_echo(event: Event) -> bool:

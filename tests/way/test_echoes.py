@@ -18,7 +18,7 @@ from werkzeug import Response
 
 from connections.envelope import OutboundMessage
 from events import deliver, notify
-from events.models import Event, OutboxMessage
+from events.models import Conversation, Event, OutboxMessage
 from registry import drain, seed, store
 from registry.drain import Drain
 from registry.models import RoutingDecision, Run, Workflow
@@ -35,6 +35,8 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OWN = "351911000001@s.whatsapp.net"
+HIDDEN = "200000000000002@lid"  # ANA's, or so we may learn
+BRAZIL, BRAZIL_SHORT = "5511944443333@s.whatsapp.net", "551144443333@s.whatsapp.net"
 SECONDS = 30
 TAKEOVER = """\
 omni: 1
@@ -255,6 +257,50 @@ def test_send_that_timed_out_after_its_echo_has_succeeded(shop, phone, worker):
         "succeeded", "echo", echo, "OUT1")
     assert Run.objects.get().state == "done"
     assert (echo.client_ref, echo.hop, echo.auto_generated) == (row.effect_key, 1, True)
+
+
+@pytest.mark.parametrize(("to", "echo_chat", "named", "places"), [
+    (ANA, HIDDEN, "", 2), (ANA, HIDDEN, HIDDEN, 1), (BRAZIL, BRAZIL_SHORT, BRAZIL_SHORT, 1)],
+    ids=["hidden, never named", "hidden", "other spelling"])
+def test_echo_under_a_name_not_met_yet_waits_for_the_answer(shop, phone, worker, to, echo_chat,
+                                                            named, places):
+    switch_on(TAKEOVER)
+    phone.delays, phone.echo_chat, phone.named = [0.3], echo_chat, named
+
+    for number in range(3):
+        send(shop, f"e:{number}", f"hello {number}", to)
+    assert until(settled)
+
+    assert taken_over() == 0 and Event.objects.filter(direction="outbound").count() == 3
+    assert Conversation.objects.kept().count() == places
+    assert OutboxMessage.objects.filter(state="succeeded", event__client_ref__isnull=False,
+                                        provider_message_id__isnull=False).count() == 3
+
+
+@pytest.mark.parametrize(("to", "echo_chat"), [(ANA, HIDDEN), (BRAZIL, BRAZIL_SHORT)])
+def test_send_that_timed_out_is_settled_by_an_echo_under_a_name_not_met_yet(
+        shop, phone, worker, to, echo_chat):
+    switch_on(TAKEOVER)
+    give_up_after(shop, 1)
+    phone.delays, phone.echo_chat = [None], echo_chat
+
+    told = send(shop, "e:1", to=to)
+    assert until(settled)
+
+    assert (told.state, told.provider_message_id, taken_over()) == ("succeeded", "OUT1", 0)
+
+
+@pytest.mark.parametrize("chat", ["351922000009@s.whatsapp.net", "120363000000000077@g.us"])
+def test_person_who_writes_the_same_words_elsewhere_is_a_person(shop, phone, worker, chat):
+    """Another number, and a group, are other places for certain."""
+    switch_on(TAKEOVER)
+    give_up_after(shop, 1)
+    phone.delays, phone.echo_chat = [None], chat
+
+    told = send(shop, "e:1")
+    assert until(settled)
+
+    assert (told.state, taken_over()) == ("unknown", 1)
 
 
 @pytest.mark.parametrize("heard", [

@@ -79,6 +79,9 @@ class WhatsAppEvolution(Adapter):
         settings = account.settings
         return places.place_of(to, own=frozenset({settings.owner_jid, settings.own_lid} - {""}))
 
+    def can_be_same(self, one: str, other: str) -> bool:
+        return bool(places.same_place(one, other))
+
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         try:
             call = build(message)
