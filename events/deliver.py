@@ -224,8 +224,8 @@ def _called(call: Callable[[str], SendResult], effect_key: str) -> SendResult:
 
 
 def _finish(row: OutboxMessage, result: SendResult) -> None:
-    """What came of the call; where that is not known, an echo that was there first may say it."""
-    if result.status == "unknown" and _is_told(row):
+    """What came of the call; unless it went well, an echo that was there first may say it did."""
+    if result.status != "succeeded" and _is_told(row):
         return
     retry_later = result.status == "rejected" and result.retryable
     row.state = "not_sent" if retry_later else result.status
@@ -234,7 +234,7 @@ def _finish(row: OutboxMessage, result: SendResult) -> None:
     row.answer, row.ended_at, row.resolution = storable(result.answer), timezone.now(), ""
     row.save(update_fields=["state", "provider_message_id", "error", "error_code", "answer",
                             "ended_at", "event", "resolution"])
-    if row.state == "unknown":
+    if row.state != "succeeded":
         _look_back(row)
 
 

@@ -22,6 +22,7 @@ from events.storable import storable_json
 logger = logging.getLogger("omni.events")
 HOLD_SECONDS = 60  # a call is over by then, or its process is gone
 WINDOW_SECONDS = 600  # after the beginning of a send: later events are no echo of it
+REFUSED_SECONDS = 5  # after a server said no: what it sent all the same is told within that
 SKEW_SECONDS = 2  # between the clocks of the door and of the database
 _NOT_LIVE = ("api", "history", "import")
 
@@ -75,9 +76,12 @@ _BETWEEN = f"""o.started_at BETWEEN e.{{clock}} - interval '{WINDOW_SECONDS} sec
     AND e.{{clock}} + interval '{SKEW_SECONDS} seconds'"""
 # By our clock or by the provider's: theirs may be wrong, and a delivery may come late.
 _IN_TIME = f"({_BETWEEN.format(clock='received_at')} OR {_BETWEEN.format(clock='occurred_at')})"
+# A server may send, and say no all the same; a person's word is not doubted.
+_REFUSED = f"""(o.state IN ('rejected', 'not_sent') AND o.resolution = ''
+    AND e.created_at BETWEEN o.started_at AND o.ended_at + interval '{REFUSED_SECONDS} seconds')"""
 # What words are compared with: sends whose echo has not been seen, nor an id that says otherwise.
 _IN_QUESTION = f"""{_IN_TIME} AND e.client_ref IS NULL
-    AND o.state IN ('sending', 'unknown', 'succeeded') AND o.resolution <> 'echo'
+    AND (o.state IN ('sending', 'unknown', 'succeeded') OR {_REFUSED}) AND o.resolution <> 'echo'
     AND (o.provider_message_id IS NULL OR e.provider_message_id IS NULL
          OR o.kind IN {_EFFECTS})"""
 _OF_EVENTS = f"""
@@ -116,7 +120,7 @@ JOIN omni_events e ON e.id = near.id AND {_CAN_BE} AND {_SAME_PLACE}
     AND e.received_at BETWEEN o.started_at - interval '{SKEW_SECONDS} seconds'
         AND o.started_at + interval '{WINDOW_SECONDS} seconds'
     AND coalesce(e.client_ref, o.effect_key) = o.effect_key
-WHERE o.id = ANY(%s) AND o.state = 'unknown' AND NOT EXISTS (
+WHERE o.id = ANY(%s) AND (o.state = 'unknown' OR {_REFUSED}) AND NOT EXISTS (
     SELECT 1 FROM omni_outbox s WHERE s.instance_id = o.instance_id AND s.id <> o.id
     AND s.state = 'sending' AND s.started_at <= e.received_at
     AND s.started_at > omni_now() - interval '{HOLD_SECONDS} seconds'
@@ -154,7 +158,8 @@ settled AS (
         ended_at = coalesce(o.ended_at, clock_timestamp())
     FROM w JOIN omni_events e ON e.id = w.event_id
     WHERE o.id = w.outbox_id AND o.resolution <> 'echo'
-        AND (o.state IN ('sending', 'unknown') OR (o.state = 'succeeded' AND NOT w.exact))
+        AND (o.state IN ('sending', 'unknown') OR (o.state = 'succeeded' AND NOT w.exact)
+             OR (o.state IN ('rejected', 'not_sent') AND o.resolution = ''))
     RETURNING o.id, w.event_id)
 UPDATE omni_events e SET client_ref = coalesce(e.client_ref, o.effect_key),
     caused_by_id = coalesce(e.caused_by_id, o.caused_by_id),
@@ -231,9 +236,10 @@ def _at_their_places(events: Sequence[Event],
 
 
 def look_back(outbox_ids: Iterable[int]) -> set[int]:
-    """Settle sends that have just become `unknown` by echoes that came before; those settled.
+    """Settle sends that have just become `unknown`, or were refused, by echoes that came before;
+    those settled.
 
-    Called inside the transaction that made them unknown. An event a router holds is not waited
+    Called inside the transaction that made them so. An event a router holds is not waited
     for: the router settles the send.
     """
     wanted = set(outbox_ids)

@@ -34,9 +34,9 @@ def chat(shop):
     return make_conversation(shop)
 
 
-def sent(shop, to=ANA, **fields):
+def sent(shop, recipient=ANA, **fields):
     """A text whose outcome is not known."""
-    return make_sent(shop, fields.pop("recipient", to), **{"state": "unknown", "request": {"text": "hello"},
+    return make_sent(shop, recipient, **{"state": "unknown", "request": {"text": "hello"},
                                          **fields})
 
 
@@ -101,11 +101,26 @@ def test_echo_that_was_delivered_late_is_told_by_the_time_it_happened(shop):
     assert told(echo(shop, received_at=timezone.now() + timedelta(minutes=30)))
 
 
+@pytest.mark.parametrize("fields", [
+    {"ended_at": timezone.now() - timedelta(seconds=30)},
+    {"started_at": timezone.now() + timedelta(hours=1)}, {"resolution": "person_not_sent"}],
+    ids=["long after", "before", "a person said so"])
 @pytest.mark.parametrize("state", ["rejected", "not_sent"])
-def test_message_like_one_that_did_not_go_out_is_a_persons(shop, state):
-    sent(shop, state=state)
+def test_message_like_one_that_did_not_go_out_is_a_persons(shop, state, fields):
+    sent(shop, state=state, **fields)
 
     assert not told(echo(shop))
+    assert OutboxMessage.objects.get().state == state
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by reference", "by words"])
+@pytest.mark.parametrize("state", ["rejected", "not_sent"])
+def test_echo_of_a_send_that_was_refused_says_it_went_out(shop, state, named):
+    row = sent(shop, state=state)
+
+    assert told(echo(shop, client_ref=row.effect_key if named else None))
+    row.refresh_from_db()
+    assert (row.state, row.resolution) == ("succeeded", "echo")
 
 
 def test_person_who_repeats_a_message_whose_id_is_known_is_a_person(shop):

@@ -303,6 +303,20 @@ def test_person_who_writes_the_same_words_elsewhere_is_a_person(shop, phone, wor
     assert (told.state, taken_over()) == ("unknown", 1)
 
 
+@pytest.mark.parametrize("status", [400, 404, 429, 500])
+def test_send_that_was_refused_after_its_echo_has_succeeded(shop, phone, worker, status):
+    """The server had sent it, and stumbled afterwards."""
+    switch_on(TAKEOVER)
+    switch_on(ANSWER)
+    phone.status = status
+
+    phone.says("IN1", "ping")
+    assert until(lambda: Run.objects.ended().exists() and settled())
+
+    assert (Run.objects.get(workflow__slug="answer").state, taken_over()) == ("done", 0)
+    assert phone.number == 1 and OutboxMessage.objects.get().resolution == "echo"
+
+
 @pytest.mark.parametrize("heard", [
     lambda text: text.replace("\u00e9", "e\u0301"), lambda text: f"{text}\u200e",
     lambda text: f"\u2068{text}\u2069"], ids=["decomposed", "direction", "isolated"])
