@@ -2,20 +2,19 @@
 
 A provider may post the event of our message before it answers our call. So an outbound event waits,
 unrouted, while a send to its place is under way (`HELD`), or one of its words to a place that may
-be the same: an echo may come under a name of the place that nobody has met yet. Then the outbox says whose it is: by our
-reference, by the message's id, or by what was said. An echo belongs to one send, and a send whose
-outcome is not known is settled by it.
+be the same: an echo may come under a name of the place that nobody has met yet. Then the outbox
+says whose it is: by our reference, by the message's id, or by what was said. An echo belongs to one
+send, and a send whose outcome is not known is settled by it.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connection, transaction
 
-from connections.models import by_id
-from events import likeness
+from events import likeness, other_names
 from events.models import Event
 from events.storable import storable_json
 
@@ -142,12 +141,6 @@ WHERE o.id = ANY(%s) AND o.state = 'unknown' AND {_ALIKE} AND NOT EXISTS (
 ORDER BY e.id
 FOR UPDATE OF e SKIP LOCKED
 """
-_NAMES = """
-SELECT c.instance_id, c.ref, a.ref FROM omni_conversations c
-JOIN omni_conversation_aliases a ON a.conversation_id = coalesce(c.merged_into_id, c.id)
-JOIN unnest(%s::bigint[], %s::text[]) AS w(instance_id, ref)
-    ON c.instance_id = w.instance_id AND c.ref = w.ref
-"""
 _CLAIM = """
 WITH w AS (SELECT * FROM jsonb_to_recordset(%s::jsonb)
                AS w(event_id bigint, outbox_id bigint, exact bool)),
@@ -170,40 +163,52 @@ UPDATE omni_events e SET client_ref = coalesce(e.client_ref, o.effect_key),
 FROM w JOIN omni_outbox o ON o.id = w.outbox_id LEFT JOIN omni_events c ON c.id = o.caused_by_id
 WHERE e.id = w.event_id
     AND (w.exact OR EXISTS (SELECT 1 FROM settled s WHERE s.event_id = e.id))
-RETURNING e.id, w.outbox_id, e.client_ref, e.caused_by_id, e.hop, e.trace_id, e.auto_generated
+RETURNING e.id, w.outbox_id,
+    CASE WHEN EXISTS (SELECT 1 FROM settled s WHERE s.id = w.outbox_id) THEN o.run_id END,
+    e.client_ref, e.caused_by_id, e.hop, e.trace_id, e.auto_generated
 """
 _FACTS = ("client_ref", "caused_by_id", "hop", "trace_id", "auto_generated")
 
 
-def recognize(events: Sequence[Event], *, careful: bool = False) -> list[Event]:
-    """Fill in whose echo each of these locked events is; those that can be routed now.
+class Recognized(NamedTuple):
+    """events: those that can be routed now. runs: ids of those whose send was settled just now."""
+
+    events: list[Event]
+    runs: set[int]
+
+
+def recognize(events: Sequence[Event], *, careful: bool = False) -> Recognized:
+    """Fill in whose echo each of these locked events is.
 
     Another router may take the send an event was matched with: such an event is left for the next
     look. careful: one by one, each in a savepoint, because one broke the transaction.
     """
     asked = [event for event in events if _can_be_echo(event)]
     if not asked:
-        return list(events)
+        return Recognized(list(events), set())
     later: set[int] = set()
+    runs: set[int] = set()
     for batch in ([[event] for event in asked] if careful else [asked]):
         try:
             with transaction.atomic() if careful else nullcontext():
-                later |= _recognize(batch)
+                again, settled = _recognize(batch)
+            later, runs = later | again, runs | settled
         except DatabaseError:
             if not careful:
                 raise
             logger.exception("An echo was not looked for.", extra={"event_id": batch[0].pk})
-    return [event for event in events if event.pk not in later]
+    return Recognized([event for event in events if event.pk not in later], runs)
 
 
-def _recognize(events: list[Event]) -> set[int]:
-    """Ids of the events that have to be looked at again."""
+def _recognize(events: list[Event]) -> tuple[set[int], set[int]]:
+    """Ids of the events that have to be looked at again, and of the runs whose send was settled."""
     pairs, again = likeness.assign(events, _sends_of(events))
-    claimed = {event_id: facts for event_id, _, facts in _claim(pairs)}
+    claimed = {claim.event_id: claim for claim in _claim(pairs)}
     for event, _ in pairs:
-        for name, value in claimed.get(event.pk, {}).items():
+        for name, value in claimed[event.pk].facts.items() if event.pk in claimed else ():
             setattr(event, name, value)
-    return again | {event.pk for event, _ in pairs if event.pk not in claimed}
+    return (again | {event.pk for event, _ in pairs if event.pk not in claimed},
+            {claim.run_id for claim in claimed.values() if claim.run_id is not None})
 
 
 def _sends_of(events: Sequence[Event]) -> dict[int, list[likeness.Send]]:
@@ -213,26 +218,7 @@ def _sends_of(events: Sequence[Event]) -> dict[int, list[likeness.Send]]:
         found = _by_event(cursor.fetchall())
     strangers = [event for event in events
                  if any(send.elsewhere for send in found.get(event.pk, ()))]
-    return {**found, **_at_their_places(strangers, found)} if strangers else found
-
-
-def _at_their_places(events: Sequence[Event],
-                     found: dict[int, list[likeness.Send]]) -> dict[int, list[likeness.Send]]:
-    """Without the sends to what is known to be another place than the event's, by any name."""
-    asked = {(event.instance_id, ref) for event in events for ref in
-             (event.conversation_ref, *(send.recipient for send in found[event.pk]))}
-    names: dict[tuple[int, str], set[str]] = {key: {key[1]} for key in asked}
-    with connection.cursor() as cursor:
-        cursor.execute(_NAMES, [[key[0] for key in asked], [key[1] for key in asked]])
-        for instance_id, ref, alias in cursor.fetchall():
-            names[instance_id, ref].add(alias)
-    adapters = {id: by_id(id).adapter for id in {event.instance_id for event in events}}
-    return {event.pk: [
-        send for send in found[event.pk] if not send.elsewhere or all(
-            adapters[event.instance_id].can_be_same(sent_to, come_under)
-            for sent_to in names[event.instance_id, send.recipient]
-            for come_under in names[event.instance_id, event.conversation_ref])]
-        for event in events}
+    return {**found, **other_names.keep(strangers, found)} if strangers else found
 
 
 def look_back(outbox_ids: Iterable[int]) -> set[int]:
@@ -262,8 +248,8 @@ def _settle(found: dict[int, list[likeness.Send]], wanted: set[int]) -> set[int]
     """Ids of those of the wanted sends whose echo is found."""
     events = Event.objects.in_bulk(list(found)) if found else {}
     pairs, _ = likeness.assign([events[pk] for pk in sorted(events)], found)
-    claimed = _claim([(event, send) for event, send in pairs if send.id in wanted])
-    return {outbox_id for _, outbox_id, _ in claimed}
+    claims = _claim([(event, send) for event, send in pairs if send.id in wanted])
+    return {claim.outbox_id for claim in claims}
 
 
 def _can_be_echo(event: Event) -> bool:
@@ -280,13 +266,22 @@ def _by_event(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[likeness.Send]]
     return found
 
 
-def _claim(pairs: Sequence[tuple[Event, likeness.Send]]) -> list[tuple[int, int, dict[str, Any]]]:
-    """Tie events to their sends, in one statement: (event id, outbox id, facts) of those tied."""
+class _Claimed(NamedTuple):
+    """An event that was tied to its send. run_id: of the send, where it was settled by that."""
+
+    event_id: int
+    outbox_id: int
+    run_id: int | None
+    facts: dict[str, Any]
+
+
+def _claim(pairs: Sequence[tuple[Event, likeness.Send]]) -> list[_Claimed]:
+    """Tie events to their sends, in one statement; those that were tied."""
     if not pairs:
         return []
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [storable_json([
             {"event_id": event.pk, "outbox_id": send.id, "exact": send.exact}
             for event, send in pairs])])
-        return [(event_id, outbox_id, dict(zip(_FACTS, facts, strict=True)))
-                for event_id, outbox_id, *facts in cursor.fetchall()]
+        return [_Claimed(event_id, outbox_id, run_id, dict(zip(_FACTS, facts, strict=True)))
+                for event_id, outbox_id, run_id, *facts in cursor.fetchall()]

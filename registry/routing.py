@@ -44,7 +44,7 @@ def _route(limit: int, *, careful: bool) -> int:
     """careful: a savepoint around each matching, because one broke the transaction."""
     failpoints.hit("route.read")
     with transaction.atomic():
-        events = _take(limit, careful=careful)
+        events, settled = _take(limit, careful=careful)
         if not events:
             return 0
         decisions = _decide(events, careful=careful)
@@ -67,6 +67,7 @@ def _route(limit: int, *, careful: bool) -> int:
         derive.derive(events)  # last: nothing else is locked while messages are held
         failpoints.hit("route.precommit")
     _tell(passages, passed)
+    queue.hurry(settled)
     return len(events)
 
 
@@ -78,7 +79,7 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     endings.look(passed.watches)
 
 
-def _take(limit: int, *, careful: bool) -> list[Event]:
+def _take(limit: int, *, careful: bool) -> echoes.Recognized:
     """Lock what is to be routed, with its instance and the conversation that was kept, when the
     one it was stored with was merged. Echoes are known as ours.
 
@@ -87,7 +88,7 @@ def _take(limit: int, *, careful: bool) -> list[Event]:
     """
     events = list(Event.objects.raw(_UNROUTED, [limit]))
     if not events:
-        return []
+        return echoes.Recognized([], set())
     instances = {id: by_id(id) for id in {event.instance_id for event in events}}
     places = {place.filed_as: place for place in Conversation.objects.raw(
         _PLACES, [list({event.conversation_id for event in events})])}

@@ -317,6 +317,43 @@ def test_send_that_was_refused_after_its_echo_has_succeeded(shop, phone, worker,
     assert phone.number == 1 and OutboxMessage.objects.get().resolution == "echo"
 
 
+TWO_STEPS = ANSWER + "  - set: {after: true}\n"
+
+
+def waits_for_its_echo():
+    return Run.objects.live().filter(reason__contains="echo").exists()
+
+
+def test_run_goes_on_as_soon_as_the_echo_comes_after_the_timeout(shop, phone, worker, settings):
+    settings.OMNI_ECHO_WAIT_SECONDS = 600
+    switch_on(TAKEOVER)
+    switch_on(TWO_STEPS)
+    give_up_after(shop, 1)
+    phone.delays, phone.echoes = [None], False
+    phone.says("IN1", "ping")
+    assert until(waits_for_its_echo)
+
+    phone.says("OUT1", "pong ping", own=True)
+
+    assert until(lambda: Run.objects.ended().exists() and settled())
+    run = Run.objects.get()
+    assert (run.state, run.output, phone.number, taken_over()) == ("done", {"after": True}, 1, 0)
+
+
+def test_run_whose_echo_never_comes_fails_when_the_wait_is_over(shop, phone, worker, settings):
+    settings.OMNI_ECHO_WAIT_SECONDS = 2
+    switch_on(TWO_STEPS)
+    give_up_after(shop, 1)
+    phone.delays, phone.echoes = [None], False
+    phone.says("IN1", "ping")
+    assert until(waits_for_its_echo)
+
+    assert until(lambda: Run.objects.ended().exists())
+
+    assert (Run.objects.get().state, OutboxMessage.objects.get().state) == ("failed", "unknown")
+    assert phone.number == 1
+
+
 @pytest.mark.parametrize("heard", [
     lambda text: text.replace("\u00e9", "e\u0301"), lambda text: f"{text}\u200e",
     lambda text: f"\u2068{text}\u2069"], ids=["decomposed", "direction", "isolated"])
@@ -384,10 +421,10 @@ def test_run_that_is_held_by_a_limit_says_which(shop, phone, worker, client, set
     switch_on(ALERTS)
     hook = make_webhook("hook")
 
-    for number in range(2):
-        post_delivery(client, hook, {"alert": str(number)})
-    assert until(lambda: Run.objects.filter(state="done").exists()
-                 and Run.objects.live().exclude(reason="").exists())
+    post_delivery(client, hook, {"alert": "0"})
+    assert until(lambda: Run.objects.filter(state="done").exists())
+    post_delivery(client, hook, {"alert": "1"})
+    assert until(lambda: Run.objects.live().exclude(reason="").exists())
 
     assert Run.objects.live().get().reason == (
         "steps[0] waits: 1 messages a minute to this account are reached (OMNI_SENDS_PER_MINUTE)")
