@@ -186,6 +186,13 @@ class Adapter:
         """Whether it would be known if an address were the account's own. Pure."""
         return False
 
+    def can_be_same(self, one: str, other: str) -> bool:
+        """Whether two refs can be names of one place. Pure.
+
+        An echo may come under a name of its place that nobody has met yet.
+        """
+        return one == other
+
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         """Send one message; the outcome is a value, also when it is bad news."""
         return SendResult(status="rejected", error_code="unsupported",

@@ -210,7 +210,7 @@ def _begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
                 raise InvalidInput(f"effect '{effect_key}' is being sent", code="in_flight")
             row.state, row.error_code = "unknown", "interrupted"
             row.error = interrupted.REASON
-            row.ended_at = now
+            row.ended_at = DatabaseNow()
             row.save(update_fields=["state", "error", "error_code", "ended_at"])
             _look_back(row)
         if row.state in _SETTLED and not (may_repeat and row.state == "unknown"):
@@ -253,17 +253,17 @@ def _called(call: Callable[[str], SendResult], effect_key: str) -> SendResult:
 
 
 def _finish(row: OutboxMessage, result: SendResult) -> None:
-    """What came of the call; where that is not known, an echo that was there first may say it."""
-    if result.status == "unknown" and _is_told(row):
+    """What came of the call; unless it went well, an echo that was there first may say it did."""
+    if result.status != "succeeded" and _is_told(row):
         return
     retry_later = result.status == "rejected" and result.retryable
     row.state = "not_sent" if retry_later else result.status
     row.provider_message_id = storable(result.provider_message_id)
     row.error, row.error_code = storable(result.error)[:2000], result.error_code[:64]
-    row.answer, row.ended_at, row.resolution = storable(result.answer), timezone.now(), ""
+    row.answer, row.ended_at, row.resolution = storable(result.answer), DatabaseNow(), ""
     row.save(update_fields=["state", "provider_message_id", "error", "error_code", "answer",
                             "ended_at", "event", "resolution"])
-    if row.state == "unknown":
+    if row.state != "succeeded":
         _look_back(row)
 
 

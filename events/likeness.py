@@ -3,6 +3,7 @@
 Decides only; `events.echoes` reads the rows and writes what follows.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,13 +11,17 @@ from events.models import Event
 
 EFFECTS = {"reaction": ("message.reaction", "message.reaction_removed"),
            "edit": ("message.edited",), "delete": ("message.deleted",)}
-_WORDLESS = frozenset({"location", "contact", "poll"})  # what they say is in their content
+WORDLESS = frozenset({"location", "contact", "poll"})  # what they say is in their content
 _EFFECT_TYPES = frozenset(name for names in EFFECTS.values() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A row of the outbox an event may be the echo of. exact: by reference or id, not by words."""
+    """A row of the outbox an event may be the echo of.
+
+    exact: by reference or id, not by words. elsewhere: it went to another address, which may be
+    another name of the event's place. recipient: the address it went to.
+    """
 
     exact: bool
     id: int
@@ -24,6 +29,8 @@ class Send:
     kind: str
     text: str | None
     target: str | None
+    recipient: str = ""
+    elsewhere: bool = False
 
     def fits(self, event: Event) -> bool:
         """Whether this is what the event says; names are believed, words are compared."""
@@ -38,7 +45,7 @@ class Send:
         if types is not None and self.target != event.target_message_id:
             return False
         said, heard = _words(self.text), _words(event.text)
-        if (said or heard) and self.kind not in _WORDLESS:
+        if (said or heard) and self.kind not in WORDLESS:
             return said == heard
         return types is not None or event.event_type == f"message.{self.kind}"
 
@@ -59,8 +66,8 @@ def assign(events: Iterable[Event], found: Mapping[int, Sequence[Send]]
         if name[1] and name in ids:
             again.add(event.pk)
             continue
-        send = next((send for send in found.get(event.pk, ())
-                     if send.fits(event) and (send.exact or send.id not in used)), None)
+        send = _choose([send for send in found.get(event.pk, ())
+                        if send.fits(event) and (send.exact or send.id not in used)])
         if send is None:
             continue
         pairs.append((event, send))
@@ -70,6 +77,19 @@ def assign(events: Iterable[Event], found: Mapping[int, Sequence[Send]]
     return pairs, again
 
 
+def _choose(sends: Sequence[Send]) -> Send | None:
+    """The first that went to the event's place; else the first that went elsewhere, where all of
+    those went to one address.
+    """
+    here = next((send for send in sends if not send.elsewhere), None)
+    if here is not None or len({send.recipient for send in sends}) != 1:
+        return here
+    return sends[0]
+
+
 def _words(text: str | None) -> str:
-    """A text as it is compared: providers trim and fold white space."""
-    return " ".join((text or "").split())
+    """A text as it is compared: providers trim and fold white space, compose letters, and add or
+    drop invisible signs, such as marks of writing direction (Unicode category Cf).
+    """
+    seen = "".join(sign for sign in text or "" if unicodedata.category(sign) != "Cf")
+    return " ".join(unicodedata.normalize("NFC", seen).split())

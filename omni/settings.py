@@ -31,6 +31,7 @@ OMNI_BOOTSTRAP_API_KEY = env.str("OMNI_BOOTSTRAP_API_KEY", "")
 # --- what runs may send; 0 is no limit ---------------------------------------------------------
 OMNI_SENDS_PER_MINUTE = env.int("OMNI_SENDS_PER_MINUTE", 600)  # of one account; more waits
 OMNI_SENDS_PER_PERSON = env.int("OMNI_SENDS_PER_PERSON", 60)  # a minute to one person; more waits
+OMNI_ECHO_WAIT_SECONDS = env.float("OMNI_ECHO_WAIT_SECONDS", 20)  # a step, for an unknown send's
 OMNI_REPLIES_PER_MINUTE = env.int("OMNI_REPLIES_PER_MINUTE", 10)  # runs answering one conversation
 OMNI_LOOP_PAUSE_MINUTES = env.float("OMNI_LOOP_PAUSE_MINUTES", 15)  # silence after more than that
 

@@ -16,7 +16,7 @@ from connections.envelope import OutboundMessage
 from events import deliver
 from events.models import Conversation, Event
 from omni import failpoints
-from registry import approvals, calls, journal, queue
+from registry import approvals, calls, echo_wait, journal, queue
 from registry.definition import DecideBody, Step
 from registry.execution import STEP_SECONDS, Execution
 from registry.models import Run, Wait
@@ -109,7 +109,7 @@ class RunHands:
             instance=run.instance, effect_key=effect_key(run.pk, step, execution),
             deadline=time.monotonic() + self.seconds_for(step),
             inputs=dict(execution.scope["inputs"]),
-            deliver=lambda message, effect_key, **more: deliver.send(
+            deliver=lambda message, effect_key, **more: echo_wait.send(
                 message, effect_key=effect_key,
                 **{**sent, "conversation": place_of_answer(message, run.event, **more), **more}),
             perform=lambda effect_key, **more: deliver.perform(

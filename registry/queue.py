@@ -8,7 +8,7 @@ ticket is drawn under a lock of its key that lasts until the commit (`lock_slots
 tickets of a key become visible in order; that is why a claim needs no lock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -124,6 +124,24 @@ def wake(run_ids: Sequence[int]) -> list[int]:
     if woken:
         transaction.on_commit(lambda: notify.notifier.send(notify.WORK))
     return woken
+
+
+_HURRY = """
+UPDATE omni_runs SET available_at = omni_now()
+WHERE id = ANY(%s) AND state = 'queued' AND available_at > omni_now()
+"""
+
+
+def hurry(run_ids: Collection[int]) -> None:
+    """Let runs that were put off look at once at what they are put off for; what is not due yet
+    puts them off again.
+    """
+    if not run_ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_HURRY, [list(run_ids)])
+    wake(sorted(run_ids))
+    notify.notifier.send(notify.WORK)
 
 
 def wake_due() -> int:

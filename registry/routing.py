@@ -79,7 +79,7 @@ def _give_up(event_id: int, reason: str) -> None:
     anew.
     """
     with transaction.atomic():
-        events = _take(1, only=event_id)
+        events, _ = _take(1, only=event_id)
         if not events:
             return
         event, now = events[0], queue.now()
@@ -96,7 +96,7 @@ def _route(limit: int, *, only: int | None = None) -> int:
     careful = only is not None
     failpoints.hit("route.read")
     with transaction.atomic():
-        events = _take(limit, only=only)
+        events, settled = _take(limit, only=only)
         if not events:
             return 0
         decisions = _decide(events, careful=careful)
@@ -120,6 +120,7 @@ def _route(limit: int, *, only: int | None = None) -> int:
         failpoints.hit("route.precommit")
     _tell(passages, passed)
     late_receipts.settle(moved)
+    queue.hurry(settled)
     return len(events)
 
 
@@ -131,7 +132,7 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     endings.look(passed.watches)
 
 
-def _take(limit: int, *, only: int | None = None) -> list[Event]:
+def _take(limit: int, *, only: int | None = None) -> echoes.Recognized:
     """Lock what is to be routed, with its instance and the conversation that was kept, when the
     one it was stored with was merged. Echoes are known as ours.
 
@@ -141,7 +142,7 @@ def _take(limit: int, *, only: int | None = None) -> list[Event]:
     events = list(Event.objects.raw(_UNROUTED, [limit]) if only is None
                   else Event.objects.raw(_THIS, [only, limit]))
     if not events:
-        return []
+        return echoes.Recognized([], set())
     instances = {id: by_id(id) for id in {event.instance_id for event in events}}
     places = {place.filed_as: place for place in Conversation.objects.raw(
         _PLACES, [list({event.conversation_id for event in events})])}

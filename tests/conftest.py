@@ -65,6 +65,12 @@ def fresh_memory(request, django_db_blocker) -> Iterator[None]:
             cursor.execute("TRUNCATE omni_raw_payloads")
 
 
+@pytest.fixture(autouse=True)
+def no_wait_for_echoes(settings) -> None:
+    """A send whose outcome is not known is `unknown` at once, unless the test says otherwise."""
+    settings.OMNI_ECHO_WAIT_SECONDS = 0
+
+
 def _commits(request: pytest.FixtureRequest) -> bool:
     marker = request.node.get_closest_marker("django_db")
     return "transactional_db" in request.fixturenames or bool(

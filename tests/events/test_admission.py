@@ -89,7 +89,8 @@ def test_instance_that_was_missing_is_there_once_it_is_made(remembering):
 
 
 def test_many_unknown_addresses_do_not_push_out_a_known_one(remembering, monkeypatch):
-    monkeypatch.setattr("connections.models._CACHE_MOST", 10)
+    for cache in ("_known", "_missing"):
+        monkeypatch.setattr(f"connections.models.{cache}.most", 10)
     make_webhook()
     admitted(**TOKEN)
     for number in range(25):

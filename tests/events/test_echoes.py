@@ -9,10 +9,17 @@ from django.utils import timezone
 
 from connections.envelope import OutboundMessage
 from events import deliver, echoes
-from events.models import Event, OutboxMessage
+from events.models import Conversation, Event, OutboxMessage
 from omni.errors import UnknownOutcome
 from registry import routing
-from tests.factories import ANA, make_conversation, make_event, make_instance, make_sent
+from tests.factories import (
+    ANA,
+    make_conversation,
+    make_event,
+    make_evolution,
+    make_instance,
+    make_sent,
+)
 from tests.two_connections import Elsewhere
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +35,10 @@ def chat(shop):
     return make_conversation(shop)
 
 
-def sent(shop, **fields):
+def sent(shop, recipient=ANA, **fields):
     """A text whose outcome is not known."""
-    return make_sent(shop, **{"state": "unknown", "request": {"text": "hello"}, **fields})
+    return make_sent(shop, recipient, **{"state": "unknown", "request": {"text": "hello"},
+                                         **fields})
 
 
 def echo(shop, chat=None, **fields):
@@ -94,11 +102,26 @@ def test_echo_that_was_delivered_late_is_told_by_the_time_it_happened(shop):
     assert told(echo(shop, received_at=timezone.now() + timedelta(minutes=30)))
 
 
+@pytest.mark.parametrize("fields", [
+    {"ended_at": timezone.now() - timedelta(seconds=30)},
+    {"started_at": timezone.now() + timedelta(hours=1)}, {"resolution": "person_not_sent"}],
+    ids=["long after", "before", "a person said so"])
 @pytest.mark.parametrize("state", ["rejected", "not_sent"])
-def test_message_like_one_that_did_not_go_out_is_a_persons(shop, state):
-    sent(shop, state=state)
+def test_message_like_one_that_did_not_go_out_is_a_persons(shop, state, fields):
+    sent(shop, state=state, **fields)
 
     assert not told(echo(shop))
+    assert OutboxMessage.objects.get().state == state
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by reference", "by words"])
+@pytest.mark.parametrize("state", ["rejected", "not_sent"])
+def test_echo_of_a_send_that_was_refused_says_it_went_out(shop, state, named):
+    row = sent(shop, state=state)
+
+    assert told(echo(shop, client_ref=row.effect_key if named else None))
+    row.refresh_from_db()
+    assert (row.state, row.resolution) == ("succeeded", "echo")
 
 
 def test_person_who_repeats_a_message_whose_id_is_known_is_a_person(shop):
@@ -195,6 +218,74 @@ def test_what_a_send_under_way_says_nothing_about_is_routed_at_once(shop, send, 
     echo(shop, **event)
 
     assert routing.route() == 1
+
+
+BEA = "351922000003@s.whatsapp.net"
+HIDDEN = "200000000000002@lid"
+
+
+@pytest.fixture
+def phone():
+    """A WhatsApp account, where one place has several names."""
+    return make_evolution()
+
+
+def sent_to(phone, *refs, state="unknown"):
+    return [sent(phone, ref, conversation=Conversation.objects.get_or_create(
+        instance=phone, ref=ref, defaults={"kind": "direct"})[0], state=state) for ref in refs]
+
+
+@pytest.fixture
+def hidden(phone):
+    """Somebody's hidden address, where nobody has written yet."""
+    return make_conversation(phone, HIDDEN)
+
+
+def test_echo_under_a_new_name_is_the_oldest_send_to_the_only_address(phone, hidden):
+    first, second = sent_to(phone, ANA, ANA)
+
+    assert told(echo(phone, hidden)) and told(echo(phone, hidden))
+    assert not told(echo(phone, hidden))
+    assert list(OutboxMessage.objects.order_by("id").values_list("pk", "state")) == [
+        (first.pk, "succeeded"), (second.pk, "succeeded")]
+
+
+def test_echo_under_a_new_name_settles_nothing_when_two_people_were_sent_it(phone, hidden):
+    sent_to(phone, ANA, BEA)
+
+    assert not told(echo(phone, hidden))
+    assert not OutboxMessage.objects.exclude(state="unknown").exists()
+
+
+@pytest.mark.parametrize("direction", ["inbound", "outbound"])
+def test_place_where_somebody_wrote_before_is_another_place(phone, hidden, direction):
+    sent_to(phone, ANA)
+    make_event(phone, conversation=hidden, direction=direction, conversation_ref=HIDDEN)
+
+    assert not told(echo(phone, hidden))
+
+
+def test_second_hidden_address_of_somebody_is_somebody_elses(phone, hidden):
+    row = sent_to(phone, ANA)[0]
+    row.conversation.aliases.create(instance=phone, ref="200000000000009@lid")
+
+    assert not told(echo(phone, hidden))
+
+
+@pytest.mark.parametrize(("text", "routed"), [("by hand", 1), ("hello", 0)])
+def test_new_place_waits_for_sends_of_the_same_words_only(phone, hidden, text, routed):
+    sent_to(phone, ANA, state="sending")
+    echo(phone, hidden, text=text)
+
+    assert routing.route() == routed
+
+
+def test_looking_back_leaves_what_may_be_of_a_send_to_another_person(phone, hidden):
+    row = sent_to(phone, ANA)[0]
+    sent_to(phone, BEA, state="sending")
+    echo(phone, hidden)
+
+    assert echoes.look_back([row.pk]) == set()
 
 
 @pytest.mark.parametrize(("text", "ours"), [("hello", True), ("by hand", False)])

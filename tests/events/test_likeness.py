@@ -17,6 +17,9 @@ def event(pk=1, **fields):
 
 @pytest.mark.parametrize(("sent", "heard", "fits"), [
     ({}, {}, True), ({"text": "two  words\r\n"}, {"text": "two words"}, True),
+    ({"text": "caf\u00e9 \U0001f469\u200d\U0001f680"},
+     {"text": "\u2068cafe\u0301\u2069\u200e \U0001f469\U0001f680"}, True),
+    ({"text": "\u200e"}, {"text": "hello"}, False),
     ({}, {"text": "Hello"}, False), ({}, {"text": None}, False),
     ({"exact": True}, {"text": "changed by the provider"}, True),
     ({"exact": True}, {"event_type": "message.deleted"}, False),

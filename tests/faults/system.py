@@ -75,7 +75,7 @@ class System:
             "OMNI_GROUP_COMMIT": "1", "OMNI_LOG_LEVEL": "WARNING", "OMNI_BOOTSTRAP_API_KEY": KEY,
             # the few people of the tests hear more in a minute than people should
             "OMNI_REPLIES_PER_MINUTE": "0", "OMNI_SENDS_PER_MINUTE": "0",
-            "OMNI_SENDS_PER_PERSON": "0"}
+            "OMNI_SENDS_PER_PERSON": "0", "OMNI_ECHO_WAIT_SECONDS": "1"}
         self._run("manage.py", "migrate", "-v", "0")
         self._run("-c", _SET_UP.format(peer=self.peer.url, slug=SLUG, secret=SECRET))
         self.start_web()

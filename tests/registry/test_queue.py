@@ -92,6 +92,17 @@ def test_run_that_is_not_due_is_left(shop):
     assert claimed() == []
 
 
+def test_hurried_run_is_due_at_once_wherever_it_waits(shop):
+    later = timezone.now() + timedelta(hours=1)
+    queued, waiting, ended = runs(shop, None, None, None, available_at=later)
+    Run.objects.filter(pk=waiting.pk).update(state="waiting")
+    Run.objects.filter(pk=ended.pk).update(state="failed")
+
+    queue.hurry({queued.pk, waiting.pk, ended.pk})
+
+    assert sorted(claimed()) == [queued.pk, waiting.pk]
+
+
 @pytest.mark.parametrize("state", ["running", "waiting", "done", "failed", "dead", "canceled"])
 def test_only_queued_runs_are_claimed(shop, state):
     runs(shop, None, state=state)

@@ -6,6 +6,7 @@ The peer posts the echo to the front door, waits, and then answers the send.
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from werkzeug import Response
 
 from connections.envelope import OutboundMessage
 from events import deliver, notify
-from events.models import Event, OutboxMessage
+from events.models import Conversation, Event, OutboxMessage
 from registry import drain, seed, store
 from registry.drain import Drain
 from registry.models import RoutingDecision, Run, Workflow
@@ -34,6 +35,8 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OWN = "351911000001@s.whatsapp.net"
+HIDDEN = "200000000000002@lid"  # ANA's, or so we may learn
+BRAZIL, BRAZIL_SHORT = "5511944443333@s.whatsapp.net", "551144443333@s.whatsapp.net"
 SECONDS = 30
 TAKEOVER = """\
 omni: 1
@@ -82,13 +85,19 @@ def until(condition, seconds=SECONDS):
 @dataclass
 class Phone:
     """A WhatsApp account at its server. delays: seconds between echo and answer, send by send;
-    None never answers in time. echoes: whether a send is posted back.
+    None never answers in time. echoes: whether a send is posted back. echo_chat: the address its
+    echo comes under, where that is another. named: the address the answer names. status: the
+    answer's. heard: what the network makes of the words.
     """
 
     door: str
     url: str = ""
     delays: list[float | None] = field(default_factory=list)
     echoes: bool = True
+    echo_chat: str = ""
+    named: str = ""
+    status: int = 201
+    heard: Callable[[str], str] = str
     number: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     gone: threading.Event = field(default_factory=threading.Event)
@@ -110,11 +119,15 @@ class Phone:
             message_id = f"OUT{self.number}"
             delay = self.delays[(self.number - 1) % len(self.delays)] if self.delays else 0.0
         if self.echoes:
-            self.post({**evolution_text(message_id, asked["text"], chat=asked["number"],
-                                        key={"fromMe": True}), "event": "send.message"})
+            self.post({**evolution_text(
+                message_id, self.heard(asked["text"]), chat=self.echo_chat or asked["number"],
+                key={"fromMe": True}), "event": "send.message"})
         self.gone.wait(10 if delay is None else delay)
-        answer = {"key": {"id": message_id, "remoteJid": asked["number"], "fromMe": True}}
-        return Response(json.dumps(answer), 201, content_type="application/json")
+        answer = {"key": {"id": message_id, "remoteJid": self.named or asked["number"],
+                          "fromMe": True}}
+        if self.status >= 400:
+            answer = {"status": self.status, "error": "Error", "response": {"message": ["no"]}}
+        return Response(json.dumps(answer), self.status, content_type="application/json")
 
 
 @pytest.fixture
@@ -246,6 +259,115 @@ def test_send_that_timed_out_after_its_echo_has_succeeded(shop, phone, worker):
     assert (echo.client_ref, echo.hop, echo.auto_generated) == (row.effect_key, 1, True)
 
 
+@pytest.mark.parametrize(("to", "echo_chat", "named", "places"), [
+    (ANA, HIDDEN, "", 2), (ANA, HIDDEN, HIDDEN, 1), (BRAZIL, BRAZIL_SHORT, BRAZIL_SHORT, 1)],
+    ids=["hidden, never named", "hidden", "other spelling"])
+def test_echo_under_a_name_not_met_yet_waits_for_the_answer(shop, phone, worker, to, echo_chat,
+                                                            named, places):
+    switch_on(TAKEOVER)
+    phone.delays, phone.echo_chat, phone.named = [0.3], echo_chat, named
+
+    for number in range(3):
+        send(shop, f"e:{number}", f"hello {number}", to)
+    assert until(settled)
+
+    assert taken_over() == 0 and Event.objects.filter(direction="outbound").count() == 3
+    assert Conversation.objects.kept().count() == places
+    assert OutboxMessage.objects.filter(state="succeeded", event__client_ref__isnull=False,
+                                        provider_message_id__isnull=False).count() == 3
+
+
+@pytest.mark.parametrize(("to", "echo_chat"), [(ANA, HIDDEN), (BRAZIL, BRAZIL_SHORT)])
+def test_send_that_timed_out_is_settled_by_an_echo_under_a_name_not_met_yet(
+        shop, phone, worker, to, echo_chat):
+    switch_on(TAKEOVER)
+    give_up_after(shop, 1)
+    phone.delays, phone.echo_chat = [None], echo_chat
+
+    told = send(shop, "e:1", to=to)
+    assert until(settled)
+
+    assert (told.state, told.provider_message_id, taken_over()) == ("succeeded", "OUT1", 0)
+
+
+@pytest.mark.parametrize("chat", ["351922000009@s.whatsapp.net", "120363000000000077@g.us"])
+def test_person_who_writes_the_same_words_elsewhere_is_a_person(shop, phone, worker, chat):
+    """Another number, and a group, are other places for certain."""
+    switch_on(TAKEOVER)
+    give_up_after(shop, 1)
+    phone.delays, phone.echo_chat = [None], chat
+
+    told = send(shop, "e:1")
+    assert until(settled)
+
+    assert (told.state, taken_over()) == ("unknown", 1)
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500])
+def test_send_that_was_refused_after_its_echo_has_succeeded(shop, phone, worker, status):
+    """The server had sent it, and stumbled afterwards."""
+    switch_on(TAKEOVER)
+    switch_on(ANSWER)
+    phone.status = status
+
+    phone.says("IN1", "ping")
+    assert until(lambda: Run.objects.ended().exists() and settled())
+
+    assert (Run.objects.get(workflow__slug="answer").state, taken_over()) == ("done", 0)
+    assert phone.number == 1 and OutboxMessage.objects.get().resolution == "echo"
+
+
+TWO_STEPS = ANSWER + "  - set: {after: true}\n"
+
+
+def waits_for_its_echo():
+    return Run.objects.live().filter(reason__contains="echo").exists()
+
+
+def test_run_goes_on_as_soon_as_the_echo_comes_after_the_timeout(shop, phone, worker, settings):
+    settings.OMNI_ECHO_WAIT_SECONDS = 600
+    switch_on(TAKEOVER)
+    switch_on(TWO_STEPS)
+    give_up_after(shop, 1)
+    phone.delays, phone.echoes = [None], False
+    phone.says("IN1", "ping")
+    assert until(waits_for_its_echo)
+
+    phone.says("OUT1", "pong ping", own=True)
+
+    assert until(lambda: Run.objects.ended().exists() and settled())
+    run = Run.objects.get()
+    assert (run.state, run.output, phone.number, taken_over()) == ("done", {"after": True}, 1, 0)
+
+
+def test_run_whose_echo_never_comes_fails_when_the_wait_is_over(shop, phone, worker, settings):
+    settings.OMNI_ECHO_WAIT_SECONDS = 2
+    switch_on(TWO_STEPS)
+    give_up_after(shop, 1)
+    phone.delays, phone.echoes = [None], False
+    phone.says("IN1", "ping")
+    assert until(waits_for_its_echo)
+
+    assert until(lambda: Run.objects.ended().exists())
+
+    assert (Run.objects.get().state, OutboxMessage.objects.get().state) == ("failed", "unknown")
+    assert phone.number == 1
+
+
+@pytest.mark.parametrize("heard", [
+    lambda text: text.replace("\u00e9", "e\u0301"), lambda text: f"{text}\u200e",
+    lambda text: f"\u2068{text}\u2069"], ids=["decomposed", "direction", "isolated"])
+def test_words_that_look_the_same_are_the_same(shop, phone, worker, heard):
+    switch_on(TAKEOVER)
+    give_up_after(shop, 1)
+    phone.delays, phone.heard = [None], heard
+
+    told = send(shop, "e:1", "caf\u00e9")
+    assert until(settled)
+
+    assert told.state == "succeeded" and taken_over() == 0
+
+
 def send(shop, key, text="hello", to=ANA):
     return deliver.send(OutboundMessage(kind="text", to=to, text=text), instance=shop,
                         effect_key=key)
@@ -299,10 +421,10 @@ def test_run_that_is_held_by_a_limit_says_which(shop, phone, worker, client, set
     switch_on(ALERTS)
     hook = make_webhook("hook")
 
-    for number in range(2):
-        post_delivery(client, hook, {"alert": str(number)})
-    assert until(lambda: Run.objects.filter(state="done").exists()
-                 and Run.objects.live().exclude(reason="").exists())
+    post_delivery(client, hook, {"alert": "0"})
+    assert until(lambda: Run.objects.filter(state="done").exists())
+    post_delivery(client, hook, {"alert": "1"})
+    assert until(lambda: Run.objects.live().exclude(reason="").exists())
 
     assert Run.objects.live().get().reason == (
         "steps[0] waits: 1 messages a minute to this account are reached (OMNI_SENDS_PER_MINUTE)")

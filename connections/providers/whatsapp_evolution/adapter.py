@@ -99,6 +99,9 @@ class WhatsAppEvolution(Adapter):
     def is_surely_not_own(self, ref: str, account: Account) -> bool:
         return is_surely_not_own(ref, _own(account))
 
+    def can_be_same(self, one: str, other: str) -> bool:
+        return bool(places.same_place(one, other))
+
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         try:
             call = build(message)

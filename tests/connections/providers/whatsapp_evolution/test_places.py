@@ -95,3 +95,12 @@ def test_result_of_a_send_names_the_place_as_the_server_does(here, httpserver):
     result = WhatsAppEvolution().send(message, here())
 
     assert result.conversation_ref == "551144443333@s.whatsapp.net"
+
+
+@pytest.mark.parametrize(("one", "other", "can_be"), [
+    (RITA, RITA, True), (RITA, HIDDEN, True), (HIDDEN, RITA, True),
+    ("551144443333@s.whatsapp.net", "5511944443333@s.whatsapp.net", True),
+    (RITA, "351922000003@s.whatsapp.net", False), (HIDDEN, "300000000000003@lid", False),
+    (HIDDEN, "120363900000000010@g.us", False)])
+def test_echo_may_come_under_another_name_of_its_place(one, other, can_be):
+    assert WhatsAppEvolution().can_be_same(one, other) is can_be
