@@ -66,6 +66,7 @@ def find(to: str | int | Person, *, instance: Instance) -> Recipient:
 
 def _of_person(person: Person, instance: Instance) -> Recipient:
     """By the handle where it names a known place, else where the contact was last, else by handle.
+    A contact is written to at the conversation's own address, a handle alone as it stands.
 
     Raises InvalidParams for a contact who was never met at this instance.
     """
@@ -74,7 +75,7 @@ def _of_person(person: Person, instance: Instance) -> Recipient:
         ref = instance.adapter.place_of(handle, instance.account()).ref
         place = _by_ref(ref, instance)
         if place is not None:
-            return Recipient(ref, place)
+            return Recipient(ref if person.contact_id is None else place.ref, place)
     place = None
     if person.contact_id is not None:
         contact = Contact.objects.select_related("merged_into").filter(

@@ -182,6 +182,10 @@ class Adapter:
         """
         return None
 
+    def is_same_line(self, ref: str, other: str, account: Account) -> bool:
+        """Whether two refs are spellings of one address, by their form alone. Pure."""
+        return ref == other
+
     def is_surely_not_own(self, ref: str, account: Account) -> bool:
         """Whether it would be known if an address were the account's own. Pure."""
         return False

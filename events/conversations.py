@@ -224,7 +224,8 @@ def _borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
     changes = [(key, targets[0].conversation_id) for key, targets in known.items()
                if any(map(_is_change, effects[key]))]
     possible = dict(other_names.take(changes, from_others=False)) if changes else {}
-    refused = {key for key, _ in changes if key not in possible}
+    refused = {key for key, number in changes if key not in possible
+               or any(target.conversation_id != number for target in known[key])}
     known = {key: targets for key, targets in known.items() if key not in refused}
     found.update({key: targets[0].conversation_id for key, targets in known.items()})
     found.borrowed.update(known)

@@ -96,15 +96,17 @@ def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMe
     """The message with the address to send it to, and the conversation it is filed in.
 
     It goes to the address that was asked for, in the adapter's spelling or that of the
-    conversation: another address the conversation has is another line. Raises InvalidInput for
+    conversation: any other address the conversation has is another line. Raises InvalidInput for
     what is no address.
     """
-    place = instance.adapter.place_of(message.to, instance.account())
+    adapter, account = instance.adapter, instance.account()
+    place = adapter.place_of(message.to, account)
     if place.fault:
         raise InvalidInput(place.fault, code="bad_recipient")
     conversation = destinations.of_place(instance, place)
-    to = conversation.ref if conversation.ref in place.aliases else place.ref
-    return replace(message, to=to), conversation
+    is_spelling = conversation.ref in place.aliases or adapter.is_same_line(
+        place.ref, conversation.ref, account)
+    return replace(message, to=conversation.ref if is_spelling else place.ref), conversation
 
 
 def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from events import ingest, notify, same_person, same_place
+from events import conversations, ingest, notify, same_person, same_place
 from events.models import Contact, Conversation
 from omni import audit
 from omni.errors import InvalidInput
@@ -35,6 +35,7 @@ def split(conversation: Conversation, *, actor: str, ref: str = "") -> Conversat
             received_at=now, drafts=[done.event(
                 {"dedup_key": now.isoformat(), "actor": actor}, event_type=same_place.SPLIT)])])
         notify.notifier.send(notify.EVENTS)
+    conversations.forget()
     return done.kept
 
 

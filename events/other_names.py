@@ -12,7 +12,7 @@ from django.db import connection
 
 from connections.adapter import Account, Adapter
 from connections.envelope import Handle
-from connections.models import Instance
+from connections.models import Instance, by_id
 from events import conversation_rows
 from events.conversation_rows import Key
 from events.models import Conversation
@@ -74,7 +74,7 @@ def find(names: Iterable[Key]) -> tuple[dict[Key, int], dict[Key, Key]]:
     """Names without a conversation whose person has one under an address of another kind: (what
     they lead to, those whose person has two of these names: the later one and the earlier).
 
-    Two statements for a batch that brings somebody new, two more for people with two addresses.
+    One statement for a batch that brings somebody new, two more for people with two addresses.
     """
     names = list(dict.fromkeys(names))
     lines = _lines({name[0] for name in names})
@@ -100,36 +100,26 @@ def find(names: Iterable[Key]) -> tuple[dict[Key, int], dict[Key, Key]]:
 def answered(ref: str, *, asked: str, conversation: Conversation, instance: Instance) -> list[str]:
     """The ref in a provider's answer to a send, where it becomes a name of the conversation.
 
-    An answer is no proof: a server may name the chat it dealt with last. Another spelling of the
-    same address (a phone with and without a digit) joins what there is under it, except a
-    conversation of another contact; an address of another kind only becomes a name when nobody
-    has a conversation under it, by the rule of `take`.
+    An answer is no proof: a server may name the chat it dealt with last. Only another spelling of
+    the address that was asked for joins a conversation there was. Any other address becomes a name
+    when nobody has a conversation under it, and by the rule of `take` where its kind is known.
     """
     name = (instance.pk, ref)
     if not ref or ref in (asked, conversation.ref):
         return []
-    line = _lines({instance.pk}).get(instance.pk)
-    row = conversation_rows.find([name]).get(name)
-    if line is not None and _kind(line, ref) != _kind(line, asked):
-        return [] if row else [ref for _ in take([(name, conversation.pk)], from_others=False)]
-    if row is None:
+    if instance.adapter.is_same_line(ref, asked, instance.account()):
         return [ref]
-    there = Conversation.objects.select_related("contact").get(pk=row.id).contact
-    here = conversation.contact
-    is_other = there is not None and here is not None and (
-        (there.merged_into_id or there.pk) != (here.merged_into_id or here.pk))
-    return [] if is_other else [ref]
-
-
-def _kind(line: _Line, ref: str) -> str:
-    handle = line.handle(ref)
-    return handle.kind if handle else ""
+    if name in conversation_rows.find([name]):
+        return []
+    if not _lines({instance.pk}):
+        return [ref]
+    return [ref for _ in take([(name, conversation.pk)], from_others=False)]
 
 
 def _lines(instance_ids: Collection[int]) -> dict[int, _Line]:
     """Of the instances whose provider has several addresses for one person."""
     found = {}
-    for instance in Instance.objects.filter(pk__in=instance_ids):
+    for instance in map(by_id, instance_ids):
         if type(instance.adapter).handle_of is Adapter.handle_of:
             continue
         try:

@@ -9,7 +9,7 @@ import pytest
 from events.models import Event, MessageState
 from registry import routing
 from registry.models import Run
-from tests.factories import ANA, make_evolution, switch_on
+from tests.factories import ANA, evolution_text, make_evolution, post_delivery, switch_on
 from tests.registry.runs import advance, work
 from tests.way.test_one_person import LID, OWN_LID, tell, write
 from tests.way.test_other_addresses import ANSWERER, BOB, GROUP, sent
@@ -111,6 +111,23 @@ def test_change_by_the_author_counts_under_any_of_their_addresses(
     about = Event.objects.get(target_message_id="M1")
     assert about.conversation.kept_id == Event.objects.get(
         provider_message_id="M1").conversation.kept_id
+
+
+def test_changes_of_two_messages_in_one_batch_are_filed_each_for_itself(write, shop, client):
+    write("M1")
+    write("M2", chat=GROUP, participant=BOB)
+    body = evolution_text("R0", chat=LID)
+    body["data"] = [{
+        "key": {"remoteJid": LID, "fromMe": False, "id": f"R-{target}"},
+        "messageTimestamp": 1772442901, "messageType": "reactionMessage",
+        "message": {"reactionMessage": {"key": {"id": target}, "text": "👍"}}}
+        for target in ("M1", "M2")]
+    post_delivery(client, shop, body)
+    work()
+
+    assert [(event.target_message_id, event.conversation.ref) for event in Event.objects.filter(
+        event_type="message.reaction").order_by("id")] == [("M1", ANA), ("M2", LID)]
+    assert state_of("M2") == ("text M2", 0, False, [])
 
 
 def test_admin_of_a_group_deletes_what_somebody_else_wrote(write, change):

@@ -96,6 +96,9 @@ class WhatsAppEvolution(Adapter):
     def handle_of(self, ref: str, account: Account) -> Handle | None:
         return places.handle_of(ref, scope=account.slug)
 
+    def is_same_line(self, ref: str, other: str, account: Account) -> bool:
+        return places.is_same_line(ref, other)
+
     def is_surely_not_own(self, ref: str, account: Account) -> bool:
         return is_surely_not_own(ref, _own(account))
 

@@ -83,13 +83,16 @@ def same_place(asked: str, answered: str) -> str:
     whose that is (`events.other_names.answered`).
     """
     ref, found = place_of(asked).ref, bare(answered)
-    if ref == found:
-        return found
     kinds = {address_kind(ref), address_kind(found)}
     if kinds == {"phone", "lid"}:
         return found
-    phones = phone_of(ref)[1:], phone_of(found)[1:]
-    return found if all(phones) and _short(phones[0]) == _short(phones[1]) else ""
+    return found if is_same_line(ref, found) else ""
+
+
+def is_same_line(ref: str, other: str) -> bool:
+    """Whether two JIDs are one, or one phone with and without the digit that may be missing."""
+    phones = phone_of(ref)[1:], phone_of(other)[1:]
+    return ref == other or (all(phones) and _short(phones[0]) == _short(phones[1]))
 
 
 def _short(digits: str) -> str:
