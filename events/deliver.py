@@ -319,8 +319,9 @@ def _record_event(row: OutboxMessage, message: OutboundMessage, result: SendResu
 def _answered(row: OutboxMessage, message: OutboundMessage, result: SendResult) -> list[str]:
     if row.conversation is None:
         return []
-    return other_names.answered(result.conversation_ref, asked=message.to, instance=row.instance,
-                                conversation=row.conversation)
+    return other_names.answered(
+        result.conversation_ref, message_id=result.provider_message_id, asked=message.to,
+        instance=row.instance, conversation=row.conversation)
 
 
 def _attachments(message: OutboundMessage) -> list[Attachment]:

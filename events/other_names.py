@@ -15,7 +15,7 @@ from connections.envelope import Handle
 from connections.models import Instance, by_id
 from events import conversation_rows
 from events.conversation_rows import Key
-from events.models import Conversation
+from events.models import Conversation, Event
 from events.storable import storable_json
 from omni.errors import OmniError
 
@@ -97,23 +97,32 @@ def find(names: Iterable[Key]) -> tuple[dict[Key, int], dict[Key, Key]]:
                      from_others=False)), pairs
 
 
-def answered(ref: str, *, asked: str, conversation: Conversation, instance: Instance) -> list[str]:
+def answered(ref: str, *, message_id: str | None, asked: str, conversation: Conversation,
+             instance: Instance) -> list[str]:
     """The ref in a provider's answer to a send, where it becomes a name of the conversation.
 
     An answer is no proof: a server may name the chat it dealt with last. Only another spelling of
     the address that was asked for joins a conversation there was. Any other address becomes a name
-    when nobody has a conversation under it, and by the rule of `take` where its kind is known.
+    when nobody has a conversation under it but the echo of this message, and by the rule of `take`
+    where its kind is known.
     """
     name = (instance.pk, ref)
     if not ref or ref in (asked, conversation.ref):
         return []
     if instance.adapter.is_same_line(ref, asked, instance.account()):
         return [ref]
-    if name in conversation_rows.find([name]):
+    there = conversation_rows.find([name]).get(name)
+    if there is not None and not _holds_only(there.id, message_id):
         return []
     if not _lines({instance.pk}):
         return [ref]
     return [ref for _ in take([(name, conversation.pk)], from_others=False)]
+
+
+def _holds_only(conversation_id: int, message_id: str | None) -> bool:
+    """Whether all that happened in a conversation is this message and what is about it."""
+    return bool(message_id) and not Event.objects.of_conversation(conversation_id).exclude(
+        provider_message_id=message_id).exclude(target_message_id=message_id).exists()
 
 
 def _lines(instance_ids: Collection[int]) -> dict[int, _Line]:

@@ -390,7 +390,9 @@ def test_two_equal_sends_of_which_one_timed_out_have_each_their_own_echo(shop, p
     give_up_after(shop, 1)
     phone.delays = [None, 0.03]
 
-    first, second = send(shop, "e:1"), send(shop, "e:2")
+    first = send(shop, "e:1")
+    give_up_after(shop, 30)
+    second = send(shop, "e:2")
     assert until(settled)
 
     assert (first.state, second.state) == ("succeeded", "succeeded")

@@ -102,11 +102,12 @@ def test_receipt_names_nobody_whose_other_address_is_another(write, tell):
     assert places_now()[ANA] == []
 
 
-@pytest.mark.parametrize(("settings", "chat"), [
+@pytest.mark.parametrize(("account_settings", "chat"), [
     ({"own_lid": OWN_LID}, OWN_LID), ({}, OWN_LID), ({}, OWN), ({"owner_jid": OWN}, OWN_LID),
     ({"owner_jid": OWN}, OWN)])
-def test_address_that_may_be_our_own_is_no_name_of_a_chat(write, tell, shop, settings, chat):
-    shop.settings = {"base_url": "", **settings}
+def test_address_that_may_be_our_own_is_no_name_of_a_chat(write, tell, shop, account_settings,
+                                                          chat):
+    shop.settings = {"base_url": "", **account_settings}
     shop.save()
     write("OUT1", fromMe=True)
     tell("messages.update", receipt("OUT1", chat=chat))
