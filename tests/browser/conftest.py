@@ -84,7 +84,7 @@ def browser():
 
 
 @pytest.fixture
-def page(browser, server, transactional_db):
+def page(browser, server, same_content_types):
     """A page of a fresh profile. What breaks the content policy or throws is a fault."""
     context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 820})
     page = context.new_page()
@@ -125,7 +125,7 @@ def same_content_types(server, transactional_db):
 
 
 @pytest.fixture
-def boss(page, server, same_content_types):
+def boss(page, server):
     """The page, signed in as a superuser named boss."""
     client = Client()
     client.force_login(User.objects.create_superuser("boss"))
