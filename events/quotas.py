@@ -14,6 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 
 from connections.adapter import Answer
 from connections.guests import Guest, Limits, Quota
@@ -82,6 +83,7 @@ def _bounds(quota: Quota) -> tuple[_Bound, _Bound]:
             _Bound(_DAY, quota.messages_per_day, quota.bytes_per_day))
 
 
+@lru_cache(maxsize=256)
 def _bounds_of(limits: Limits) -> dict[str, tuple[_Bound, ...]]:
     """The bounds of each kind of name.
 
