@@ -3,6 +3,9 @@
 Counted in the memory of each web process, so that it costs no statement: with several of them each
 allows the whole quota, and a new process begins at nothing. A delivery that is refused counts for
 nobody, so that one visitor's flood takes nothing from the others.
+
+A day of all visitors together, and of one network, flows: what was used comes back evenly over a
+day, so that a quota used up by a flood is a wait of seconds and not of the rest of the day.
 """
 
 import ipaddress
@@ -11,13 +14,18 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 
 from connections.adapter import Answer
-from connections.guests import Guest, Quota
+from connections.guests import Guest, Limits, Quota
 
 _MINUTE, _DAY = 60.0, 86_400.0
+_SHARE = 10  # part of the instance's quota that one network may take
+_KEPT = 5  # part of the instance's day kept for visitors who have written today
+_FLOWING = {"network", "instance", "known"}  # whose day comes back evenly
 _MOST = 50_000  # counted names of one kind; the one not seen for longest is forgotten
-_PREFIX = 64  # bits of an IPv6 address that name a household
+_HOUSEHOLD = {4: 32, 6: 64}  # bits of an address that count as one, by version
+_NETWORK = {4: 24, 6: 48}  # bits that one provider or one rented line has in its hands
 # Typing marks are not stored, but each is a NOTIFY.
 _SIGNALS = {"visitor": Quota(messages_per_minute=120), "address": Quota(messages_per_minute=600)}
 
@@ -27,8 +35,68 @@ class _Window:
     """What one name has sent since `start` (monotonic seconds)."""
 
     start: float
-    messages: int = 0
-    size: int = 0
+    messages: float = 0
+    size: float = 0
+
+    def flow(self, bound: "_Bound", now: float) -> None:
+        """Give back what has come free since it was last looked at."""
+        part = (now - self.start) / bound.seconds
+        self.messages = max(0.0, self.messages - part * bound.messages)
+        self.size = max(0.0, self.size - part * bound.size)
+        self.start = now
+
+    def wait(self, bound: "_Bound", *, size: int, flowing: bool, now: float) -> float:
+        """Seconds until a delivery of `size` bytes fits, 0 when it does."""
+        over = max(_over(self.messages + 1, bound.messages), _over(self.size + size, bound.size))
+        if over <= 0:
+            return 0.0
+        return over * bound.seconds if flowing else self.start + bound.seconds - now
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What may come in so many seconds; 0 is no limit."""
+
+    seconds: float
+    messages: int
+    size: int
+
+    def part(self, numerator: int, denominator: int) -> "_Bound":
+        return _Bound(self.seconds, -(-self.messages * numerator // denominator),
+                      -(-self.size * numerator // denominator))
+
+    def at_least(self, other: "_Bound") -> "_Bound":
+        return _Bound(self.seconds, _looser(self.messages, other.messages),
+                      _looser(self.size, other.size))
+
+
+def _over(used: float, most: int) -> float:
+    return (used - most) / most if most else 0.0
+
+
+def _looser(one: int, other: int) -> int:
+    return max(one, other) if one and other else 0
+
+
+def _bounds(quota: Quota) -> tuple[_Bound, _Bound]:
+    return (_Bound(_MINUTE, quota.messages_per_minute, quota.bytes_per_minute),
+            _Bound(_DAY, quota.messages_per_day, quota.bytes_per_day))
+
+
+@lru_cache(maxsize=256)
+def _bounds_of(limits: Limits) -> dict[str, tuple[_Bound, ...]]:
+    """The bounds of each kind of name.
+
+    A network has a share of the instance's, never less than one address of it. The instance's day
+    has a part for everybody and a rest for known visitors.
+    """
+    address, (minute, day) = _bounds(limits.address), _bounds(limits.instance)
+    network = tuple(all_.part(1, _SHARE).at_least(one)
+                    for all_, one in zip((minute, day), address, strict=True))
+    everybody = day.part(_KEPT - 1, _KEPT)
+    return {"visitor": _bounds(limits.visitor), "address": address, "network": network,
+            "instance": (minute, everybody),
+            "known": (_Bound(_DAY, day.messages // _KEPT, day.size // _KEPT),)}
 
 
 class Quotas:
@@ -43,26 +111,40 @@ class Quotas:
         peer: network address, "" where it is not known. size: bytes. now: monotonic seconds.
         """
         now = time.monotonic() if now is None else now
-        names = {"visitor": guest.name, "address": network_of(peer), "instance": "all"}
+        names = {"visitor": guest.name, "address": network_of(peer, _HOUSEHOLD),
+                 "network": network_of(peer, _NETWORK), "instance": "all"}
+        bounds = _bounds_of(guest.limits) if not guest.signal else {
+            kind: _bounds(quota) for kind, quota in _SIGNALS.items()}
         windows: list[_Window] = []
+        known = False
         with self._lock:
             for kind, name in names.items():
-                quota = _SIGNALS.get(kind) if guest.signal else getattr(guest.limits, kind)
-                if not name or quota is None:
+                if not name or kind not in bounds:
                     continue
                 key = (instance_id, bool(guest.signal), name)
-                for seconds, messages, most in (
-                        (_MINUTE, quota.messages_per_minute, quota.bytes_per_minute),
-                        (_DAY, quota.messages_per_day, quota.bytes_per_day)):
-                    window = self._window(kind, (*key, seconds), seconds=seconds, now=now)
-                    if ((messages and window.messages + 1 > messages)
-                            or (most and window.size + size > most)):
-                        return _too_much(kind, window.start + seconds - now)
+                for bound in bounds[kind]:
+                    window, wait = self._look(kind, key, bound, size=size, now=now)
+                    if wait and known and (kind, bound.seconds) == ("instance", _DAY):
+                        kept = bounds["known"][0]
+                        window, other = self._look("known", key, kept, size=size, now=now)
+                        wait = other and min(wait, other)
+                    if wait:
+                        return _too_much(kind, wait)
+                    known = known or (kind == "visitor" and window.messages > 0)
                     windows.append(window)
             for window in windows:
                 window.messages += 1
                 window.size += size
         return None
+
+    def _look(self, kind: str, key: tuple, bound: _Bound, *, size: int,
+              now: float) -> tuple[_Window, float]:
+        """The window of a name, and the seconds until a delivery fits into it."""
+        flowing = kind in _FLOWING and bound.seconds == _DAY
+        window = self._window(kind, (*key, bound.seconds), seconds=bound.seconds, now=now)
+        if flowing:
+            window.flow(bound, now)
+        return window, window.wait(bound, size=size, flowing=flowing, now=now)
 
     def _window(self, kind: str, key: tuple, *, seconds: float, now: float) -> _Window:
         used = self._used.setdefault(kind, OrderedDict())
@@ -81,6 +163,7 @@ class Quotas:
 
 
 _WHO = {"visitor": "You have sent too much", "address": "Too much came from your network",
+        "network": "Too much came from your network",
         "instance": "This chat is very busy"}
 
 
@@ -99,17 +182,19 @@ def _in_words(seconds: int) -> str:
     return "a second"
 
 
-def network_of(peer: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 one; "" for neither."""
+def network_of(peer: str, bits: dict[int, int] = _HOUSEHOLD) -> str:
+    """What counts as one address: an IPv4 address, or the /64 of an IPv6 one; "" for neither.
+
+    bits: version -> how many of its bits count, where more than a household is meant.
+    """
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
         return ""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, _PREFIX), strict=False))
-    return str(address)
+    address = getattr(address, "ipv4_mapped", None) or address
+    if bits[address.version] == address.max_prefixlen:
+        return str(address)
+    return str(ipaddress.ip_network((address, bits[address.version]), strict=False))
 
 
 quotas = Quotas()

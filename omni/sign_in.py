@@ -1,13 +1,15 @@
 """Signing in with a password, with a brake on guessing that every process shares.
 
 Counted are the account from one address, and the address alone; never the account alone, so that
-nobody can lock its owner out from elsewhere. Source: OWASP ASVS 5.0.0, 6.3.1.
+nobody can lock its owner out from elsewhere. Behind a proxy that names no sender, the proxy is the
+address, and only it is counted. Source: OWASP ASVS 5.0.0, 6.3.1.
 """
 
 import hashlib
 import logging
 import math
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -19,10 +21,38 @@ from django.utils import timezone
 from omni.peer import address_of
 
 logger = logging.getLogger("omni.sign_in")
-PAIR_TRIES = 5  # of one account from one address within WINDOW
-ADDRESS_TRIES = 20  # of one address, which may be a whole office, within WINDOW
-WINDOW = timedelta(minutes=15)  # and the first pause; each further wrong try doubles it
-LONGEST = timedelta(hours=24)
+WINDOW = timedelta(minutes=15)  # and the first pause, which each further one doubles
+MEMORY = timedelta(hours=24)  # after which a pause is forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """How many wrong tries are free within WINDOW, and how long a pause grows.
+
+    afresh: after a pause as many are free again; otherwise each further one is a pause.
+    """
+
+    free: int
+    longest: timedelta
+    afresh: bool = True
+
+    def pauses(self, tries: int) -> int:
+        """How many pauses so many wrong tries have come to."""
+        return tries // self.free if self.afresh else max(0, tries - self.free + 1)
+
+    def forget(self, row: "SignInTries", now: datetime) -> None:
+        """Drop from a row what is too old to count."""
+        paused = self.pauses(row.tries)
+        if now - (row.until or row.since) > (MEMORY if paused else WINDOW):
+            row.tries, row.since, row.until = 0, now, None
+        elif paused and self.afresh and (now - row.since > WINDOW
+                                         or (row.until and row.since < row.until)):
+            row.tries, row.since = paused * self.free, now
+
+
+PAIR = Brake(5, timedelta(hours=24), afresh=False)  # one account from one address
+ADDRESS = Brake(20, timedelta(hours=1))  # which may be a whole office
+NAMELESS = Brake(100, WINDOW)  # everybody, behind a proxy that does not say who they are
 
 
 class SignInTries(models.Model):
@@ -59,13 +89,22 @@ class BrakedBackend(ModelBackend):
                      password: str | None = None, **more: Any) -> Any:
         if request is None or password is None:
             return super().authenticate(request, username, password, **more)
-        address = address_of(request)
-        pair, alone = _key((username or "").casefold(), address), _key(address)
-        _count({pair: PAIR_TRIES, alone: ADDRESS_TRIES} if address else {pair: PAIR_TRIES})
+        brakes = _brakes(request, username or "")
+        _count(brakes)
         user = super().authenticate(request, username, password, **more)
         if user is not None:
-            _take_back(pair, alone)
+            _take_back(brakes)
         return user
+
+
+def _brakes(request: HttpRequest, username: str) -> dict[str, Brake]:
+    """Key -> brake of what a try counts for."""
+    if address := address_of(request):
+        return {_key(username.casefold(), address): PAIR, _key(address): ADDRESS}
+    proxy = request.META.get("REMOTE_ADDR", "")
+    logger.warning("Sign-in of an unknown address: the proxy sends no X-Forwarded-For.",
+                   extra={"proxy": proxy})
+    return {_key("proxy", proxy, ""): NAMELESS}
 
 
 def _key(*parts: str) -> str:
@@ -73,32 +112,36 @@ def _key(*parts: str) -> str:
 
 
 @transaction.atomic
-def _count(keys: dict[str, int]) -> None:
+def _count(brakes: dict[str, Brake]) -> None:
     """Count a try before it is looked at, so that many at once are no more than the limit.
 
-    keys: key -> tries that are free. Raises TooManyTries, and then counts nothing.
+    Raises TooManyTries, and then counts nothing.
     """
     now = timezone.now()
-    SignInTries.objects.bulk_create([SignInTries(key=key, since=now) for key in sorted(keys)],
+    SignInTries.objects.bulk_create([SignInTries(key=key, since=now) for key in sorted(brakes)],
                                     ignore_conflicts=True)
-    rows = list(SignInTries.objects.select_for_update().filter(key__in=keys).order_by("key"))
+    rows = list(SignInTries.objects.select_for_update().filter(key__in=brakes).order_by("key"))
     closed = [row.until for row in rows if row.until is not None and row.until > now]
     if closed:
         logger.warning("Sign-in refused for a while.", extra={"until": max(closed).isoformat()})
         raise TooManyTries(max(closed))
     for row in rows:
-        free = keys[row.key]
-        if now - (row.until or row.since) > (WINDOW if row.tries < free else LONGEST):
-            row.tries, row.since, row.until = 0, now, None
-        row.tries += 1
-        if row.tries >= free:
-            row.until = now + min(WINDOW * 2 ** min(row.tries - free, 10), LONGEST)
+        brake = brakes[row.key]
+        brake.forget(row, now)
+        before, row.tries = brake.pauses(row.tries), row.tries + 1
+        if (pauses := brake.pauses(row.tries)) > before:
+            row.until = now + min(WINDOW * 2 ** min(pauses - 1, 10), brake.longest)
         row.save(update_fields=["tries", "since", "until"])
-    SignInTries.objects.filter(since__lt=now - 7 * LONGEST).delete()
+    SignInTries.objects.filter(since__lt=now - 7 * MEMORY).delete()
 
 
-def _take_back(pair: str, alone: str) -> None:
-    """The right password: this account starts anew here, and the address is given its try back."""
-    SignInTries.objects.filter(key=pair).delete()
-    SignInTries.objects.filter(key=alone, tries__gt=0).update(tries=models.F("tries") - 1,
-                                                              until=None)
+def _take_back(brakes: dict[str, Brake]) -> None:
+    """The right password: this account starts anew here, and the address is given its try back.
+
+    Only this try: who has one account cannot wipe out his guesses at the others.
+    """
+    strict = [key for key, brake in brakes.items() if not brake.afresh]
+    SignInTries.objects.filter(key__in=strict).delete()
+    rows = SignInTries.objects.filter(key__in=brakes.keys() - set(strict), tries__gt=0)
+    rows.update(tries=models.F("tries") - 1, until=models.Case(
+        models.When(until__gt=timezone.now(), then=None), default=models.F("until")))

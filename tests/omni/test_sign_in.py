@@ -108,6 +108,59 @@ def test_one_address_does_not_try_many_accounts(boss):
     assert not is_in(try_in(RIGHT)) and is_in(try_in(RIGHT, address=THERE))
 
 
+def close(address=HERE):
+    for number in range(20):
+        try_in(name=f"account{number}", address=address)
+
+
+def end_pause():
+    SignInTries.objects.update(until=timezone.now() - timedelta(seconds=1))
+
+
+def test_one_typo_after_a_pause_shuts_nobody_else_out(boss):
+    close()
+    end_pause()
+    try_in(name="colleague")
+
+    assert is_in(try_in(RIGHT))
+
+
+def test_twenty_more_wrong_tries_after_a_pause_are_another_pause(boss):
+    close()
+    end_pause()
+    close()
+
+    assert "Try again in 30 minutes" in try_in(RIGHT).content.decode()
+
+
+def test_pause_of_an_address_is_never_longer_than_an_hour(boss):
+    for _ in range(5):
+        close()
+        end_pause()
+    close()
+
+    assert "Try again in 60 minutes" in try_in(RIGHT).content.decode()
+
+
+def test_typos_of_a_whole_day_after_a_pause_are_no_second_one(boss):
+    close()
+    pass_time(minutes=15)
+    for number in range(25):
+        try_in(name=f"colleague{number}")
+        pass_time(minutes=2)
+
+    assert is_in(try_in(RIGHT))
+
+
+def test_own_account_does_not_wipe_out_guesses_at_others(boss):
+    for number in range(19):
+        try_in(name=f"account{number}")
+        assert is_in(try_in(RIGHT))
+    try_in(name="account19")
+
+    assert not is_in(try_in(RIGHT))
+
+
 def test_unknown_account_is_braked_like_a_known_one(boss):
     for _ in range(5):
         try_in(name="nobody")
@@ -143,6 +196,22 @@ def test_proxy_that_names_nobody_does_not_lock_everybody_out(boss):
         try_in(name=f"account{number}", address="127.0.0.1")
 
     assert is_in(try_in(RIGHT, address="127.0.0.1"))
+
+
+def test_proxy_that_names_nobody_locks_no_owner_out(boss, caplog):
+    for _ in range(25):
+        try_in(address="127.0.0.1")
+
+    assert is_in(try_in(RIGHT, address="127.0.0.1"))
+    assert "the proxy sends no X-Forwarded-For" in caplog.text
+
+
+def test_guessing_through_a_proxy_that_names_nobody_is_braked_too(boss):
+    for _ in range(100):
+        try_in(address="127.0.0.1")
+
+    assert "Try again in 15 minutes" in try_in(RIGHT, address="127.0.0.1").content.decode()
+    assert is_in(try_in(RIGHT, address="127.0.0.1", **{"x-forwarded-for": HERE}))
 
 
 def test_password_in_the_wrong_field_is_not_kept(boss):
