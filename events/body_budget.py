@@ -62,12 +62,12 @@ class Share:
 
     def has_room(self, size: int) -> bool:
         """Whether a body of `size` bytes would fit now."""
-        return self._budget.held + size <= _limit(size)
+        return self._budget.held + size <= most_at_once(size)
 
     def take(self, size: int) -> bool:
         """Take `size` bytes more; False when they do not fit, or the share was given back."""
         with self._lock:
-            if self._is_over or not self._budget._move(size, limit=_limit(self._size + size)):
+            if self._is_over or not self._budget._move(size, limit=most_at_once(self._size + size)):
                 return False
             self._size += size
             return True
@@ -79,7 +79,8 @@ class Share:
         self._budget._move(-size, limit=0)
 
 
-def _limit(size: int) -> float:
+def most_at_once(size: int) -> float:
+    """Bytes that may be in flight together with a body of `size`."""
     return settings.OMNI_DOOR_BYTES_IN_FLIGHT * (1 if size <= SMALL_BYTES else _LARGE_SHARE)
 
 
