@@ -108,6 +108,7 @@ class Adapter:
     addresses: ClassVar[Addresses] = MappingProxyType({})  # settings that say where secrets go
     redact: ClassVar[frozenset[str]] = frozenset()  # keys whose values never reach the archive
     verified_by: ClassVar[str] = "header"
+    signs_bytes: ClassVar[bool] = False  # `verify` compares a signature over the body's bytes
     frame_transport: ClassVar[str] = ""  # name of the socket its frames come through
     listens: ClassVar[bool] = False  # its deliveries are fetched by `manage.py listen`
     local_presence: ClassVar[bool] = False  # typing is shown by our own pages, not sent

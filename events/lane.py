@@ -2,7 +2,8 @@
 
 Small bodies of a known instance are taken on the event loop, the rest in a few threads, so that
 nothing slow stands in the way of the next delivery. Whoever is not known yet, or sends what has to
-be opened first, waits for threads of their own.
+be opened first, waits for threads of their own; what has to be opened before it can be proven is
+opened one at a time.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from connections.models import is_cached, was_known
 from events import body_encoding, large_bodies
 from events.admission import Admitted, admit, announced, error, refuse, try_later
 from events.body_budget import Share, budget
-from events.receive import take_in
+from events.receive import proven_as_sent, take_in
 from omni.peer import peer_of
 
 PREFIX = "/webhooks/"
@@ -34,6 +35,7 @@ _DISCARDED_BYTES, _DISCARD_SECONDS = 1024 * 1024, 2.0  # of a body whose sender 
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lane")
 _strangers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lane-strangers")
 _openers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lane-openers")
+_unproven = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lane-unproven")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -66,18 +68,14 @@ async def lane(scope: dict[str, Any], receive_: Receive, send: Send) -> None:
         await _discard(receive_, announced(headers))
         await _send(send, admitted)
         return
-    share = budget.share()
-    try:
+    with budget.share() as share:
         body = await _read(receive_, head, admitted, share)
         if isinstance(body, Answer):
             share.release()
             await _send(send, body)
             return
-        answer = await _taken(delivery_of(body, received_at=datetime.now(UTC)), admitted)
-    except BaseException:
-        share.release()
-        raise
-    answer.add_done_callback(lambda _: share.release())
+        answer = share.until(await _taken(
+            delivery_of(body, received_at=datetime.now(UTC)), admitted, share))
     await _send(send, await _in_time(answer))
 
 
@@ -87,7 +85,9 @@ async def take(delivery: Delivery, *, provider: str, slug: str) -> Answer:
                             size=len(delivery.body))
     if isinstance(admitted, Answer):
         return admitted
-    return await _in_time(await _taken(delivery, admitted))
+    with budget.share() as share:
+        answer = share.until(await _taken(delivery, admitted, share))
+    return await _in_time(answer)
 
 
 async def _admit(head: Delivery, *, provider: str, slug: str,
@@ -103,18 +103,21 @@ async def _admit(head: Delivery, *, provider: str, slug: str,
     return await asyncio.get_running_loop().run_in_executor(threads, admitted)
 
 
-async def _taken(delivery: Delivery, admitted: Admitted) -> "Future[Answer]":
-    is_opened = not body_encoding.encoding_of(delivery)
-    is_inline = len(delivery.body) <= _INLINE_BYTES and settings.OMNI_GROUP_COMMIT
-    if is_opened and (is_inline or large_bodies.is_large(delivery)):
-        return take_in(delivery, admitted)
+async def _taken(delivery: Delivery, admitted: Admitted, share: Share) -> "Future[Answer]":
+    run = asyncio.get_running_loop().run_in_executor
+    threads = _threads
+    if body_encoding.encoding_of(delivery):
+        admitted = await run(_openers, proven_as_sent, delivery, admitted)
+        threads = _openers if admitted.proof else _unproven
+    elif (len(delivery.body) <= _INLINE_BYTES and settings.OMNI_GROUP_COMMIT) or (
+            large_bodies.is_large(delivery) and admitted.proof):
+        return take_in(delivery, admitted, share)
 
     def taken() -> "Future[Answer]":
         close_old_connections()
-        return take_in(delivery, admitted)
+        return take_in(delivery, admitted, share)
 
-    return await asyncio.get_running_loop().run_in_executor(
-        _threads if is_opened else _openers, taken)
+    return await run(threads, taken)
 
 
 async def _in_time(answer: "Future[Answer]") -> Answer:

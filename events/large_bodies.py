@@ -48,13 +48,19 @@ class Elsewhere:
         self._is_over = False
 
     def take(self, delivery: Delivery, admitted: "Admitted") -> "Future[Answer]":
-        """`receive.take_in` over there. The future ends with an answer, never with an error."""
+        """`receive.take_in` over there. The future ends with an answer, never with an error, and
+        not before the body is let go: whoever counts bytes counts it until then.
+        """
+        answer: Future[Answer] = Future()
+        answer.set_running_or_notify_cancel()  # an impatient door may leave, the body waits on
         try:
-            return self._thread.submit(self._taken, delivery, admitted)
+            self._thread.submit(self._tell, answer, delivery, admitted)
         except RuntimeError:  # `end` was called: the process stops
-            done: Future[Answer] = Future()
-            done.set_result(_try_later("this process ends"))
-            return done
+            answer.set_result(_try_later("this process ends"))
+        return answer
+
+    def _tell(self, answer: "Future[Answer]", delivery: Delivery, admitted: "Admitted") -> None:
+        answer.set_result(self._taken(delivery, admitted))
 
     def _taken(self, delivery: Delivery, admitted: "Admitted") -> Answer:
         for _ in range(_TRIES):  # what the first child stored is found as a duplicate
@@ -117,6 +123,7 @@ def _started() -> "subprocess.Popen[bytes]":
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Take bodies in until there are no more."""
+    from events.body_budget import budget
     from events.receive import take_in
 
     while True:
@@ -127,7 +134,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             return
         close_old_connections()
         try:
-            answer = take_in(delivery, admitted).result()
+            answer = take_in(delivery, admitted, budget.share()).result()
         except Exception as exc:  # around a request: whatever the body holds, its sender is told
             logger.exception("A large body could not be taken.")
             answer = _try_later(f"{type(exc).__name__}: {exc}")

@@ -11,6 +11,7 @@ from connections.guests import Guest
 from events import archive, body_encoding, large_bodies, notify
 from events.admission import Admitted, admit, error, refuse, try_later
 from events.batches import Job
+from events.body_budget import Share, budget
 from events.commit import writer
 from events.ingest import Stored, Unit
 from events.normalize import understand
@@ -22,28 +23,47 @@ from omni.errors import InvalidInput, SignatureMismatch, Unavailable
 def receive(delivery: Delivery, *, provider: str, slug: str) -> "Future[Answer]":
     """Take one delivery in. The future ends with what the sender is told, never with an error.
 
-    Known address -> size -> proof of the head -> [body] -> opened -> handshake -> proof -> quota
-    of a guest -> archive -> understand -> committed -> 2xx. The doors read the body between
-    `admit` and `take_in`.
+    Known address -> size -> proof of the head -> [body] -> proof as sent -> opened -> handshake ->
+    proof -> quota of a guest -> archive -> understand -> committed -> 2xx. The doors read the body
+    between `admit` and `take_in`.
     Nothing authentic is refused: what cannot be understood is archived with the reason, and only a
     database that cannot commit (and a spool that cannot take over) answers 503.
     """
     admitted = admit(replace(delivery, body=b""), provider=provider, slug=slug,
                      size=len(delivery.body))
-    return answered(admitted) if isinstance(admitted, Answer) else take_in(delivery, admitted)
+    if isinstance(admitted, Answer):
+        return answered(admitted)
+    with budget.share() as share:
+        return share.until(take_in(delivery, admitted, share))
 
 
-def take_in(delivery: Delivery, admitted: Admitted) -> "Future[Answer]":
-    """What follows once the body is here."""
-    adapter, account = library.get(admitted.provider), admitted.account
+def proven_as_sent(delivery: Delivery, admitted: Admitted) -> Admitted:
+    """`admitted` with the proof that a packed body gives before it is opened.
+
+    Without one it comes back as it is: who signs first and packs then is proven by the opened body.
+    """
+    adapter = library.get(admitted.provider)
+    if admitted.proof or not adapter.signs_bytes or not body_encoding.encoding_of(delivery):
+        return admitted
     try:
-        delivery = body_encoding.decoded(delivery, most=admitted.most)
+        return replace(admitted, proof=adapter.verify(delivery, admitted.account,
+                                                      now=datetime.now(UTC)))
+    except SignatureMismatch:
+        return admitted
+
+
+def take_in(delivery: Delivery, admitted: Admitted, share: Share) -> "Future[Answer]":
+    """What follows once the body is here. share: grows by what a packed body becomes."""
+    adapter, account = library.get(admitted.provider), admitted.account
+    admitted = proven_as_sent(delivery, admitted)
+    try:
+        delivery = body_encoding.decoded(delivery, most=admitted.most, take=share.take)
     except body_encoding.TooLarge as exc:
         return answered(refuse(delivery, 413, "too_large", admitted.address, str(exc)))
     except InvalidInput as exc:
         return answered(error(415, "unsupported_encoding", exc.message))
-    if large_bodies.is_large(delivery):
-        return large_bodies.elsewhere.take(delivery, admitted)
+    except Unavailable as exc:
+        return answered(try_later(exc.message))
     challenge = adapter.handshake(delivery, account)
     if challenge is not None:
         return answered(challenge)
@@ -51,6 +71,8 @@ def take_in(delivery: Delivery, admitted: Admitted) -> "Future[Answer]":
         proof = admitted.proof or adapter.verify(delivery, account, now=datetime.now(UTC))
     except SignatureMismatch as exc:
         return answered(refuse(delivery, 401, "signature_mismatch", admitted.address, exc.message))
+    if large_bodies.is_large(delivery):  # only what is proven waits for the one process
+        return large_bodies.elsewhere.take(delivery, replace(admitted, proof=proof))
     failpoints.hit("ingest.verified")
     guest = adapter.guest(delivery, account)
     if guest is not None:

@@ -6,6 +6,7 @@ a second drain harmless. How much it holds is counted in memory, by each process
 """
 
 import json
+import logging
 import os
 import shutil
 import threading
@@ -21,6 +22,7 @@ from django.conf import settings
 from events import durable
 from events.archive import RawRow
 
+logger = logging.getLogger("omni.events")
 _MOST_FILES = 100_000
 _FREE_SHARE = 0.10  # of the disk that must stay free
 _RETRY_SECONDS = 2.0
@@ -109,10 +111,10 @@ def _counted(place: Path) -> _Held:
 
 
 def _size_of(path: Path) -> int | None:
-    """None for a file that another process has just drained."""
+    """None for a file that another process has just drained, or that says nothing."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return None
 
 
@@ -173,7 +175,7 @@ def take(*, most: int, most_bytes: int) -> list[Entry]:
     """The oldest that wait, as many as both bounds allow, one at least; [] when none waits.
 
     The folder is listed once, and again when all of that listing was taken. A file that is no
-    delivery is set aside under `.bad`.
+    delivery is set aside under `.bad`, and what cannot be set aside is passed over.
     """
     if not _listed or _listed[0].parent != folder():
         _listed.clear()
@@ -197,10 +199,27 @@ def _entry(path: Path) -> Entry | None:
         return Entry(path, len(data), unpack(data))
     except FileNotFoundError:
         return None  # another process drained it
-    except ValueError:
+    except (ValueError, IsADirectoryError, PermissionError) as exc:
+        _set_aside(path, exc)
+    except OSError as exc:  # of the disk or this process: it may be read another time
+        _log(path, exc)
+    return None
+
+
+def _set_aside(path: Path, why: Exception) -> None:
+    size = _size_of(path)
+    _log(path, why)
+    try:
         path.rename(path.with_suffix(".bad"))
-        _forget_file(len(data))
-        return None
+    except OSError as exc:
+        _log(path, exc)
+    else:
+        _forget_file(size or 0)
+
+
+def _log(path: Path, why: Exception) -> None:
+    logger.error("A spooled delivery cannot be read.", extra={
+        "entry": path.name, "reason": f"{type(why).__name__}: {why}"})
 
 
 def put_back(entries: Sequence[Entry]) -> None:

@@ -50,19 +50,13 @@ class WebhookView(APIView):
                            else self._read(request, head, admitted))
 
     def _read(self, request: Any, head: Delivery, admitted: Admitted) -> Answer:
-        share = budget.share()
-        if not share.take(announced(head.headers) or 0):
-            return try_later("too many bodies are in flight")
-        try:
+        with budget.share() as share:
+            if not share.take(announced(head.headers) or 0):
+                return try_later("too many bodies are in flight")
             body = _body_of(request, head, admitted)
             if isinstance(body, Answer):
-                share.release()
                 return body
-            answer = take_in(replace(head, body=body), admitted)
-        except BaseException:
-            share.release()
-            raise
-        answer.add_done_callback(lambda _: share.release())
+            answer = share.until(take_in(replace(head, body=body), admitted, share))
         try:
             return answer.result(COMMIT_SECONDS)
         except Late:

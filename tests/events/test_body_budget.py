@@ -1,5 +1,7 @@
 """How many bytes of bodies are held at once."""
 
+from concurrent.futures import Future
+
 import pytest
 
 from events.body_budget import SMALL_BYTES, Budget
@@ -48,3 +50,24 @@ def test_refused_bytes_are_not_held():
 
     assert not budget.share().take(9 * MEGABYTE) and budget.held == 0
     assert not budget.share().has_room(9 * MEGABYTE)
+
+
+def test_share_that_was_given_back_takes_no_more():
+    budget = Budget()
+    share = budget.share()
+    share.release()
+
+    assert not share.take(1) and budget.held == 0
+
+
+def test_share_is_given_back_with_the_answer_it_was_handed_to_and_else_at_once():
+    budget, answer = Budget(), Future()
+    with budget.share() as share:
+        share.take(7)
+        share.until(answer)
+    with budget.share() as other:
+        other.take(1)
+
+    assert budget.held == 7
+    answer.set_result(None)
+    assert budget.held == 0

@@ -7,13 +7,13 @@ import zlib
 import pytest
 
 from events import body_encoding
-from omni.errors import InvalidInput
+from omni.errors import InvalidInput, Unavailable
 from tests.factories import make_delivery
 
 
 def opened(body, encoding, most=1000):
     return body_encoding.decoded(make_delivery(body, headers={"content-encoding": encoding}),
-                                 most=most)
+                                 most=most, take=lambda _: True)
 
 
 @pytest.mark.parametrize(("body", "encoding"), [
@@ -43,6 +43,40 @@ def test_unknown_or_broken_encoding_is_refused(body, encoding):
 def test_body_beyond_the_limit_is_too_large(body, encoding):
     with pytest.raises(body_encoding.TooLarge):
         opened(body, encoding, most=1000 if not encoding else 20_000)
+
+
+def test_gzip_body_of_several_members_is_opened_whole():
+    members = [gzip.compress(b"x" * 100_000), gzip.compress(b""), gzip.compress(b"yz")]
+
+    assert opened(b"".join(members), "gzip", most=10 ** 6).body == b"x" * 100_000 + b"yz"
+    assert opened(b"".join(members) + bytes(512), "gzip", most=10 ** 6).body.endswith(b"yz")
+
+
+@pytest.mark.parametrize("rest", [gzip.compress(b"yz")[:-1], b"\x1f\x8b\x08?"],
+                         ids=["cut", "broken"])
+def test_gzip_body_whose_second_member_is_not_intact_is_refused(rest):
+    with pytest.raises(InvalidInput):
+        opened(gzip.compress(b"x") + rest, "gzip")
+
+
+def test_members_are_bounded_together(monkeypatch):
+    monkeypatch.setattr(body_encoding, "_MEMBERS", 3)
+
+    with pytest.raises(body_encoding.TooLarge):
+        opened(gzip.compress(b"x" * 600) * 2, "gzip")
+    with pytest.raises(InvalidInput, match="more than 3 members"):
+        opened(gzip.compress(b"x") * 4, "gzip")
+
+
+def test_every_piece_that_is_opened_is_asked_for():
+    body, asked = gzip.compress(random.Random(1).randbytes(3_000_000)), []
+
+    with pytest.raises(Unavailable):
+        body_encoding.decoded(
+            make_delivery(body, headers={"content-encoding": "gzip"}), most=10 ** 7,
+            take=lambda size: asked.append(size) or sum(asked) < 1_000_000)
+
+    assert 1_000_000 <= sum(asked) < 2_100_000
 
 
 @pytest.mark.parametrize("times", [20, 99])

@@ -73,6 +73,19 @@ def test_file_that_is_no_delivery_is_set_aside(folder):
     assert (folder / "1.bad").read_bytes() == b"nonsense"
 
 
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_entry_that_cannot_be_read_holds_up_no_other(folder, monkeypatch, caplog, is_moved):
+    (folder / "1.delivery").mkdir(parents=True)
+    (folder / "2.delivery").symlink_to("2.delivery")
+    if not is_moved:
+        (folder / "1.bad").write_bytes(b"in the way of a folder")
+    spool.write(spool.pack(raw_row()))
+
+    assert len(taken()) == 1
+    assert (folder / "1.bad").is_dir() == is_moved
+    assert {record.entry for record in caplog.records} == {"1.delivery", "2.delivery"}
+
+
 def test_entry_that_another_process_drained_is_passed_over(folder):
     for number in range(2):
         spool.write(spool.pack(raw_row(b"%d" % number)))

@@ -26,6 +26,7 @@ class WebhookAdapter(Adapter):
         "send_url": ("send_secret", "send_authorization")}
     normalizer = "webhook@1"
     verified_by = "settings.verification"
+    signs_bytes = True
     capabilities: ClassVar[frozenset[str]] = frozenset((
         "text", "image", "audio", "video", "document", "sticker", "location", "contact", "poll",
         "reaction", "presence", "read", "edit", "delete"))
