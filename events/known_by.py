@@ -25,8 +25,13 @@ def naming(instance_ids: Iterable[int]) -> Known:
 
 
 def show(contacts: Iterable[Contact | None], who: Principal) -> None:
-    """Set `shown` of contacts to what `who` may see of them; one statement for all of them."""
-    rows = [contact for contact in contacts if contact is not None]
+    """Set `shown` of contacts to what `who` may see of them; one statement for all of them.
+
+    Those they are merged into, as far as they were read with them, are shown in the same way.
+    """
+    rows = [row for contact in contacts if contact is not None
+            for row in (contact, contact._state.fields_cache.get("merged_into"))
+            if row is not None]
     if who.instance_ids is None or not rows:
         return
     met: dict[int, list[tuple[int, str]]] = {}
