@@ -26,7 +26,7 @@ class AgentForm(CredentialsForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        if fault := moved.password_fault(cleaned.get("base_url")):
+        if fault := moved.address_fault(cleaned.get("base_url")):
             self.add_error("base_url", f"base_url {fault}")
         if self.instance.pk and "base_url" in cleaned:
             stored = self.stored_secrets()

@@ -41,7 +41,7 @@ def names_of(event: Event) -> frozenset[str]:
             conversation=place.kept_id).values_list("ref", flat=True)]
     person = person_of(event)
     if person is not None:
-        handles += person.handles.values_list("value", flat=True)
+        handles += person.handles_shown.values_list("value", flat=True)
     return access_rules.names_of(handles)
 
 

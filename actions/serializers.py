@@ -41,7 +41,7 @@ class AgentSerializer(StrictFieldsMixin, serializers.ModelSerializer):
         return slug
 
     def validate_base_url(self, address: str) -> str:
-        if fault := moved.password_fault(address):
+        if fault := moved.address_fault(address):
             raise serializers.ValidationError(fault)
         return address
 

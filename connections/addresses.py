@@ -25,7 +25,12 @@ _METADATA = [ipaddress.ip_network(text) for text in (
     "fe80::a9fe:a9fe/128")]
 # IPv6 networks with an IPv4 address in the last 32 bits: compatible, translated, NAT64.
 _CARRIERS = [ipaddress.ip_network(text) for text in (
-    "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")]
+    "::/96", "::ffff:0:0:0/96", "64:ff9b::/96")]
+# NAT64 of a site (RFC 8215). Its translator may use any prefix in it, and RFC 6052, 2.2 says where
+# each length puts the IPv4 address, around bits 64 to 71: shifts of its upper and lower part, and
+# how many bits the lower part has.
+_SITE_NAT64 = [ipaddress.ip_network("64:ff9b:1::/48")]
+_EMBEDDINGS = ((64, 40, 16), (64, 32, 24), (56, 24, 32), (0, 0, 32))  # of /48, /56, /64, /96
 _HOST = re.compile(r"(?!(.*\.)?\d+\.?\Z)(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
 _WORDS = {"": False, **dict.fromkeys(("0", "false", "no", "off"), False),
           **dict.fromkeys(("1", "true", "yes", "on", "all"), True)}
@@ -128,10 +133,19 @@ def _forms(address: Address) -> Iterator[Address]:
     if isinstance(address, ipaddress.IPv6Address):
         if _is_in(address, _CARRIERS):
             yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if _is_in(address, _SITE_NAT64):
+            yield from map(ipaddress.IPv4Address, _embedded(int(address)))
         if address.sixtofour:
             yield address.sixtofour
         if address.teredo:
             yield from address.teredo
+
+
+def _embedded(number: int) -> Iterator[int]:
+    """The IPv4 address a translator would read from an IPv6 one, for each length of its prefix."""
+    for upper, lower, bits in _EMBEDDINGS:
+        high = number >> upper & (1 << 32 - bits) - 1
+        yield high << bits | number >> lower & (1 << bits) - 1
 
 
 def _is_in(address: Address, networks: Iterable[Network]) -> bool:

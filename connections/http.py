@@ -6,6 +6,7 @@ No redirects are followed and no proxy settings of the environment are used.
 
 import json as json_text
 import os
+import re
 import threading
 import time
 from base64 import b64encode
@@ -24,6 +25,7 @@ CONNECT_SECONDS = 5.0
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BAD_REQUEST = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError,
                 UnicodeError)  # the last: a header beyond ASCII
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9._:-]+")  # a name or an IP address, with nothing encoded
 _HEADERS = {"user-agent": "omni", "accept": "*/*", "accept-encoding": "gzip, deflate"}
 
 
@@ -126,9 +128,11 @@ class Client:
                 finally:
                     answer.close()
         except _NOT_SENT as exc:
-            raise NotSent(f"could not connect to {_place(url)}: {exc}") from exc
-        except _BAD_REQUEST as exc:
-            raise InvalidInput(f"cannot call {_place(url)}: {exc}", code="bad_url") from exc
+            why = f": {exc}" if _is_plain(url) else ""
+            raise NotSent(f"could not connect to {_place(url)}{why}") from exc
+        except _BAD_REQUEST as exc:  # from None: their messages repeat parts of it
+            raise InvalidInput(f"cannot call {_place(url)}: {_fault(exc)}",
+                               code="bad_url") from None
         except httpx2.TimeoutException as exc:
             raise UnknownOutcome(f"{_place(url)} did not answer within {limit:g} s") from exc
         except httpx2.RequestError as exc:
@@ -154,10 +158,30 @@ def _read(answer: httpx2.Response, max_bytes: int) -> bytes:
 
 
 def _place(url: str) -> str:
-    """Scheme, host and port only: paths and queries may carry secrets."""
+    """Scheme, host and port only: paths and queries may carry secrets. Of an address that cannot
+    be read, or whose host had to be encoded, nothing: any part of it may be one.
+    """
+    if not _is_plain(url):
+        return "an address that is no plain URL"
+    parsed = httpx2.URL(url)
+    port = f":{parsed.port}" if parsed.port else ""
+    return f"{parsed.scheme}://{parsed.host}{port}"
+
+
+def _is_plain(url: str) -> bool:
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL:
-        return "an invalid address"
-    port = f":{parsed.port}" if parsed.port else ""
-    return f"{parsed.scheme}://{parsed.host}{port}"
+        return False
+    return parsed.scheme in ("http", "https") and bool(_PLAIN_HOST.fullmatch(parsed.host))
+
+
+def _fault(exc: Exception) -> str:
+    """What is wrong with a request that cannot be made, without a part of it."""
+    if isinstance(exc, httpx2.UnsupportedProtocol):
+        return "it must begin with https:// or http:// and name a host"
+    if not isinstance(exc, httpx2.InvalidURL):
+        return "a header, or the host, holds a sign that none may hold"
+    if str(exc).startswith("Invalid port"):
+        return "its port is no number; write / ? # in a password as %2F %3F %23"
+    return "it is no valid URL: its host, or a sign in it, cannot be read"

@@ -104,13 +104,13 @@ class Instance(models.Model):
 
     def check_to_save(self) -> None:
         """Refuse fields no adapter takes, credentials that could never prove a sender, and
-        addresses that hold a password.
+        addresses that hold a password or are none.
 
         Raises InvalidParams with every wrong field.
         """
         wrong = dict(self.adapter.complaints(self.account()))
         wrong |= {f"settings.{name}": fault for name in self.adapter.addresses
-                  if (fault := moved.password_fault((self.settings or {}).get(name)))}
+                  if (fault := moved.address_fault((self.settings or {}).get(name)))}
         if wrong:
             raise self._wrong(wrong)
 

@@ -34,9 +34,13 @@ def told(missing: Mapping[str, list[str]]) -> str:
                      for setting, names in missing.items())
 
 
-def password_fault(address: Any) -> str:
-    """Why an address may not be kept where it is shown ("" when it may)."""
-    if "@" in urlsplit(_spelled(address).replace("\\", "/")).netloc:
+def address_fault(address: Any) -> str:
+    """Why an address may not be kept where it is shown ("" when it may); repeats nothing of it."""
+    try:
+        place = urlsplit(_spelled(address).replace("\\", "/")).netloc
+    except ValueError:  # brackets around no IPv6 address, signs that NFKC turns into / or @
+        return "is no address: its host cannot be read; write it like https://example.org:8080"
+    if "@" in place:
         return ("holds a name or password before the @, and addresses are shown; leave them out "
                 "and use the credentials")
     return ""

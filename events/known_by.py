@@ -5,16 +5,18 @@
 before this was kept: only who sees every instance the contact was met at sees that.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
 from connections.access import Principal
 from connections.names import best
-from events.models import Contact, Sighting
+from events.models import Contact, Event, Sighting
 from events.models.contact import Shown
 
+_CHUNK = 500
 Known = dict[str, Any]
 
 
@@ -25,8 +27,13 @@ def naming(instance_ids: Iterable[int]) -> Known:
 
 
 def show(contacts: Iterable[Contact | None], who: Principal) -> None:
-    """Set `shown` of contacts to what `who` may see of them; one statement for all of them."""
-    rows = [contact for contact in contacts if contact is not None]
+    """Set `shown` of contacts to what `who` may see of them; one statement for all of them.
+
+    Those they are merged into, as far as they were read with them, are shown in the same way.
+    """
+    rows = [row for contact in contacts if contact is not None
+            for row in (contact, contact._state.fields_cache.get("merged_into"))
+            if row is not None]
     if who.instance_ids is None or not rows:
         return
     met: dict[int, list[tuple[int, str]]] = {}
@@ -36,6 +43,21 @@ def show(contacts: Iterable[Contact | None], who: Principal) -> None:
         met.setdefault(contact, []).append((instance, name))
     for row in rows:
         row.shown = _shown(row, met.get(row.pk, []), who.instance_ids)
+        row.shown_to = who
+
+
+def showing(events: Iterable[Event], who: Principal | None) -> Iterator[Event]:
+    """The events, their contacts as `who` may see them: whoever runs a text of their own over
+    events reads in it what they may read elsewhere. One statement for _CHUNK events, none for who
+    sees every instance. who: None means nobody in particular.
+    """
+    if who is None or who.instance_ids is None:
+        yield from events
+        return
+    rest = iter(events)
+    while chunk := list(islice(rest, _CHUNK)):
+        show((event.contact for event in chunk), who)
+        yield from chunk
 
 
 def _shown(contact: Contact, met: list[tuple[int, str]], seen: frozenset[int]) -> Shown:

@@ -234,6 +234,8 @@ LOGGING = {
     "loggers": {
         "omni": {"level": env.str("OMNI_LOG_LEVEL", "INFO")},
         "django-q": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},  # below that they tell addresses and headers
+        "httpx2": {"level": "WARNING"},
     },
 }
 

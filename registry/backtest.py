@@ -15,7 +15,9 @@ from typing import Any
 from django.db import transaction
 
 from actions import library as found_on_disk
+from connections.access import Principal
 from connections.models import Instance
+from events import known_by
 from events.models import Event
 from omni.errors import InvalidInput
 from registry import conditions, document, gatekeeping, gates, matching, scope, trial
@@ -83,11 +85,12 @@ def backtest(text: str, *, since: datetime, until: datetime,
              instances: Sequence[Instance] | None = None, most: int = MOST,
              inputs: Mapping[str, Any] | None = None, run: bool = False, trials: int = EXAMPLES,
              pins: Mapping[str, Any] | None = None, past: Past | None = None,
-             library: Library = found_on_disk) -> Report:
+             who: Principal | None = None, library: Library = found_on_disk) -> Report:
     """Look at the stored events received from `since` on and before `until`, oldest first.
 
     instances: None means all. most: events looked at. inputs: over their defaults.
     run: also try out the first `trials` (at most MOST_TRIALS) runs, with these pins and past.
+    who: whose text it is; contacts are read as they may see them.
     Raises InvalidWorkflow with every error, InvalidInput for a range that is none.
     """
     if until <= since:
@@ -97,7 +100,8 @@ def backtest(text: str, *, since: datetime, until: datetime,
     report = Report(definition.id, since, until)
     with transaction.atomic():
         read_only()
-        runs = _look(report, definition, given, _events(since, until, instances), most)
+        runs = _look(report, definition, given,
+                     known_by.showing(_events(since, until, instances), who), most)
         transaction.set_rollback(True)
     report.runs = len(runs)
     for one in runs[:min(trials, MOST_TRIALS)] if run else ():

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from connections.access import Principal
 from connections.models import Instance
+from events import known_by
 from events.models import Event
 from registry import matching, scope
 from registry.models import Workflow, WorkflowVersion
@@ -82,16 +83,16 @@ def compare(workflow: Workflow, before: WorkflowVersion, after: WorkflowVersion,
                       and workflow.bindings.filter(enabled=True).exists(),
                       instances=sorted(place.slug for place in places.values()))
     people: dict[tuple[int | None, int], scope.Lazy] = {}
-    for event in _events(found, places, most):
+    for event in known_by.showing(_events(found, places, most), who):
         event.instance = places[event.instance_id]
         if not any(_asks(on, workflow, event) for on in tables):
             continue
         values = scope.of_event(event)
         values["now"] = event.received_at
-        who = event.contact_id, event.instance_id
-        if who not in people:
-            people[who] = scope.contact_view(event.contact, event.instance_id)
-        values["contact"] = people[who]
+        person = event.contact_id, event.instance_id
+        if person not in people:
+            people[person] = scope.contact_view(event.contact, event.instance_id)
+        values["contact"] = people[person]
         _count(found, workflow, event,
                *(matching.match(event, on, values=values) for on in tables))
     return found

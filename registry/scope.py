@@ -102,18 +102,22 @@ def _conversation(conversation: Conversation | None, event: Event) -> dict[str, 
 
 
 def contact_view(contact: Contact | None, instance_id: int) -> Lazy:
-    """A person as an instance knows them: with the lists that are in force there."""
+    """A person as an instance knows them: with the lists that are in force there.
+
+    One that is shown to somebody limited (`known_by.show`) holds what they may see of it.
+    """
     if contact is None:
         return Lazy({}, labels=[], lists=[], handles=[])
+    shown = contact.shown or contact
     handles: list[str] = []
 
     def values() -> list[str]:
         if not handles:
-            handles.extend(contact.handles.values_list("value", flat=True))
+            handles.extend(contact.handles_shown.values_list("value", flat=True))
         return handles
 
     return Lazy({"handles": values, "lists": lambda: _lists(values(), instance_id)},
-                id=contact.pk, name=contact.name, labels=contact.labels)
+                id=contact.pk, name=shown.name, labels=shown.labels)
 
 
 def _lists(handles: list[str], instance_id: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from connections.access import Principal
 from connections.models import Instance
+from events import known_by
 from events.models import Event, EventAction
 from omni import yamlio
 from registry import backtest, document, matching, staging, stubs, trial
@@ -30,6 +31,7 @@ def find_event(example: Any, who: Principal, *, now: datetime) -> Staged | None:
         if event is None:
             return None
         event.take_kept()
+        known_by.show([event.contact], who)
         return Staged(event)
     return staging.build(example, now=now)
 
@@ -52,8 +54,8 @@ def backtest_workflow(workflow: Workflow, text: str, who: Principal, *,
     """Back-test a text of a workflow. options: those of `backtest.backtest`."""
     if instances is None and who.instance_ids is not None:
         instances = list(Instance.objects.visible_to(who))
-    return backtest.backtest(text, instances=instances, pins=stored_pins(workflow, text, who),
-                             past=_past(workflow, who), **options)
+    return backtest.backtest(text, instances=instances, who=who, past=_past(workflow, who),
+                             pins=stored_pins(workflow, text, who), **options)
 
 
 def stored_pins(workflow: Workflow, text: str, who: Principal) -> dict[str, Any]:

@@ -33,12 +33,13 @@ def answer(question: Question) -> Answer:
 
 def _body(question: Question) -> dict[str, Any]:
     contact, instance = question.contact, question.instance
+    shown = (contact.shown or contact) if contact else None
     return {
         "text": question.text,
         "session": question.session,
         "event": _event(question.event),
-        "contact": {"id": contact.pk, "name": contact.name, "labels": contact.labels,
-                    } if contact else None,
+        "contact": {"id": contact.pk, "name": shown.name, "labels": shown.labels,
+                    } if contact and shown else None,
         "instance": {"slug": instance.slug, "name": instance.name, "provider": instance.provider},
         **({"memories": list(question.memories)} if question.memories else {}),
     }

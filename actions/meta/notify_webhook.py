@@ -32,8 +32,12 @@ class NotifyWebhookParams(Params):
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:  # its message would repeat the address, which may be a secret
+            is_web = False
+        if not is_web:
             raise ValueError("must be an address beginning with https:// or http://")
         return url
 

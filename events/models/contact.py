@@ -85,9 +85,16 @@ class Contact(models.Model):
                             opclasses=["jsonb_path_ops"])]
 
     shown: Shown | None = None  # what somebody limited to some instances sees of it
+    shown_to: Principal | None = None  # who that is
 
     def __str__(self) -> str:
         return (self.shown or self).name or f"contact {self.pk}"
+
+    @property
+    def handles_shown(self) -> "HandleQuerySet":
+        """Its handles, of one that is shown to somebody those they may see."""
+        return (self.handles.all() if self.shown_to is None
+                else self.handles.all().visible_to(self.shown_to))
 
 
 class HandleQuerySet(models.QuerySet):

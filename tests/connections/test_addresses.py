@@ -39,7 +39,11 @@ def test_private_address_is_given_where_that_is_meant():
 METADATA = ["169.254.169.254", "169.254.170.2", "::ffff:169.254.169.254", "::169.254.169.254",
             "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "::ffff:0:a9fe:a9fe", "2002:a9fe:a9fe::1",
             "fd00:ec2::254", "100.100.100.200", "::ffff:100.100.100.200", "64:ff9b::6464:64c8",
-            "168.63.129.16", "192.0.0.192", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe%eth0"]
+            "168.63.129.16", "192.0.0.192", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe%eth0",
+            # NAT64 of a site with a prefix of 48, 56, 64 and 96 bits (RFC 6052, 2.2)
+            "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:6464:64:c800::", "64:ff9b:1:12a9:fe:a9fe::",
+            "64:ff9b:1:12a9:fe:a9fe:1:2", "64:ff9b:1:1234:a9:fea9:fe00:0",
+            "64:ff9b:1:ffff:64:6464:c800:1", "64:ff9b:1:1:2:3:a9fe:a9fe"]
 
 
 @pytest.mark.parametrize("allowed", [False, True, ("169.254.0.0/16", "0.0.0.0/0", "::/0", "host")],

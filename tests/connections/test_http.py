@@ -352,6 +352,31 @@ def test_errors_name_the_place_and_no_secret(url):
     assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize("url", [
+    "https://bot:canary/word@hooks.invalid/x", "https://bot:canary#word@hooks.invalid/x",
+    "https://bot:canary?word@hooks.invalid/x", "http://127.0.0.1:can ary/", "http://[canary]/",
+    "http://can ary/", 'http://can"ary/', "http://can\u00e1ry/", "http://a.invalid/canary\u0001",
+    "canary://x", "http://127.0.0.1:canary/"])
+def test_error_of_an_address_that_cannot_be_called_repeats_none_of_it(url):
+    with pytest.raises((InvalidInput, NotSent)) as refused:
+        Client(url).request("GET")
+
+    said = str(refused.value).lower()
+    assert "canary" not in said and "ary" not in said.replace("library", ""), said
+
+
+def test_error_of_a_header_that_cannot_be_sent_repeats_none_of_it(httpserver):
+    with pytest.raises(InvalidInput) as refused:
+        Client(httpserver.url_for("/")).request("GET", headers={"authorization": "canary\r\nx"})
+
+    assert "canary" not in str(refused.value)
+
+
+def test_address_whose_port_is_no_number_is_told_so():
+    with pytest.raises(InvalidInput, match="its port is no number"):
+        Client("https://bot:pass/word@hooks.invalid/x").request("GET")
+
+
 class _Named(BaseHTTPRequestHandler):
     """Keeps connections open and answers with the port of the caller's end."""
 

@@ -7,9 +7,9 @@ from django.urls import reverse
 
 from actions.models import Agent
 from connections import library
-from connections.moved import need_again, password_fault
+from connections.moved import address_fault, need_again
 from tests.admin_world import CANARY, sign_in
-from tests.api_client import client_of
+from tests.api_client import client_of, post_json
 from tests.factories import make_instance
 
 OLD, NEW = "https://old.example", "https://new.example"
@@ -138,7 +138,47 @@ def test_admin_moves_an_agent_only_with_its_key():
     ("https://old.example/@ana", False), ("https://old.example?to=a@b", False), ("", False),
     (None, False), (" HTTPS://a:b@old.example ", True)])
 def test_address_that_holds_a_password_is_told(address, is_wrong):
-    assert bool(password_fault(address)) is is_wrong
+    assert bool(address_fault(address)) is is_wrong
+
+
+ODD = ["http://[abc", "https://[::1", "http://a\uff20b/x", "http://[x]/"]
+
+
+@pytest.mark.parametrize("address", ODD)
+def test_address_nobody_can_read_is_told_without_repeating_it(address):
+    fault = address_fault(address)
+
+    assert fault.startswith("is no address") and address not in fault
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ODD)
+def test_address_nobody_can_read_is_a_fault_of_its_field(address):
+    make_instance("shop", "whatsapp_evolution")
+    make_instance("hook")
+    agent = Agent.objects.create(slug="helper", name="Helper", kind="http")
+    client = client_of("admin", "workflows")
+
+    made = post_json(client, "/api/v1/instances/", {
+        "slug": "new", "name": "New", "provider": "webhook", "settings": {"send_url": address}})
+    changed = [client.patch(f"/api/v1/{path}/", body, format="json") for path, body in (
+        ("instances/shop", {"settings": {"base_url": address}}),
+        ("instances/hook", {"settings": {"send_url": address}}),
+        ("agents/helper", {"base_url": address}))]
+
+    assert [answer.status_code for answer in (made, *changed)] == [400] * 4
+    assert all(place in answer.content.decode() for answer, place in zip((made, *changed), (
+        "settings.send_url", "settings.base_url", "settings.send_url", "base_url"), strict=True))
+    boss = sign_in()
+    pages = [boss.post(reverse("admin:actions_agent_change", args=[agent.pk]), {
+        "slug": "helper", "name": "Helper", "kind": "http", "base_url": address,
+        "settings": "{}", "timeout": "30", "credentials": ""}),
+        boss.post(reverse("admin:connections_instance_add"), {
+            "slug": "form", "name": "Form", "provider": "webhook", "enabled": "on",
+            "settings": json.dumps({"send_url": address}), "credentials": "", "labels": "",
+            "people_group": ""})]
+    assert [page.status_code for page in pages] == [200, 200]
+    assert all("is no address" in page.content.decode() for page in pages)
 
 
 @pytest.mark.django_db

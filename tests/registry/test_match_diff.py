@@ -10,6 +10,7 @@ from omni.errors import InvalidWorkflow
 from registry import match_diff, matching, store
 from registry.models import Workflow
 from tests.factories import make_conversation, make_event, make_instance, make_workflow, switch_on
+from tests.shared_person import FOREIGN_LABEL, FOREIGN_NAME, FOREIGN_NUMBER, shared_person
 
 pytestmark = pytest.mark.django_db
 
@@ -245,3 +246,16 @@ def test_statements_do_not_grow_with_the_events(shop, events, django_assert_num_
         found = match_diff.compare(workflow, latest, newer, who=SYSTEM)
 
     assert found.gained == events
+
+
+@pytest.mark.parametrize("limited", [True, False])
+@pytest.mark.parametrize("clause", [
+    f"contact.name == '{FOREIGN_NAME}'", f"'{FOREIGN_LABEL}' in contact.labels",
+    f"'+{FOREIGN_NUMBER}' in contact.handles"])
+def test_contact_counts_as_the_caller_may_see_it(clause, limited):
+    person = shared_person()
+
+    found = compare(flow("event.text == 'never'"), flow(f'"{clause}"'), days=366, **(
+        {"who": person.limited} if limited else {"instance": person.mine}))
+
+    assert (found.examined, found.gained) == (1, 0 if limited else 1)

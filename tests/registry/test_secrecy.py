@@ -1,11 +1,14 @@
 """`secrets.<name>`: a step is given the value, and it stands nowhere else."""
 
 import json
+import logging
+from urllib.parse import quote, quote_plus
 
 import pytest
 from django.db import connection
 
 from connections.models import Secret
+from connections.secret_store import Vault
 from events.models import EventAction, OutboxMessage
 from registry import store
 from registry.models import Run
@@ -88,6 +91,44 @@ def test_secret_inside_a_host_is_not_kept_as_the_recipient(shop):
     row = OutboxMessage.objects.get(run_id=run.pk)
     assert row.recipient == "[secret].invalid" and "canary-host" not in row.error.lower()
     assert "canary-host" not in everything_stored().lower()
+
+
+HOST_OR_PORT = """\
+omni: 1
+id: told
+trigger: [{event: message.text}]
+steps:
+  - uses: meta.notify.webhook
+    with: {url: 'WHERE', text: hello}
+"""
+
+
+@pytest.mark.parametrize("value", [
+    "canary\n9f8e7d", "can\u00e1ry-9f8e7d", 'canary"\\9f8e7d', "canary 9f8e7d", "canary\t9f8e7d",
+    "https://bot:9f8e7d/word@hooks.invalid/x"])
+@pytest.mark.parametrize("where", [
+    "${{ secrets.k }}", "http://${{ secrets.k }}/", "http://127.0.0.1:${{ secrets.k }}/",
+    "http://127.0.0.1:9/${{ secrets.k }}"])
+def test_odd_secret_inside_an_address_stands_in_no_table_and_no_log(value, where, caplog):
+    caplog.set_level(logging.DEBUG)
+    Secret.objects.create(name="k", value=value)
+
+    run = run_of(make_instance("shop"), HOST_OR_PORT.replace("WHERE", where))
+
+    assert run.state == "failed"
+    assert "9f8e7d" not in everything_stored().lower() and "9f8e7d" not in caplog.text.lower()
+
+
+@pytest.mark.parametrize("written", [
+    repr, ascii, json.dumps, quote, quote_plus, lambda text: quote(text, safe=""),
+    lambda text: json.dumps(text, ensure_ascii=False)])
+def test_secret_is_masked_however_it_is_written(written):
+    value = 'can\u00e1ry "two"\\three/four\n'
+    Secret.objects.create(name="k", value=value)
+    vault = Vault(None)
+    vault["k"]
+
+    assert vault.masked(f"<{written(value)}>").strip("<>\"'") == "[secret]"
 
 
 def test_value_that_does_not_fit_is_not_repeated_in_the_error(shop):

@@ -73,3 +73,12 @@ def test_neither_secret_nor_path_is_kept_in_the_outbox(say, context, outbox, htt
 def test_wrong_address_secret_or_name_is_refused(wrong):
     with pytest.raises(ValidationError):
         NotifyWebhookParams(**{"url": "https://example.org/x", **wrong})
+
+
+@pytest.mark.parametrize("url", ["http://[canary", "http://can\uff20ary/x", "canary"])
+def test_wrong_address_is_refused_without_repeating_it(url):
+    with pytest.raises(ValidationError) as refused:
+        NotifyWebhookParams(url=url)
+
+    assert refused.value.errors()[0]["msg"] == (
+        "Value error, must be an address beginning with https:// or http://")
