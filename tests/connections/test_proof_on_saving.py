@@ -45,20 +45,20 @@ def create(provider="webhook", settings=None, credentials=None):
         "credentials": credentials or {}})
 
 
-@pytest.mark.parametrize(("provider", "settings", "credentials", "place"), REFUSED)
-def test_api_refuses_it_at_its_field(provider, settings, credentials, place):
-    answer = create(provider, settings, credentials)
+@pytest.mark.parametrize(("provider", "given", "credentials", "place"), REFUSED)
+def test_api_refuses_it_at_its_field(provider, given, credentials, place):
+    answer = create(provider, given, credentials)
 
     assert answer.status_code == 400, answer.data
     assert [error["pointer"] for error in answer.data["errors"]] == [f"/credentials/{place}"]
     assert not Instance.objects.exists()
 
 
-@pytest.mark.parametrize(("provider", "settings", "credentials", "place"), REFUSED)
-def test_admin_refuses_it_at_its_field(provider, settings, credentials, place):
+@pytest.mark.parametrize(("provider", "given", "credentials", "place"), REFUSED)
+def test_admin_refuses_it_at_its_field(provider, given, credentials, place):
     answer = sign_in().post(reverse("admin:connections_instance_add"), {
         "slug": "billing", "name": "Billing", "provider": provider, "enabled": "on",
-        "agent": "default", "settings": json.dumps(settings), "labels": "",
+        "agent": "default", "settings": json.dumps(given), "labels": "",
         "credentials": json.dumps(credentials)})
 
     assert f"credentials.{place.replace('/', '.')}: " in answer.content.decode()

@@ -211,7 +211,7 @@ def test_routers_that_hold_each_others_messages_never_wait_in_a_circle(monkeypat
 
     def both(events):
         together.wait(10)
-        real(events)
+        return real(events)
 
     monkeypatch.setattr(derive, "derive", both)
     threads = [on_a_connection(lambda: routing.route(2))[0] for _ in range(2)]

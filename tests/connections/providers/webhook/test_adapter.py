@@ -161,6 +161,6 @@ def test_address_of_a_person_is_a_direct_chat(to, place):
     assert library.get("webhook").place_of(to, owner) == place
 
 
-@pytest.mark.parametrize("settings", [{}, {"mapping": {"conversation": "chat.id"}}])
-def test_kind_of_a_place_is_open_where_places_come_from_elsewhere(settings):
-    assert library.get("webhook").place_of("+5511944443333", account(settings)).kind == ""
+@pytest.mark.parametrize("more", [{}, {"mapping": {"conversation": "chat.id"}}])
+def test_kind_of_a_place_is_open_where_places_come_from_elsewhere(more):
+    assert library.get("webhook").place_of("+5511944443333", account(more)).kind == ""
