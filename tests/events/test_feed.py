@@ -235,7 +235,7 @@ def drop_listeners():
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                        "WHERE datname = current_database() AND pid <> pg_backend_pid() "
-                       "AND query ILIKE '%omni_%'")
+                       "AND query ILIKE 'listen %'")  # no page's connection
 
 
 async def test_typing_signal_reaches_the_conversation_it_is_for(feed, shop):
