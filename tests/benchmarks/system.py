@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "omni_benchmrk_key-for-measurements-only"
 SECRET = "benchmark-secret"
 SLUG = "bench"
+CREDENTIALS = {"api_key": "peer", "webhook_secret": SECRET}
 
 
 @dataclass(frozen=True)
@@ -106,15 +107,14 @@ def _set_up(system: System) -> None:
     peer = f"http://127.0.0.1:{system.peer_port}"
     if any(row["slug"] == SLUG for row in known["results"]):
         call(system.web_port, "PATCH", f"/api/v1/instances/{SLUG}/",
-             {"settings": {"base_url": peer}})
+             {"settings": {"base_url": peer}, "credentials": CREDENTIALS})
         call(system.web_port, "PATCH", "/api/v1/agents/echo/", {"base_url": f"{peer}/agent"})
         return
     call(system.web_port, "POST", "/api/v1/agents/", {
         "slug": "echo", "name": "Echo", "kind": "http", "base_url": f"{peer}/agent"})
     call(system.web_port, "POST", "/api/v1/instances/", {
         "slug": SLUG, "name": "Benchmark", "provider": "whatsapp_evolution", "agent": "echo",
-        "settings": {"base_url": peer}, "labels": [],
-        "credentials": {"api_key": "peer", "webhook_secret": SECRET}})
+        "settings": {"base_url": peer}, "labels": [], "credentials": CREDENTIALS})
 
 
 def _run(environment: dict[str, str], *arguments: str) -> None:
