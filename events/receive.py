@@ -34,7 +34,7 @@ def receive(delivery: Delivery, *, provider: str, slug: str) -> "Future[Answer]"
     if isinstance(admitted, Answer):
         return answered(admitted)
     with budget.share() as share:
-        return share.until(take_in(delivery, admitted, share))
+        return share.until(take_in(delivery, proven_as_sent(delivery, admitted), share))
 
 
 def proven_as_sent(delivery: Delivery, admitted: Admitted) -> Admitted:
@@ -53,9 +53,10 @@ def proven_as_sent(delivery: Delivery, admitted: Admitted) -> Admitted:
 
 
 def take_in(delivery: Delivery, admitted: Admitted, share: Share) -> "Future[Answer]":
-    """What follows once the body is here. share: grows by what a packed body becomes."""
+    """What follows once the body is here, and was asked what it proves as it came
+    (`proven_as_sent`). share: grows by what a packed body becomes.
+    """
     adapter, account = library.get(admitted.provider), admitted.account
-    admitted = proven_as_sent(delivery, admitted)
     try:
         delivery = body_encoding.decoded(delivery, most=admitted.most, take=share.take)
     except body_encoding.TooLarge as exc:

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from connections.adapter import Answer, Delivery
 from events.admission import Admitted, admit, announced, error, refuse, try_later
 from events.body_budget import budget
-from events.receive import take_in
+from events.receive import proven_as_sent, take_in
 from omni.peer import peer_of
 
 COMMIT_SECONDS = 25.0
@@ -56,7 +56,8 @@ class WebhookView(APIView):
             body = _body_of(request, head, admitted)
             if isinstance(body, Answer):
                 return body
-            answer = share.until(take_in(replace(head, body=body), admitted, share))
+            delivery = replace(head, body=body)
+            answer = share.until(take_in(delivery, proven_as_sent(delivery, admitted), share))
         try:
             return answer.result(COMMIT_SECONDS)
         except Late:
