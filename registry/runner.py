@@ -97,3 +97,8 @@ def _load(run_id: int) -> Run:
 def _version(version_id: int) -> WorkflowVersion:
     """A version never changes, and a workflow keeps its slug."""
     return WorkflowVersion.objects.select_related("workflow").get(pk=version_id)
+
+
+def forget() -> None:
+    """Drop the versions that were read; the next run reads its own again."""
+    _version.cache_clear()

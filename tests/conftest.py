@@ -16,7 +16,7 @@ from connections import models as connections_models
 from events import contacts, conversations
 from events.knocks import knocks
 from events.quotas import quotas
-from registry import clockwork, matching
+from registry import clockwork, matching, runner
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +84,7 @@ def _forget() -> None:
     knocks.forget()
     quotas.forget()
     matching.forget()
+    runner.forget()
     clockwork.forget()
 
 

@@ -11,8 +11,7 @@ from events.models import Contact, Conversation, Event
 from registry.models import Approval
 from tests.admin_world import make_world
 
-# The server remembers the numbers of content types, which must be the same after every flush.
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, reset_sequences=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 REF = "v_" + "A1b2C3d4" * 12  # no place to break a line at
 WIDTHS = [1280, 390]
 MODELS = [Conversation, Contact, Task, Approval, Event]

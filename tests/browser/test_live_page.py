@@ -131,6 +131,19 @@ def test_paused_view_stands_still_and_shows_what_it_held(live, shop):
     expect(card(live, event)).to_be_visible()
 
 
+def test_view_can_be_paused_once_its_first_list_is_there(page, shop, server):
+    sign_in(page, server)
+    reads = []
+    page.route("**/api/v1/events/?*", lambda route: reads.append(route))
+    page.goto("/live/")
+    expect(page.locator("#state")).to_have_text("Live")
+    expect(page.get_by_role("button", name="Pause")).to_be_disabled()
+
+    reads[0].continue_()
+
+    expect(page.get_by_role("button", name="Pause")).to_be_enabled()
+
+
 def test_filter_by_instance_hides_the_others(live, shop):
     other = make_instance("other", name="Other")
     live.reload()

@@ -4,7 +4,7 @@ import { h, openSocket, socketUrl } from "./socket.js";
 const at = (id) => document.getElementById(id);
 const SHOWN_MAX = 200;
 const PAGE = 200;
-const HELD_MAX = 300; // frames kept while paused; after more the list is read anew
+const HELD_MAX = 300; // frames kept while paused
 const ARROWS = { inbound: "↓", outbound: "↑", internal: "•" };
 
 const cards = new Map(); // event id -> {event, element, runs: Map}
@@ -13,6 +13,7 @@ let cursor = null; // everything up to this id was seen
 let paused = false;
 let held = []; // frames that came while paused
 let heldCount = 0;
+let behind = false; // while paused more came than is held; the list is read anew afterwards
 let chosen = null;
 let asking = false; // for another filter; frames of the one before may still come
 let turn = 0; // grows when the filter changes; late answers of an older one are dropped
@@ -41,12 +42,14 @@ const frames = {
   feed(frame) {
     if (asking) return;
     if (!paused) { take(frame); return; }
-    if (held.length <= HELD_MAX) held.push(frame);
+    if (held.length < HELD_MAX) held.push(frame);
+    else behind = true;
     heldCount += frame.events.filter((event) => !cards.has(event.id)).length;
     fresh();
   },
   gap(frame) {
     if (asking) return;
+    if (paused) { behind = true; fresh(); return; }
     note("Catching up…");
     readAfter(frame.after, turn);
   },
@@ -137,6 +140,7 @@ function settle() {
   }
   at("empty").hidden = cards.size > 0;
   at("events").setAttribute("aria-busy", "false");
+  at("pause").disabled = false; // a list that is still to come cannot stand still
   rate();
 }
 
@@ -233,8 +237,8 @@ function closeDetail() {
 
 // --- the page ----------------------------------------------------------------------------------
 function fresh() {
-  at("fresh").hidden = !paused || !heldCount;
-  at("fresh").textContent = `${heldCount} new event${heldCount === 1 ? "" : "s"}`;
+  at("fresh").hidden = !paused || !(heldCount || behind);
+  at("fresh").textContent = behind ? "Many new events" : `${heldCount} new event${heldCount === 1 ? "" : "s"}`;
 }
 
 function pause(on) {
@@ -246,7 +250,7 @@ function pause(on) {
     const waiting = held;
     held = [];
     heldCount = 0;
-    if (waiting.length > HELD_MAX) refilter();
+    if (behind) refilter();
     else waiting.forEach(take);
   }
   fresh();
@@ -257,6 +261,7 @@ function refilter() {
   turn += 1;
   held = [];
   heldCount = 0;
+  behind = false;
   cards.clear();
   at("events").replaceChildren();
   at("events").setAttribute("aria-busy", "true");
