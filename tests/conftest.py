@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
-from django.db.backends.postgresql.operations import DatabaseOperations
-from psycopg.errors import DeadlockDetected
+from django.core.management.commands import flush
+from django.db import connection
 
 from actions import base, library
 from actions.base import Context, Outcome, Params, done
@@ -17,6 +16,7 @@ from events import contacts, conversations
 from events.knocks import knocks
 from events.quotas import quotas
 from registry import clockwork, matching, runner
+from tests.emptied import empty
 
 
 @pytest.fixture(scope="session")
@@ -29,52 +29,25 @@ def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tables_are_emptied_in_spite_of_readers() -> Iterator[None]:
-    """A server that a test started may read while Django empties the tables after it: of such a
-    deadlock PostgreSQL ends one side, and if that is ours, we begin again.
-    """
+def committed_rows_are_deleted() -> Iterator[None]:
+    """In place of all that Django does after a test that commits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", _flush_again)
+        patch.setattr(flush.Command, "handle", empty)
         yield
 
 
-def _flush_again(operations: DatabaseOperations, statements: list[str]) -> None:
-    for left in range(9, -1, -1):
-        try:
-            return _flush_once(operations, statements)
-        except OperationalError as exc:
-            if left == 0 or not isinstance(exc.__cause__, DeadlockDetected):
-                raise
-
-
-_flush_once = DatabaseOperations.execute_sql_flush
-
-
 @pytest.fixture(autouse=True)
-def fresh_memory(request, django_db_blocker) -> Iterator[None]:
-    """Modules that keep ids in memory forget them: the rows they name are rolled back.
-
-    Where rows are really committed, the archive is emptied by hand: Django, which empties the
-    other tables, does not manage it.
-    """
+def fresh_memory() -> Iterator[None]:
+    """Modules that keep ids in memory forget them: the rows they name are rolled back."""
     _forget()
     yield
     _forget()
-    if _commits(request):
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute("TRUNCATE omni_raw_payloads")
 
 
 @pytest.fixture(autouse=True)
 def no_wait_for_echoes(settings) -> None:
     """A send whose outcome is not known is `unknown` at once, unless the test says otherwise."""
     settings.OMNI_ECHO_WAIT_SECONDS = 0
-
-
-def _commits(request: pytest.FixtureRequest) -> bool:
-    marker = request.node.get_closest_marker("django_db")
-    return "transactional_db" in request.fixturenames or bool(
-        marker and marker.kwargs.get("transaction"))
 
 
 def _forget() -> None:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from playwright.sync_api import expect, sync_playwright
@@ -27,7 +26,6 @@ START_SECONDS = 30.0
 # Without a browser on the machine these files are left out; CI has one and leaves nothing out.
 if not os.environ.get("CI") and not any(map(shutil.which, BROWSERS)):
     collect_ignore_glob = ["test_*.py"]
-_content_types = []
 expect.set_options(timeout=10_000)
 
 
@@ -84,7 +82,7 @@ def browser():
 
 
 @pytest.fixture
-def page(browser, server, same_content_types):
+def page(browser, server, transactional_db):
     """A page of a fresh profile. What breaks the content policy or throws is a fault."""
     context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 820})
     page = context.new_page()
@@ -100,7 +98,7 @@ def page(browser, server, same_content_types):
 
 
 def _wait_until_quiet():
-    """The server still works on what the page left; emptying the tables beside it may deadlock."""
+    """The server still works on what the page left; what it writes later meets the next test."""
     deadline, quiet = monotonic() + START_SECONDS, 0
     while quiet < 5 and monotonic() < deadline:
         with connection.cursor() as cursor:
@@ -109,19 +107,6 @@ def _wait_until_quiet():
                            "'client backend' AND state <> 'idle'")
             quiet = 0 if cursor.fetchone()[0] else quiet + 1
         sleep(0.02)
-
-
-@pytest.fixture
-def same_content_types(server, transactional_db):
-    """Django makes content types anew, with other ids, after every test that commits; the server
-    remembers those of the first.
-    """
-    if _content_types:
-        ContentType.objects.all().delete()
-        ContentType.objects.bulk_create(_content_types)
-        ContentType.objects.clear_cache()
-    else:
-        _content_types.extend(ContentType.objects.all())
 
 
 @pytest.fixture
