@@ -1,5 +1,8 @@
 """Pytest plugin: one throw-away PostgreSQL in memory for the whole run, and a clean environment.
 
+Also which tests run where and when: all cores, what takes long first, and the tests of one running
+system in one process.
+
 Loaded with `-p`, because pytest-django reads the settings before any conftest. The workers of
 `pytest -n` inherit the address; the databases of each worker are pytest-django's.
 """
@@ -12,6 +15,7 @@ from pathlib import Path
 from time import time
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from omni.embedded import EmbeddedPostgres
 from omni.errors import Unavailable
@@ -26,6 +30,9 @@ ENVIRONMENT = {
     "OMNI_ALLOW_PRIVATE_ADDRESSES": "1",
     "OMNI_INSTANCE_CACHE_SECONDS": "0",
 }
+LONG = {"browser", "faults", "slow"}  # begin first, so that no core waits for the others at the end
+SYSTEM = "tests/faults/"  # its files share one running system, but for this one:
+FORKS = "tests/faults/test_examples_survive.py"
 _run: dict = {}
 
 
@@ -44,6 +51,22 @@ def pytest_xdist_auto_num_workers(config):
     if any(".py" in str(argument) for argument in named):
         return 0
     return None
+
+
+class Scheduling(LoadFileScheduling):
+    """A file is the work of one process; those that share one running system are one piece."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return SYSTEM if file.startswith(SYSTEM) and file != FORKS else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not LONG & {marker.name for marker in item.iter_markers()})
 
 
 def pytest_unconfigure():

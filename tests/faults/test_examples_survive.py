@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from actions.library import actions
 from actions.models import Agent, ContactList, Memory, Task
+from connections.library import adapters
 from events import media
 from events.models import Contact, Conversation, Event, EventAction, Handle
-from registry import approvals, manual
+from registry import approvals, manual, matching
 from registry.models import Approval, Run, Workflow
 from tests.factories import make_event, make_evolution, make_instance, switch_on
 from tests.faults.peer import Peer
@@ -100,6 +102,7 @@ STARTS: dict[str, Callable[[Stage], Event]] = {
 def world(settings, tmp_path):
     """A peer for everything outside, and the clock of the test database."""
     peer, clock = Peer(seconds=0.0), Clockwork()
+    adapters(), actions()  # every worker would look for them anew
     peer.says = '{"choice": "normal", "confidence": 0.9, "reason": "calm"}'
     settings.MEDIA_ROOT = tmp_path
     settings.OMNI_LLM_BASE_URL = settings.OMNI_STT_BASE_URL = f"{peer.url}/v1"
@@ -141,6 +144,7 @@ def live(stage: Stage, failpoint: str = "") -> tuple[bool, dict[str, Any]]:
     stage.number += 1
     sent, posted = len(stage.peer.sent), len(stage.peer.posted)
     event = STARTS[stage.workflow.slug](stage)
+    matching.table().candidates(event)  # compiled here, not by every worker anew
     died = False
     for _ in range(TURNS):
         if turn(failpoint="" if died else failpoint):

@@ -19,7 +19,7 @@ from tests.factories import make_conversation, make_event
 from tests.omni.documents import ROOT
 from tests.registry.runs import work
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 _BLOCK = re.compile(r"^```(sh|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SETS_UP = ("manage.py up", "KEY=the-printed-API-key")  # the fixture below stands for these
 STRICT = 'set -eu\ncurl() { command curl -sS --fail-with-body "$@"; echo; }\n'

@@ -15,7 +15,7 @@ from tests.omni.test_admin_permissions import MODELS
 from tests.registry.runs import work
 from tests.stored import everything_stored
 
-pytestmark = [pytest.mark.django_db, pytest.mark.peers]
+pytestmark = [pytest.mark.django_db, pytest.mark.peers, pytest.mark.slow]
 PASSWORD = "canary-password-of-the-boss"
 TOKEN = "canary-webhook-token-0123456789"
 GIVEN = {  # provider: a text for each credential it takes
