@@ -38,16 +38,26 @@ ON CONFLICT (event_id, workflow_id, replay_no) WHERE parent_id IS NULL DO NOTHIN
 RETURNING id, event_id, workflow_id
 """
 _ONCE = """
-SELECT once_key, max(created_at) FROM omni_runs WHERE once_key = ANY(%s) GROUP BY once_key
+SELECT w.key, greatest(
+    (SELECT max(created_at) FROM omni_runs WHERE once_key = w.key),
+    (SELECT max(created_at) FROM omni_runs WHERE once_key = w.former
+     AND instance_id = w.instance_id))
+FROM jsonb_to_recordset(%s::jsonb) AS w(key text, former text, instance_id bigint)
 """
 _BURSTS = """
 SELECT burst_key, id, batch, burst_until, throttle_at FROM omni_runs
 WHERE burst_key = ANY(%s) AND state = 'waiting' AND started_at IS NULL FOR UPDATE
 """
 _THROTTLED = """
-SELECT w.key, r.throttle_at FROM jsonb_to_recordset(%s::jsonb) AS w(key text, most int)
-CROSS JOIN LATERAL (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.key
-                    ORDER BY throttle_at DESC LIMIT w.most) r
+SELECT w.key, r.throttle_at FROM jsonb_to_recordset(%s::jsonb) AS w(key text, former text,
+    instance_id bigint, most int, per float)
+CROSS JOIN LATERAL (
+    (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.key
+     ORDER BY throttle_at DESC LIMIT w.most)
+    UNION ALL
+    (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.former
+     AND instance_id = w.instance_id AND throttle_at > omni_now() - make_interval(secs => w.per)
+     ORDER BY throttle_at DESC LIMIT w.most)) r
 ORDER BY w.key, r.throttle_at
 """
 _LIVE = """
@@ -149,7 +159,7 @@ def slot_of(workflow_id: int, definition: Definition, event: Event,
     gate = definition.concurrency
     if gate is not None:
         roots = scope.of_event(event, inputs=inputs)
-        return gate_keys.of_gate(workflow_id, "slot", gate.key, roots), gate.limit
+        return gate_keys.of_gate(workflow_id, "slot", gate.key, roots, event), gate.limit
     if definition.sends and event.conversation_id is not None:
         place = event.conversation
         return gate_keys.slot_in(workflow_id, place.kept_id if place else event.conversation_id), 1
@@ -161,9 +171,10 @@ def _wish(run: str, event: Event, effective: Effective) -> Wish:
     roots = scope.of_event(event, inputs=dict(effective.inputs))
     once, burst, throttle = definition.once, definition.debounce, definition.throttle
     slot_key, _ = slot_of(id, definition, event, dict(effective.inputs))
-    once_key = gate_keys.of_gate(id, "once", once.key, roots) if once else None
+    once_key = gate_keys.of_gate(id, "once", once.key, roots, event) if once else None
     burst_key = gate_keys.of_burst(id, burst.key, roots, event) if burst else None
-    throttle_key = gate_keys.of_gate(id, "throttle", throttle.key, roots) if throttle else None
+    throttle_key = (gate_keys.of_gate(id, "throttle", throttle.key, roots, event)
+                    if throttle else None)
     return Wish(
         run=run, event_id=event.pk, once=once, debounce=burst, throttle=throttle,
         concurrency=definition.concurrency, slot_key=slot_key, once_key=once_key,
@@ -191,20 +202,22 @@ def _facts(wishes: Sequence[Wish]) -> Facts:
     facts = Facts()
     once = [wish.once_key for wish in wishes if wish.once_key]
     bursts = [wish.burst_key for wish in wishes if wish.burst_key]
-    throttles = {wish.throttle_key: wish.throttle.limit for wish in wishes
+    throttles = {wish.throttle_key: wish.throttle for wish in wishes
                  if wish.throttle_key and wish.throttle}
     slots = [wish.slot_key for wish in wishes if wish.slot_key and wish.concurrency]
     with connection.cursor() as cursor:
         if once:
-            cursor.execute(_ONCE, [once])
-            facts.once = dict(cursor.fetchall())
+            cursor.execute(_ONCE, [storable_json(
+                [gate_keys.with_former(key) for key in sorted(set(once))])])
+            facts.once = {key: last for key, last in cursor.fetchall() if last is not None}
         if bursts:
             cursor.execute(_BURSTS, [bursts])
             facts.bursts = {key: Burst(id, waits.plain(batch), until, earliest)
                             for key, id, batch, until, earliest in cursor.fetchall()}
         if throttles:
             cursor.execute(_THROTTLED, [storable_json(
-                [{"key": key, "most": most} for key, most in throttles.items()])])
+                [{**gate_keys.with_former(key), "most": gate.limit, "per": gate.per}
+                 for key, gate in throttles.items()])])
             for key, moment in cursor.fetchall():
                 facts.throttled.setdefault(key, []).append(moment)
         if slots:
