@@ -28,7 +28,12 @@ def peer_of(address: str, forwarded_for: str) -> str:
 def address_of(request: HttpRequest, bits: Mapping[int, int] = HOUSEHOLD) -> str:
     """Who is behind a request, as somebody to count (`network_of`); "" when nobody can say."""
     peer = peer_of(request.META.get("REMOTE_ADDR", ""), request.headers.get("x-forwarded-for", ""))
-    return "" if _is_trusted(_parsed(peer)) else network_of(peer, bits)
+    return "" if is_ours(peer) else network_of(peer, bits)
+
+
+def is_ours(peer: str) -> bool:
+    """Whether this is a proxy of ours, which did not say who is behind it."""
+    return _is_trusted(_parsed(peer))
 
 
 def network_of(peer: str, bits: Mapping[int, int] = HOUSEHOLD) -> str:

@@ -13,6 +13,7 @@ from psycopg.errors import DeadlockDetected
 from actions import base, library
 from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
+from connections import wrong_keys
 from events import contacts, conversations
 from events.knocks import knocks
 from events.quotas import quotas
@@ -83,6 +84,7 @@ def _forget() -> None:
     contacts.forget()
     knocks.forget()
     quotas.forget()
+    wrong_keys.brake.forget()
     matching.forget()
     runner.forget()
     clockwork.forget()
