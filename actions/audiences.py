@@ -10,7 +10,9 @@ from django.db.models.functions import Coalesce
 from actions import access_rules, contact_lists, phones
 from actions.models import ContactList, ContactListEntry
 from actions.recipients import address_of
+from connections.access import SYSTEM, Principal
 from connections.models import Instance
+from events import known_by
 from events.models import Contact, Conversation, Event, Handle
 
 _NO = ("withdrawn", "revoked", "denied", "opted_out", "opt_out")
@@ -34,20 +36,23 @@ class Audience:
 
 
 def gather(*, instance: Instance, lists: Iterable[str] = (), labels: Iterable[str] = (),
-           tags: Iterable[str] = (), handles: Iterable[str] = ()) -> Audience:
+           tags: Iterable[str] = (), handles: Iterable[str] = (),
+           viewer: Principal | None = None) -> Audience:
     """Everybody named, once: lists first, then labels, tags and handles, each in stored order.
 
     Left out: people the access rules block (`blocked`), who blocked us or were blocked at the
     service (`blocked_there`), who withdrew their consent (`no_consent`), and patterns with `*`
-    (`pattern`), which name nobody. Raises InvalidParams for a list that is not in force.
+    (`pattern`), which name nobody. viewer: whose eyes labels, names and rules are read with.
+    Raises InvalidParams for a list that is not in force.
     """
-    found = Audience()
-    people = [*_on_lists(instance, lists), *_labelled(instance, labels), *_tagged(instance, tags),
+    found, who = Audience(), viewer or SYSTEM
+    people = [*_on_lists(instance, lists), *_labelled(instance, labels, who),
+              *_tagged(instance, tags),
               *(handle.strip() for handle in handles)]
-    members = list(_members(people, instance, found.left_out))
+    members = list(_members(people, instance, found.left_out, who))
     refused = _refusals([member.contact_id for member in members if member.contact_id], instance)
     rules = contact_lists.rules_in_force(instance.pk, purposes=("allow", "block"))
-    names = _names(members, instance)
+    names = _names(members, instance, who)
     for member in members:
         ruled = access_rules.decide(
             access_rules.names_of([member.handle, *names.get(member.contact_id or 0, [])]),
@@ -73,11 +78,12 @@ def _entries(lists: Any) -> list[str]:
                 .order_by("contact_list__name", "pk").values_list("pattern", flat=True))
 
 
-def _labelled(instance: Instance, labels: Iterable[str]) -> list[str | Contact]:
+def _labelled(instance: Instance, labels: Iterable[str],
+              who: Principal) -> list[str | Contact]:
     """Contacts with the label, and the entries of label lists that give it."""
     people: list[str | Contact] = []
     for label in labels:
-        people += _met(instance).filter(labels__contains=[label]).order_by("pk")
+        people += _met(instance).filter(known_by.may_see(who, label=label)).order_by("pk")
         people += _entries(ContactList.objects.in_force_at(instance.pk).filter(
             Q(name=label) | Q(label=label), purpose="label"))
     return people
@@ -104,9 +110,11 @@ def _met(instance: Instance) -> Any:
                                   merged_into__isnull=True)
 
 
-def _members(people: list[Any], instance: Instance, left_out: dict[str, int]) -> Iterator[Member]:
+def _members(people: list[Any], instance: Instance, left_out: dict[str, int],
+             who: Principal) -> Iterator[Member]:
     """Each person once; a handle of a contact is that contact."""
     owners = _owners([one for one in people if isinstance(one, str)], instance)
+    known_by.show([*owners.values(), *(one for one in people if isinstance(one, Contact))], who)
     seen: set[Any] = set()
     for one in people:
         if isinstance(one, str) and (not one or one.endswith("*")):
@@ -121,7 +129,8 @@ def _members(people: list[Any], instance: Instance, left_out: dict[str, int]) ->
         if not handle:
             left_out["unreachable"] = left_out.get("unreachable", 0) + 1
             continue
-        yield Member(handle, contact.name if contact else "", contact.pk if contact else None)
+        yield Member(handle, (contact.shown or contact).name if contact else "",
+                     contact.pk if contact else None)
 
 
 def _spelling(handle: str) -> str:
@@ -170,10 +179,10 @@ def _is_withdrawn(content: Any) -> bool:
     return facts.get("granted") is False or said in _NO
 
 
-def _names(members: list[Member], instance: Instance) -> dict[int, list[str]]:
+def _names(members: list[Member], instance: Instance, who: Principal) -> dict[int, list[str]]:
     """{contact: every handle it has at the provider}: a rule may name another than we write to."""
     found: dict[int, list[str]] = {}
-    rows = Handle.objects.filter(provider=instance.provider, contact_id__in=[
+    rows = Handle.objects.visible_to(who).filter(provider=instance.provider, contact_id__in=[
         member.contact_id for member in members if member.contact_id])
     for contact, value in rows.values_list("contact_id", "value"):
         found.setdefault(contact, []).append(value)

@@ -70,6 +70,7 @@ class Context:
     deliver: `events.deliver.send` with this run's facts filled in; a dry run puts a recorder here.
     perform: `events.deliver.perform` likewise, for outward acts that are no message.
     inputs: the binding's inputs. run_id, step_id, workflow: where we are; None outside a run.
+    viewer: whose eyes a dry run reads with (connections.access.Principal); None: Omni's own.
     """
 
     instance: Any
@@ -83,6 +84,7 @@ class Context:
     workflow: str = ""
     attempt: int = 1
     dry_run: bool = False
+    viewer: Any = None
 
     def effect(self, part: str | int) -> str:
         return f"{self.effect_key}:{part}"

@@ -81,7 +81,7 @@ def all_rules(found: dict[str, list[Rule]], inline: Collection[str]) -> list[Rul
 def labelled(event: Event, label: str) -> str:
     """Where an event's person gets `label` from: `contact`, `list <name>`, or "" for nowhere."""
     person = person_of(event)
-    if person is not None and label in person.labels:
+    if person is not None and label in (person.shown or person).labels:
         return "contact"
     lists = ContactList.objects.in_force_at(event.instance_id).filter(purpose="label")
     entries = ContactListEntry.objects.filter(contact_list__in=lists).values_list(

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connections.access import SYSTEM, Principal
 from connections.models import Instance
 from events.models import Contact, Conversation, ConversationAlias, Event
 from events.models.conversation import ConversationQuerySet
@@ -40,15 +41,17 @@ class Recipient:
     conversation: Conversation | None = None
 
 
-def find(to: str | int | Person, *, instance: Instance) -> Recipient:
+def find(to: str | int | Person, *, instance: Instance,
+         viewer: Principal | None = None) -> Recipient:
     """The recipient of a conversation's number, its ref, an earlier ref of it, a handle, or a
     person, who is written to in the direct conversation they are in.
 
-    A text of up to 9 digits that is no ref is tried as the number of a conversation. Raises
-    InvalidParams for a number nothing has at this instance, and for an empty `to`.
+    A text of up to 9 digits that is no ref is tried as the number of a conversation. viewer: for
+    whom a contact they may not see is not there. Raises InvalidParams for a number nothing has at
+    this instance, and for an empty `to`.
     """
     if isinstance(to, Person):
-        return _of_person(to, instance)
+        return _of_person(to, instance, viewer or SYSTEM)
     text = str(to).strip()
     if not text:
         raise InvalidParams("`to` is empty: give a conversation or a handle",
@@ -64,7 +67,7 @@ def find(to: str | int | Person, *, instance: Instance) -> Recipient:
     return Recipient(text, place)
 
 
-def _of_person(person: Person, instance: Instance) -> Recipient:
+def _of_person(person: Person, instance: Instance, viewer: Principal) -> Recipient:
     """By the handle where it names a known place, else where the contact was last, else by handle.
     A contact is written to at the conversation's own address, a handle alone as it stands.
 
@@ -78,7 +81,7 @@ def _of_person(person: Person, instance: Instance) -> Recipient:
             return Recipient(ref if person.contact_id is None else place.ref, place)
     place = None
     if person.contact_id is not None:
-        contact = Contact.objects.select_related("merged_into").filter(
+        contact = Contact.objects.visible_to(viewer).select_related("merged_into").filter(
             pk=person.contact_id, people_group=instance.people_group).first()
         kept = (contact.merged_into or contact) if contact else None
         place = _last_place(kept, instance) if kept else None
@@ -107,11 +110,14 @@ def address_of(contact: Contact, instance: Instance) -> str:
     return rows[0].value if rows else ""
 
 
-def instance_of(slug: str, *, default: Instance) -> Instance:
-    """The instance of a slug, `default` for "". Raises InvalidParams when it cannot send."""
+def instance_of(slug: str, *, default: Instance, viewer: Principal | None = None) -> Instance:
+    """The instance of a slug, `default` for "". Raises InvalidParams when it cannot send, in the
+    same words when the viewer may not see it.
+    """
     if not slug or slug == default.slug:
         return default
-    instance = Instance.objects.active().filter(slug=slug, enabled=True).first()
+    instance = Instance.objects.visible_to(viewer or SYSTEM).active().filter(
+        slug=slug, enabled=True).first()
     if instance is None:
         raise InvalidParams(f"there is no enabled instance '{slug}'",
                             details={"instance": "unknown instance"})

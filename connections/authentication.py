@@ -5,10 +5,13 @@ from datetime import timedelta
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.permissions import BasePermission
 
+from connections import wrong_keys
 from connections.access import ApiKey, Principal, principal_of
+from omni.errors import RateLimited
+from omni.peer import peer_of
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -40,7 +43,12 @@ class ApiKeyAuthentication(BaseAuthentication):
             text = rest.strip()
         if not text:
             return None
-        key = ApiKey.find(text)
+        peer = peer_of(request.META.get("REMOTE_ADDR", ""),
+                       request.headers.get("x-forwarded-for", ""))
+        try:
+            key = wrong_keys.brake.find(text, sender=peer)
+        except RateLimited as exc:
+            raise Throttled(exc.retry_after, exc.message) from exc
         if key is None:
             raise AuthenticationFailed("Invalid API key")
         _note_use(key)

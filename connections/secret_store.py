@@ -3,26 +3,21 @@
 One of an account wins over one of all accounts with the same name.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from connections import secret_forms
 from connections.access import ScopedQuerySet
-from connections.secret_texts import LEAST_CHARACTERS
 from omni.errors import NotConfigured
 from omni.secrets import EncryptedJSONField
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}\Z"
 MOST_CHARACTERS = 10_000
-MASK = "[secret]"
-_UNCHANGED = re.compile(r"[A-Za-z0-9._~-]*")  # what no encoding of an address or a text alters
-_URL_SIGNS = ("", "/", "!$&'()*+,;=:@/?[]")  # those that quoting may leave: in all, a path, httpx2
 
 
 class Secret(models.Model):
@@ -87,39 +82,10 @@ class Vault(Mapping[str, str]):
         return 0
 
     def masked(self, value: Any) -> Any:
-        """Plain data without what was handed out, whichever case it is written in, nor its
-        percent-encoded, JSON-escaped and repr'd forms.
-        """
-        return _without(value, self._pattern()) if self._given else value
+        """Plain data without what was handed out, in any form of `secret_forms`."""
+        return secret_forms.without(value, self._pattern()) if self._given else value
 
     def _pattern(self) -> re.Pattern[str]:
         if self._compiled is None or self._compiled[0] != len(self._given):
-            forms = {form for text in self._given.values() if len(text) >= LEAST_CHARACTERS
-                     for form in _forms(text) if len(form) >= LEAST_CHARACTERS}
-            texts = sorted(forms, key=len, reverse=True)
-            self._compiled = (len(self._given), re.compile(
-                "|".join(map(re.escape, texts)) or r"(?!)", re.IGNORECASE))
+            self._compiled = (len(self._given), secret_forms.pattern(self._given.values()))
         return self._compiled[1]
-
-
-def _forms(text: str) -> set[str]:
-    """How a text may stand in what a library says of it."""
-    if _UNCHANGED.fullmatch(text):
-        return {text}
-    found = set()
-    for form in (text, re.sub(r"[\t\r\n]", "", text)):  # urlsplit drops these from an address
-        found |= {form, repr(form)[1:-1], ascii(form)[1:-1], json.dumps(form)[1:-1],
-                  json.dumps(form, ensure_ascii=False)[1:-1], form.replace("\\", "\\\\"),
-                  quote_plus(form, errors="replace"),
-                  *(quote(form, safe=signs, errors="replace") for signs in _URL_SIGNS)}
-    return found
-
-
-def _without(value: Any, secret: re.Pattern[str]) -> Any:
-    if isinstance(value, str):
-        return secret.sub(MASK, value)
-    if isinstance(value, Mapping):
-        return {_without(name, secret): _without(item, secret) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without(item, secret) for item in value]
-    return value

@@ -21,7 +21,6 @@ from events.lane import take
 from events.sockets import NO_PROOF, NOT_FOUND
 from events.subscriptions import Batch, Filter
 from omni.errors import SignatureMismatch
-from omni.peer import peer_of
 
 PROVIDER = "webchat"
 _TAKEN = {"message", "file", "typing", "read", "vote"}
@@ -48,8 +47,7 @@ class ChatSocket(FeedSocket):
             return
         await self.accept()
         self.token = token or self._cookie_token()
-        self.peer = peer_of((self.scope.get("client") or ("", 0))[0],
-                            self.header("x-forwarded-for"))
+        self.peer = self.sender()
         instance, account = await database_sync_to_async(lookup)(PROVIDER, self.slug)
         if instance is None or account is None or instance.archived_at:
             await self.end(NOT_FOUND, "unknown_chat", "there is no such chat")

@@ -18,9 +18,9 @@ from connections.models import Instance
 from events import callers, feedrows
 from events.feed import feed
 from events.feed_socket import FeedSocket
-from events.sockets import NO_PROOF, NO_RIGHTS, NOT_FOUND
+from events.sockets import NO_PROOF, NO_RIGHTS, NOT_FOUND, TOO_MANY
 from events.subscriptions import Batch, Filter, feed_frame
-from omni.errors import InvalidInput
+from omni.errors import InvalidInput, RateLimited
 
 _TYPE = re.compile(r"\*|[a-z][a-z0-9_.]{0,62}(\.\*)?", re.ASCII)
 _TYPES_MAX = 32
@@ -50,7 +50,7 @@ class EventsSocket(FeedSocket):
         self.asked = {name: values[-1] for name, values in query.items()}
         key = self.header("x-api-key") or _bearer(self.header("authorization"))
         if key:
-            await self._open(await database_sync_to_async(callers.of_key)(key))
+            await self._open_by(key)
         elif person is not None:
             await self._open(person)
         else:
@@ -65,8 +65,7 @@ class EventsSocket(FeedSocket):
         kind = frame.get("type")
         if self.caller is None:
             key = frame.get("key") if kind == "auth" else None
-            await self._open(await database_sync_to_async(callers.of_key)(
-                key if isinstance(key, str) else ""))
+            await self._open_by(key if isinstance(key, str) else "")
         elif kind == "ping":
             await self.say({"type": "pong"})
         elif kind == "subscribe":
@@ -75,6 +74,15 @@ class EventsSocket(FeedSocket):
             await self._show_runs(frame.get("events"))
         else:
             await self.problem("unknown_type", "frames are of type subscribe, runs or ping")
+
+    async def _open_by(self, key: str) -> None:
+        """Start the feed for a program, unless too many wrong keys came from its address."""
+        try:
+            caller = await database_sync_to_async(callers.of_key)(key, sender=self.sender())
+        except RateLimited as exc:
+            await self.end(TOO_MANY, "too_many_keys", exc.message)
+            return
+        await self._open(caller)
 
     async def _open(self, caller: callers.Caller | None) -> None:
         """Start the feed for a caller that proved who it is."""

@@ -38,7 +38,7 @@ SELECT w.instance_id, w.ref, coalesce(c.merged_into_id, c.id),
        CASE WHEN c.merged_into_id IS NOT NULL THEN c.id END
 FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text, conversation_id bigint)
 JOIN omni_conversations c ON c.id = w.conversation_id
-ORDER BY w.instance_id, w.ref
+ORDER BY w.instance_id, w.ref FOR KEY SHARE OF c
 ON CONFLICT (instance_id, ref) DO NOTHING
 """
 _TARGETS = """
@@ -116,7 +116,7 @@ def make(facts: Mapping[Key, Mapping[str, str]]) -> None:
 
 
 def add_aliases(aliases: Iterable[tuple[Key, int]]) -> None:
-    """aliases: a name, and the row it leads to."""
+    """aliases: a name, and the row it leads to, which is not merged or split meanwhile."""
     _run(_ALIAS, [{"instance_id": name[0], "ref": name[1], "conversation_id": number}
                   for name, number in aliases])
 

@@ -2,17 +2,17 @@
 
 All of it can be made again from the events, so nothing here stops the routing of an event. What
 could not be derived is kept in `omni_underived` with the reason, and the workers do it again; one
-event that cannot be done never keeps the others waiting.
+event that cannot be done never keeps the others waiting. An early receipt whose conversation is to
+be joined is marked there in the same transaction, so that no death of a process loses it.
 """
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from django.db import connection, transaction
 
 from connections.envelope import NEWS_RELATIONS
-from events import state
+from events import late_receipts, state
 from events.models import Event
 from events.storable import storable, storable_json
 
@@ -20,6 +20,7 @@ logger = logging.getLogger("omni.events")
 BATCH = 50
 FIRST_SECONDS = 1.0  # until the first new try; every one after it waits twice as long
 LONGEST_SECONDS = 3600.0
+EARLY = "the conversation this receipt opened is to be joined with that of its message"
 
 _NEWS = ", ".join(f"'{relation}'" for relation in NEWS_RELATIONS)
 # An event is linked when it is routed, or when its target is. Events that are not routed yet are
@@ -61,6 +62,8 @@ _DUE = """
 SELECT event_id FROM omni_underived WHERE (%s OR next_try <= clock_timestamp()) AND event_id > %s
 ORDER BY event_id LIMIT %s FOR UPDATE SKIP LOCKED
 """
+_SETTLED = "DELETE FROM omni_underived WHERE event_id = %s AND error = %s"
+_ONLY_EARLY = "UPDATE omni_underived SET error = %s WHERE event_id = ANY(%s)"
 _LATER = """
 UPDATE omni_underived u SET error = w.error, tries = u.tries + 1,
     next_try = clock_timestamp()
@@ -69,25 +72,17 @@ FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, error text) WHERE u.event_id 
 """
 
 
-class Moved(NamedTuple):
-    """A receipt for our own message that was filed elsewhere. to, was: conversation ids."""
-
-    event_id: int
-    to: int
-    was: int
-
-
-def derive(events: Sequence[Event]) -> list[Moved]:
+def derive(events: Sequence[Event]) -> list[int]:
     """Bring what follows from these events up to date. Raises for no event, only for a database
     that is away.
 
-    Returns the receipts for our own messages that were moved to the conversation of their message:
-    what they say about addresses is for `late_receipts.settle`, after the commit. Holds the
-    messages of the events until the transaction ends (`state.lock`).
+    Returns the ids of receipts for our own messages that were moved to the conversation of their
+    message, for `settle` after the commit. Holds the messages of the events until the transaction
+    ends (`state.lock`).
     """
     if not any(event.provider_message_id or event.target_message_id for event in events):
         return []  # presence and the like
-    moved: list[Moved] = []
+    moved: list[int] = []
     try:
         with transaction.atomic():
             failed = _derive(events, moved)
@@ -101,6 +96,26 @@ def derive(events: Sequence[Event]) -> list[Moved]:
     return moved
 
 
+def settle(receipts: Sequence[int]) -> None:
+    """Do what these receipts say about addresses (`late_receipts.settle`), each in a transaction of
+    its own with its mark. What fails keeps the mark, for `redo`.
+    """
+    failed: dict[int, str] = {}
+    for event_id in receipts:
+        try:
+            with transaction.atomic():
+                late_receipts.settle(event_id)
+                with connection.cursor() as cursor:
+                    cursor.execute(_SETTLED, [event_id, EARLY])
+        except Exception as exc:  # around a task: one receipt must not stop the others
+            failed[event_id] = _reason(exc)
+    if failed:
+        logger.error("Early receipts could not be settled; it is tried again.",
+                     extra={"events": sorted(failed)})
+        with connection.cursor() as cursor:
+            cursor.execute(_LATER, [LONGEST_SECONDS, FIRST_SECONDS, _lines(failed)])
+
+
 def redo(*, at_once: bool = False) -> int:
     """Do again what could not be derived and is due; how many events that mended.
 
@@ -112,6 +127,7 @@ def redo(*, at_once: bool = False) -> int:
             return 0
     mended, last, full = 0, 0, True
     while full:
+        early: list[int] = []
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(_DUE, [at_once, last, BATCH])
@@ -119,35 +135,46 @@ def redo(*, at_once: bool = False) -> int:
             full = len(marked) == BATCH
             if marked:
                 last = marked[-1]
-                mended += _redo(marked)
+                done, early = _redo(marked)
+                mended += done
+        settle(early)  # places are held before messages, never after
     return mended
 
 
-def _redo(marked: Sequence[int]) -> int:
-    """Try these events again; the caller holds their marks. How many marks could go."""
+def _redo(marked: Sequence[int]) -> tuple[int, list[int]]:
+    """Try these events again; the caller holds their marks. How many marks could go, and which
+    stay for `settle` alone.
+    """
     events = list(Event.objects.filter(pk__in=marked).order_by("pk"))
     failed = _one_by_one(events, [])
     mended = [event_id for event_id in marked if event_id not in failed]
+    early = sorted(late_receipts.among(mended)) if mended else []
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM omni_underived WHERE event_id = ANY(%s)", [mended])
+        cursor.execute("DELETE FROM omni_underived WHERE event_id = ANY(%s)",
+                       [[event_id for event_id in mended if event_id not in early]])
+        if early:
+            cursor.execute(_ONLY_EARLY, [EARLY, early])
         cursor.execute(_LATER, [LONGEST_SECONDS, FIRST_SECONDS, _lines(
             {event_id: failed[event_id] for event_id in marked if event_id in failed})])
-    return len(mended)
+    return len(mended), early
 
 
-def _derive(events: Sequence[Event], moved: list[Moved]) -> dict[int, str]:
+def _derive(events: Sequence[Event], moved: list[int]) -> dict[int, str]:
     """All of it, in a few statements; the events whose part in a message had to be left out."""
     left_out = state.apply(events)
     named = [event.pk for event in events if event.provider_message_id or event.target_message_id]
     if named:
         with connection.cursor() as cursor:
             cursor.execute(_LINK, {"ids": named})
-            moved += [Moved(*row[:3]) for row in cursor.fetchall()
-                      if row[3] and row[1] and row[2] and row[1] != row[2]]
+            early = [row[0] for row in cursor.fetchall()
+                     if row[3] and row[1] and row[2] and row[1] != row[2]]
+            if early:
+                cursor.execute(_MARK, [FIRST_SECONDS, _lines(dict.fromkeys(early, EARLY))])
+                moved += early
     return left_out
 
 
-def _one_by_one(events: Sequence[Event], moved: list[Moved]) -> dict[int, str]:
+def _one_by_one(events: Sequence[Event], moved: list[int]) -> dict[int, str]:
     """Each event behind a savepoint of its own; those that failed, with the reason."""
     failed: dict[int, str] = {}
     try:

@@ -17,6 +17,7 @@ from events.models import Contact, Event, Sighting
 from events.models.contact import Shown
 
 _CHUNK = 500
+_MERGED_INTO = Contact._meta.get_field("merged_into")
 Known = dict[str, Any]
 
 
@@ -32,7 +33,7 @@ def show(contacts: Iterable[Contact | None], who: Principal) -> None:
     Those they are merged into, as far as they were read with them, are shown in the same way.
     """
     rows = [row for contact in contacts if contact is not None
-            for row in (contact, contact._state.fields_cache.get("merged_into"))
+            for row in (contact, contact.merged_into if _MERGED_INTO.is_cached(contact) else None)
             if row is not None]
     if who.instance_ids is None or not rows:
         return

@@ -8,7 +8,6 @@ A day of all visitors together, and of one network, flows: what was used comes b
 day, so that a quota used up by a flood is a wait of seconds and not of the rest of the day.
 """
 
-import ipaddress
 import math
 import threading
 import time
@@ -18,14 +17,13 @@ from functools import lru_cache
 
 from connections.adapter import Answer
 from connections.guests import Guest, Limits, Quota
+from omni.peer import NETWORK, network_of
 
 _MINUTE, _DAY = 60.0, 86_400.0
 _SHARE = 10  # part of the instance's quota that one network may take
 _KEPT = 5  # part of the instance's day kept for visitors who have written today
 _FLOWING = {"network", "instance", "known"}  # whose day comes back evenly
 _MOST = 50_000  # counted names of one kind; the one not seen for longest is forgotten
-_HOUSEHOLD = {4: 32, 6: 64}  # bits of an address that count as one, by version
-_NETWORK = {4: 24, 6: 48}  # bits that one provider or one rented line has in its hands
 # Typing marks are not stored, but each is a NOTIFY.
 _SIGNALS = {"visitor": Quota(messages_per_minute=120), "address": Quota(messages_per_minute=600)}
 
@@ -111,8 +109,8 @@ class Quotas:
         peer: network address, "" where it is not known. size: bytes. now: monotonic seconds.
         """
         now = time.monotonic() if now is None else now
-        names = {"visitor": guest.name, "address": network_of(peer, _HOUSEHOLD),
-                 "network": network_of(peer, _NETWORK), "instance": "all"}
+        names = {"visitor": guest.name, "address": network_of(peer),
+                 "network": network_of(peer, NETWORK), "instance": "all"}
         bounds = _bounds_of(guest.limits) if not guest.signal else {
             kind: _bounds(quota) for kind, quota in _SIGNALS.items()}
         windows: list[_Window] = []
@@ -180,21 +178,6 @@ def _in_words(seconds: int) -> str:
             number = math.ceil(seconds / size)
             return f"{number} {word}{'s' if number > 1 else ''}"
     return "a second"
-
-
-def network_of(peer: str, bits: dict[int, int] = _HOUSEHOLD) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 one; "" for neither.
-
-    bits: version -> how many of its bits count, where more than a household is meant.
-    """
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return ""
-    address = getattr(address, "ipv4_mapped", None) or address
-    if bits[address.version] == address.max_prefixlen:
-        return str(address)
-    return str(ipaddress.ip_network((address, bits[address.version]), strict=False))
 
 
 quotas = Quotas()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from connections.envelope import EventDraft
 from connections.models import Instance
-from events import derive, ingest, late_receipts, notify
+from events import derive, ingest, notify
 from events.archive import as_delivery
 from events.models import Event, RawPayload
 from events.normalize import understand
@@ -56,7 +56,7 @@ def replay(raw: RawPayload, *, dry_run: bool = True, allow_effects: bool = False
     events = Event.objects.filter(pk__in=stored.event_ids)
     events.update(raw_id=raw.pk)
     if not allow_effects:  # the router, which else does it, never sees them
-        late_receipts.settle(derive.derive(events))
+        derive.settle(derive.derive(events))
     _settle_dead_letter(raw, stored.event_ids)
     if allow_effects and stored.event_ids:
         notify.notifier.send(notify.EVENTS)

@@ -77,7 +77,7 @@ def _are_apart(one: int, other: int) -> bool:
 
 def _move(merged_id: int, kept_id: int) -> PlaceJoin:
     """Point the younger row, what was merged into it and its names to the older one."""
-    rows = Conversation.objects.in_bulk([merged_id, kept_id])
+    rows = Conversation.objects.select_for_update().order_by("pk").in_bulk([merged_id, kept_id])
     kept, merged = rows[kept_id], rows[merged_id]
     ConversationAlias.objects.filter(conversation=merged).update(
         merged_from=Coalesce("merged_from", "conversation"), conversation=kept)
@@ -99,7 +99,7 @@ def split(conversation: Conversation) -> PlaceJoin | None:
     Rows that were merged into it earlier stay with the older one. Neither is merged with the other
     by an event again; events stored in between stay with the row they were stored with.
     """
-    conversation.refresh_from_db()
+    conversation.refresh_from_db(from_queryset=Conversation.objects.select_for_update())
     kept = conversation.merged_into
     if kept is None:
         return None

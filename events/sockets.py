@@ -1,7 +1,7 @@
 """What every socket of ours has in common: limits on frames, who may open it, orderly ends.
 
 Close codes: 4400 three bad frames, 4401 no or wrong proof, 4403 rights missing or lost, 4404 no
-such thing, 4408 the other side stopped reading, 4429 too many frames or sockets.
+such thing, 4408 the other side stopped reading, 4429 too many frames, sockets or wrong keys.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from connections.payload import Unparsable, parse_json
+from omni.peer import peer_of
 
 logger = logging.getLogger("omni.sockets")
 BAD_FRAMES, NO_PROOF, NO_RIGHTS, NOT_FOUND = 4400, 4401, 4403, 4404
@@ -177,6 +178,10 @@ class Socket(AsyncWebsocketConsumer):
             if not self.closed:
                 logger.exception("A socket failed.", extra={"socket": type(self).__name__})
                 await self._end(1011)
+
+    def sender(self) -> str:
+        """The address of the other side's machine."""
+        return peer_of((self.scope.get("client") or ("", 0))[0], self.header("x-forwarded-for"))
 
     def header(self, name: str) -> str:
         """A header of the handshake, the first of that name; "" when there is none."""

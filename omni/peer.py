@@ -1,13 +1,15 @@
 """From which address a request really comes, also behind a reverse proxy."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+HOUSEHOLD = {4: 32, 6: 64}  # bits of an address that count as one, by version
+NETWORK = {4: 24, 6: 48}  # bits that one provider or one rented line has in its hands
 
 
 def peer_of(address: str, forwarded_for: str) -> str:
@@ -23,16 +25,28 @@ def peer_of(address: str, forwarded_for: str) -> str:
     return address
 
 
-def address_of(request: HttpRequest) -> str:
-    """Who is behind a request, as somebody to count; "" when nobody can say.
+def address_of(request: HttpRequest, bits: Mapping[int, int] = HOUSEHOLD) -> str:
+    """Who is behind a request, as somebody to count (`network_of`); "" when nobody can say."""
+    peer = peer_of(request.META.get("REMOTE_ADDR", ""), request.headers.get("x-forwarded-for", ""))
+    return "" if is_ours(peer) else network_of(peer, bits)
 
-    An IPv6 address counts as its /64, which is what one household is given.
+
+def is_ours(peer: str) -> bool:
+    """Whether this is a proxy of ours, which did not say who is behind it."""
+    return _is_trusted(_parsed(peer))
+
+
+def network_of(peer: str, bits: Mapping[int, int] = HOUSEHOLD) -> str:
+    """What counts as one address: an IPv4 address, or the /64 of an IPv6 one; "" for neither.
+
+    bits: version -> how many of its bits count, where more than a household is meant.
     """
-    found = _parsed(peer_of(request.META.get("REMOTE_ADDR", ""),
-                            request.headers.get("x-forwarded-for", "")))
-    if found is None or _is_trusted(found):
+    address = _parsed(peer)
+    if address is None:
         return ""
-    return str(found if found.version == 4 else ipaddress.ip_network((found, 64), strict=False))
+    if bits[address.version] == address.max_prefixlen:
+        return str(address)
+    return str(ipaddress.ip_network((address, bits[address.version]), strict=False))
 
 
 def _bare(part: str) -> str:

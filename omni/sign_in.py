@@ -1,8 +1,8 @@
 """Signing in with a password, with a brake on guessing that every process shares.
 
-Counted are the account from one address, and the address alone; never the account alone, so that
-nobody can lock its owner out from elsewhere. Behind a proxy that names no sender, the proxy is the
-address, and only it is counted. Source: OWASP ASVS 5.0.0, 6.3.1.
+Counted are the account from one address, the address alone, and the line of an IPv6 address; never
+the account alone, so that nobody can lock its owner out from elsewhere. Behind a proxy that names
+no sender, the proxy is the address, and only it is counted. Source: OWASP ASVS 5.0.0, 6.3.1.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from omni.peer import address_of
+from omni.peer import NETWORK, address_of
 
 logger = logging.getLogger("omni.sign_in")
 WINDOW = timedelta(minutes=15)  # and the first pause, which each further one doubles
@@ -52,6 +52,7 @@ class Brake:
 
 PAIR = Brake(5, timedelta(hours=24), afresh=False)  # one account from one address
 ADDRESS = Brake(20, timedelta(hours=1))  # which may be a whole office
+LINE = Brake(100, timedelta(hours=1))  # all addresses of a /48, which one customer may have
 NAMELESS = Brake(100, WINDOW)  # everybody, behind a proxy that does not say who they are
 
 
@@ -97,10 +98,25 @@ class BrakedBackend(ModelBackend):
         return user
 
 
+def is_right(request: HttpRequest, user: Any, password: str) -> bool:
+    """Whether this is the password of somebody signed in, counted like a sign-in.
+
+    Raises TooManyTries.
+    """
+    brakes = _brakes(request, user.get_username())
+    _count(brakes)
+    if not user.check_password(password):
+        return False
+    _take_back(brakes)
+    return True
+
+
 def _brakes(request: HttpRequest, username: str) -> dict[str, Brake]:
     """Key -> brake of what a try counts for."""
     if address := address_of(request):
-        return {_key(username.casefold(), address): PAIR, _key(address): ADDRESS}
+        line = address_of(request, NETWORK)
+        return {_key(username.casefold(), address): PAIR, _key(address): ADDRESS,
+                **({_key("line", line): LINE} if ":" in line else {})}
     proxy = request.META.get("REMOTE_ADDR", "")
     logger.warning("Sign-in of an unknown address: the proxy sends no X-Forwarded-For.",
                    extra={"proxy": proxy})

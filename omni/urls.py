@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from events.views import WebhookView
-from omni import health
+from omni import health, own_password
 
 webhook = WebhookView.as_view()
 
@@ -23,6 +23,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url="/static/events/icon.svg")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("admin/password_change/", admin.site.admin_view(own_password.change, cacheable=True)),
     path("admin/", admin.site.urls),
     path("", include("events.urls_pages")),
 ]

@@ -90,7 +90,7 @@ def backtest(text: str, *, since: datetime, until: datetime,
 
     instances: None means all. most: events looked at. inputs: over their defaults.
     run: also try out the first `trials` (at most MOST_TRIALS) runs, with these pins and past.
-    who: whose text it is; contacts are read as they may see them.
+    who: whose text it is; it reads what they may see.
     Raises InvalidWorkflow with every error, InvalidInput for a range that is none.
     """
     if until <= since:
@@ -105,7 +105,7 @@ def backtest(text: str, *, since: datetime, until: datetime,
         transaction.set_rollback(True)
     report.runs = len(runs)
     for one in runs[:min(trials, MOST_TRIALS)] if run else ():
-        _try(report, text, one, given, pins=pins, past=past, library=library)
+        _try(report, text, one, given, pins=pins, past=past, who=who, library=library)
     return report
 
 
@@ -199,9 +199,10 @@ class _Simulation:
 
 
 def _try(report: Report, text: str, one: _Run, inputs: Mapping[str, Any], *,
-         pins: Mapping[str, Any] | None, past: Past | None, library: Library) -> None:
+         pins: Mapping[str, Any] | None, past: Past | None, who: Principal | None,
+         library: Library) -> None:
     found = trial.try_out(text, Staged(one.event, batch=tuple(one.batch)), inputs=inputs,
-                          pins=pins, past=past, seconds=SECONDS, library=library)
+                          pins=pins, past=past, seconds=SECONDS, who=who, library=library)
     report.tried += 1
     report.trials[found.state] += 1
     report.sends += len(found.sends)

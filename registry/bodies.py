@@ -143,6 +143,7 @@ class StepReader(ExpressionReader):
             self.note((*path, "set"), "not_a_mapping", "set must be a mapping of names to values, "
                       "like {count: 1}")
             return None
+        self.note_names((*path, "set"), dict.fromkeys(values))
         return forms.SetBody({name: self.template((*path, "set", name), value)
                               for name, value in values.items()})
 

@@ -95,7 +95,7 @@ class Debounce:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """key: None means the whole workflow. per: seconds."""
+    """key: None means all of an account. per: seconds."""
 
     limit: int
     per: float
@@ -105,7 +105,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """key: None means the whole workflow. max_queue: None means no bound."""
+    """key: None means all of an account. max_queue: None means no bound."""
 
     limit: int
     key: Expression | None = None

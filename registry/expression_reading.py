@@ -13,9 +13,10 @@ from registry import names
 from registry.expressions import Expression, compile_expression
 from registry.grammar import Key
 from registry.reading import ValueReader
-from registry.templates import Template, compile_template
+from registry.templates import OPEN, Template, compile_template, split
 
 _DASHED = re.compile(r"\b(steps|inputs|vars)\.([a-z0-9_]+-[a-z0-9_-]+)")
+_SECRETS = re.compile(r"\bsecrets\b")
 _BRACES = re.compile(r"(?<!\$)\{\{.*\}\}")
 MATCH_FIELDS = (*names.COLUMNS, "conversation", "contact", "instance", "actor")
 
@@ -92,6 +93,7 @@ class ExpressionReader(ValueReader):
         def report(below: Path, problem: Problem) -> None:
             self._note_within((*path, *below), problem, str(self.document_at((*path, *below))))
 
+        self.note_names(path, value)
         template = compile_template(value, roots=self.roots, report=report)
         if not template.expressions:
             self._warn_of_braces(path, value)
@@ -99,6 +101,25 @@ class ExpressionReader(ValueReader):
             PlacedExpression((*path, *placed.path), placed.offset, placed.expression, self.owner)
             for placed in template.expressions)
         return template
+
+    def note_names(self, path: Path, value: Any) -> None:
+        """Note `${{ }}` in the names of mappings, which are taken as they are written."""
+        if isinstance(value, list):
+            for number, item in enumerate(value):
+                self.note_names((*path, number), item)
+        elif isinstance(value, Mapping):
+            for name, item in value.items():
+                if isinstance(name, str) and OPEN in name:
+                    self._note_name((*path, name), name)
+                self.note_names((*path, name), item)
+
+    def _note_name(self, path: Path, name: str) -> None:
+        if any(_SECRETS.search(piece) for piece, _, is_expression in split(name) if is_expression):
+            self.note_key(path, "secret", "no secret can stand in a name; 'secrets' can only be "
+                                          f"used {names.ONLY_IN['secrets']}")
+        else:
+            self.note_key(path, "braces", "a name is taken as it is written; ${{ … }} is computed "
+                                          "in values only", severity="warning")
 
     def _warn_of_braces(self, path: Path, value: Any) -> None:
         """Warn of the `{{ }}` of other languages in a text without an expression."""

@@ -4,7 +4,6 @@
 locked first, so that two workers never count the same key at once. `claim` is settled in matching.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +12,14 @@ from typing import Any
 
 from django.db import connection
 
-from connections.payload import sanitize_text
 from events import limits
 from events.models import Event
 from events.storable import storable_json
-from registry import alerts, gatekeeping, scope, waiting, waits
+from registry import alerts, gate_keys, gatekeeping, scope, waiting, waits
 from registry.definition import Definition
-from registry.expressions import Expression, ExpressionError
+from registry.expressions import ExpressionError
 from registry.gatekeeping import Burst, Facts, Live, Said, Wish
-from registry.lazy import Lazy
 from registry.matching import Effective
-from registry.sameness import canonical
-from registry.values import is_nothing, plain
 
 _INSERT = """
 INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
@@ -43,16 +38,26 @@ ON CONFLICT (event_id, workflow_id, replay_no) WHERE parent_id IS NULL DO NOTHIN
 RETURNING id, event_id, workflow_id
 """
 _ONCE = """
-SELECT once_key, max(created_at) FROM omni_runs WHERE once_key = ANY(%s) GROUP BY once_key
+SELECT w.key, greatest(
+    (SELECT max(created_at) FROM omni_runs WHERE once_key = w.key),
+    (SELECT max(created_at) FROM omni_runs WHERE once_key = w.former
+     AND instance_id = w.instance_id))
+FROM jsonb_to_recordset(%s::jsonb) AS w(key text, former text, instance_id bigint)
 """
 _BURSTS = """
 SELECT burst_key, id, batch, burst_until, throttle_at FROM omni_runs
 WHERE burst_key = ANY(%s) AND state = 'waiting' AND started_at IS NULL FOR UPDATE
 """
 _THROTTLED = """
-SELECT w.key, r.throttle_at FROM jsonb_to_recordset(%s::jsonb) AS w(key text, most int)
-CROSS JOIN LATERAL (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.key
-                    ORDER BY throttle_at DESC LIMIT w.most) r
+SELECT w.key, r.throttle_at FROM jsonb_to_recordset(%s::jsonb) AS w(key text, former text,
+    instance_id bigint, most int, per float)
+CROSS JOIN LATERAL (
+    (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.key
+     ORDER BY throttle_at DESC LIMIT w.most)
+    UNION ALL
+    (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.former
+     AND instance_id = w.instance_id AND throttle_at > omni_now() - make_interval(secs => w.per)
+     ORDER BY throttle_at DESC LIMIT w.most)) r
 ORDER BY w.key, r.throttle_at
 """
 _LIVE = """
@@ -99,8 +104,8 @@ class Passage:
             return {}
         id, instance = self.effective.workflow_id, self.event.instance_id
         return {old: new for former in place.former_ids for old, new in (
-            (_slot_in(id, former), _slot_in(id, place.pk)),
-            (_burst_in(id, instance, former), _burst_in(id, instance, place.pk)))
+            (gate_keys.slot_in(id, former), gate_keys.slot_in(id, place.pk)),
+            (gate_keys.burst_in(id, instance, former), gate_keys.burst_in(id, instance, place.pk)))
             if new in (wish.slot_key, wish.burst_key)}
 
 
@@ -154,19 +159,11 @@ def slot_of(workflow_id: int, definition: Definition, event: Event,
     gate = definition.concurrency
     if gate is not None:
         roots = scope.of_event(event, inputs=inputs)
-        return _key(workflow_id, "slot", gate.key, roots), gate.limit
+        return gate_keys.of_gate(workflow_id, "slot", gate.key, roots, event), gate.limit
     if definition.sends and event.conversation_id is not None:
         place = event.conversation
-        return _slot_in(workflow_id, place.kept_id if place else event.conversation_id), 1
+        return gate_keys.slot_in(workflow_id, place.kept_id if place else event.conversation_id), 1
     return None, 1
-
-
-def _slot_in(workflow_id: int, conversation_id: int) -> str:
-    return f"{workflow_id}:conversation:{conversation_id}"
-
-
-def _burst_in(workflow_id: int, instance_id: int, conversation_id: int | None) -> str:
-    return f"{workflow_id}:burst:{instance_id}:{conversation_id}"
 
 
 def _wish(run: str, event: Event, effective: Effective) -> Wish:
@@ -174,9 +171,10 @@ def _wish(run: str, event: Event, effective: Effective) -> Wish:
     roots = scope.of_event(event, inputs=dict(effective.inputs))
     once, burst, throttle = definition.once, definition.debounce, definition.throttle
     slot_key, _ = slot_of(id, definition, event, dict(effective.inputs))
-    once_key = _key(id, "once", once.key, roots) if once else None
-    burst_key = _burst_key(id, burst.key, roots, event) if burst else None
-    throttle_key = _key(id, "throttle", throttle.key, roots) if throttle else None
+    once_key = gate_keys.of_gate(id, "once", once.key, roots, event) if once else None
+    burst_key = gate_keys.of_burst(id, burst.key, roots, event) if burst else None
+    throttle_key = (gate_keys.of_gate(id, "throttle", throttle.key, roots, event)
+                    if throttle else None)
     return Wish(
         run=run, event_id=event.pk, once=once, debounce=burst, throttle=throttle,
         concurrency=definition.concurrency, slot_key=slot_key, once_key=once_key,
@@ -187,35 +185,6 @@ def _wish(run: str, event: Event, effective: Effective) -> Wish:
                 ("throttle", throttle, throttle_key),
                 ("concurrency", definition.concurrency, slot_key))
             if gate is not None and found is None))
-
-
-def _burst_key(workflow_id: int, key: Expression | None, roots: Lazy, event: Event) -> str | None:
-    """A burst is of one account: its run works for the account it began at."""
-    if key is not None:
-        return _key(workflow_id, f"burst:{event.instance_id}", key, roots)
-    if event.conversation_id is not None:
-        return _burst_in(workflow_id, event.instance_id, event.conversation_id)
-    ref = event.conversation_ref
-    return _named(workflow_id, f"burst:{event.instance_id}", ref) if ref else None
-
-
-def _key(workflow_id: int, gate: str, key: Expression | None, roots: Lazy) -> str | None:
-    """None when the key names nothing (`values.is_nothing`): events that lack a field have nothing
-    in common. Without a key there is one count for the whole workflow.
-    """
-    if key is None:
-        return _named(workflow_id, gate, None)
-    value = key.evaluate(roots)
-    return None if is_nothing(value) else _named(workflow_id, gate, value)
-
-
-def _named(workflow_id: int, gate: str, value: Any) -> str:
-    """Workflow, gate and value in one text; a long value by its digest."""
-    said = sanitize_text(json.dumps(canonical(value), default=plain, ensure_ascii=False,
-                                    sort_keys=True))
-    if len(said) > 100:
-        said = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
-    return f"{workflow_id}:{gate}:{said}"
 
 
 def _adopt(keys: Mapping[str, str]) -> None:
@@ -233,20 +202,22 @@ def _facts(wishes: Sequence[Wish]) -> Facts:
     facts = Facts()
     once = [wish.once_key for wish in wishes if wish.once_key]
     bursts = [wish.burst_key for wish in wishes if wish.burst_key]
-    throttles = {wish.throttle_key: wish.throttle.limit for wish in wishes
+    throttles = {wish.throttle_key: wish.throttle for wish in wishes
                  if wish.throttle_key and wish.throttle}
     slots = [wish.slot_key for wish in wishes if wish.slot_key and wish.concurrency]
     with connection.cursor() as cursor:
         if once:
-            cursor.execute(_ONCE, [once])
-            facts.once = dict(cursor.fetchall())
+            cursor.execute(_ONCE, [storable_json(
+                [gate_keys.with_former(key) for key in sorted(set(once))])])
+            facts.once = {key: last for key, last in cursor.fetchall() if last is not None}
         if bursts:
             cursor.execute(_BURSTS, [bursts])
             facts.bursts = {key: Burst(id, waits.plain(batch), until, earliest)
                             for key, id, batch, until, earliest in cursor.fetchall()}
         if throttles:
             cursor.execute(_THROTTLED, [storable_json(
-                [{"key": key, "most": most} for key, most in throttles.items()])])
+                [{**gate_keys.with_former(key), "most": gate.limit, "per": gate.per}
+                 for key, gate in throttles.items()])])
             for key, moment in cursor.fetchall():
                 facts.throttled.setdefault(key, []).append(moment)
         if slots:

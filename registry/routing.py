@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from connections.models import by_id
 from connections.payload import sanitize_text
-from events import derive, echoes, late_receipts, limits, notify
+from events import derive, echoes, limits, notify
 from events.models import Conversation, Event
 from omni import failpoints
 from registry import alerts, endings, gates, matching, queue, waits
@@ -118,8 +118,9 @@ def _route(limit: int, *, only: int | None = None) -> int:
         endings.cancel(passed.restarted, reason="restarted by a newer event", code="restarted")
         moved = derive.derive(events)  # last: nothing else is locked while messages are held
         failpoints.hit("route.precommit")
+    failpoints.hit("route.committed")
     _tell(passages, passed)
-    late_receipts.settle(moved)
+    derive.settle(moved)
     queue.hurry(settled)
     return len(events)
 

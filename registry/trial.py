@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from actions import library as found_on_disk
+from connections.access import Principal
 from connections.secret_store import Vault
 from events.models import Event
 from omni.errors import InvalidInput, OmniError
@@ -75,7 +76,7 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
             pins: Mapping[str, Any] | None = None, answers: Mapping[str, Any] | None = None,
             past: Past | None = None, until: str = "", ask: bool = False, anyway: bool = False,
             now: datetime | None = None, seconds: float = 60.0, version: int | None = None,
-            library: Library = found_on_disk) -> Trial:
+            who: Principal | None = None, library: Library = found_on_disk) -> Trial:
     """Try a document on an event.
 
     pins, answers: output by id or path of a step, or {status, code, reason}; answers count first.
@@ -83,7 +84,7 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
     that have no pin. ask: let a `decide` without a pin ask. anyway: do the steps of a workflow
     that the event would not wake. until: id or path of the step to stop before. now: by default
     when a stored event was received. seconds: most the trial may take; a step that is being done
-    is not interrupted.
+    is not interrupted. who: who asks; actions read what they may read, the rest is not there.
     Raises InvalidWorkflow with every error of the document, InvalidInput for an unknown input,
     step or `until`.
     """
@@ -95,7 +96,8 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
     values = {name: item.default for name, item in traced.definition.inputs.items()}
     hands = TrialHands(
         staged=staged, workflow=traced.definition.id, library=library, now=now, ids=traced.ids,
-        given=given, past=past, ask=ask, until=until, seconds=seconds)
+        given=given, past=past, ask=ask, until=until, seconds=seconds,
+        who=who)
     trial = _Trying(traced, staged, hands, {**values, **(inputs or {})}, version, now)
     started = time.monotonic()
     with transaction.atomic():

@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from pydantic import ValidationError
 
 from actions.base import Action, Context, Outcome, done, failed
+from connections.access import Principal
 from connections.envelope import OutboundMessage
 from events import deliver
 from events.storable import storable
@@ -47,7 +48,7 @@ class TrialHands:
     """now: the trial's clock, which jumps over waits. given: answers and pins, by id or path.
 
     ids: path of a step -> its id. until: id or path of a step; the trial stops before it.
-    seconds: most the whole trial may take.
+    seconds: most the whole trial may take. who: whose eyes it reads with.
     sources: where each step's outcome came from. sends, calls: what would have gone out.
     """
 
@@ -61,6 +62,7 @@ class TrialHands:
     ask: bool = False
     until: str = ""
     seconds: float = 60.0
+    who: Principal | None = None
     sources: dict[Place, str] = field(default_factory=dict)
     sends: list[dict[str, Any]] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
@@ -259,7 +261,7 @@ class TrialHands:
             perform=lambda effect_key, **more: self._performed(
                 about, **masked_facts(execution.scope["secrets"], more)),
             step_id=step.id or "", workflow=self.workflow, attempt=execution.attempt,
-            dry_run=True)
+            dry_run=True, viewer=self.who)
 
     def _sent(self, about: dict[str, Any], message: OutboundMessage,
               **more: Any) -> deliver.Delivered:

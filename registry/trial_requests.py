@@ -46,7 +46,7 @@ def try_workflow(workflow: Workflow, text: str, staged: Staged, who: Principal, 
     return trial.try_out(
         text, staged, inputs={**bound_inputs(workflow, text, staged), **(inputs or {})},
         pins={**stored_pins(workflow, text, who), **(pins or {})}, past=_past(workflow, who),
-        **options)
+        who=who, **options)
 
 
 def backtest_workflow(workflow: Workflow, text: str, who: Principal, *,

@@ -12,6 +12,7 @@ from django.db import connection
 from actions import base, library
 from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
+from connections import wrong_keys
 from events import contacts, conversations
 from events.knocks import knocks
 from events.quotas import quotas
@@ -56,6 +57,7 @@ def _forget() -> None:
     contacts.forget()
     knocks.forget()
     quotas.forget()
+    wrong_keys.brake.forget()
     matching.forget()
     runner.forget()
     clockwork.forget()

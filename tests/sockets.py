@@ -18,11 +18,13 @@ SECONDS = 10.0
 class Phone:
     """One socket to an address of ours. headers: [(name, value)] of the handshake."""
 
-    def __init__(self, address: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    def __init__(self, address: str, headers: list[tuple[bytes, bytes]] | None = None, *,
+                 client: tuple[str, int] | None = None) -> None:
         parts = urlsplit(address)
         self._line = ApplicationCommunicator(APPLICATION, {
             "type": "websocket", "path": parts.path, "query_string": parts.query.encode(),
-            "headers": list(headers or []), "subprotocols": []})
+            "headers": list(headers or []), "subprotocols": [],
+            **({"client": client} if client else {})})
 
     async def connect(self) -> bool:
         """Whether the handshake was accepted."""

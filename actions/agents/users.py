@@ -12,7 +12,8 @@ from events.models import Contact
 
 def known_user(question: Question) -> str:
     """The agent's id of the contact, "" when it never told one."""
-    users = question.contact.attributes.get("agent_users") if question.contact else None
+    contact = question.contact
+    users = (contact.shown or contact).attributes.get("agent_users") if contact else None
     found = users.get(question.agent.slug) if isinstance(users, dict) else None
     return str(found or "")
 

@@ -24,8 +24,9 @@ class SendParams(Message):
 @action("route.send", params=SendParams, output=sending.Sent, effects="send", timeout=60.0)
 def send(event: Event, params: SendParams, context: Context) -> Outcome:
     """Send a text, file, place, contact card, poll or reaction to anybody, on any channel."""
-    instance = recipients.instance_of(params.instance, default=context.instance)
-    recipient = recipients.find(params.to, instance=instance)
+    instance = recipients.instance_of(params.instance, default=context.instance,
+                                      viewer=context.viewer)
+    recipient = recipients.find(params.to, instance=instance, viewer=context.viewer)
     message = params.outbound(recipient.address)
     if message is None or (message.kind == "text" and not speakable(message.text)):
         return Outcome("skipped", {"parts": []}, "nothing to say", "empty_text")

@@ -49,7 +49,8 @@ class AudienceMembersOutput(Output):
 def members(event: Event, params: AudienceMembersParams, context: Context) -> Outcome:
     """List the people of an audience, each once, without those who must not be written to."""
     try:
-        found = audiences.gather(instance=context.instance, **_sources(params.audience))
+        found = audiences.gather(instance=context.instance, viewer=context.viewer,
+                                 **_sources(params.audience))
     except OmniError as exc:
         return outcome_of(exc)
     if len(found.members) > params.limit:

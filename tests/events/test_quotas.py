@@ -6,7 +6,7 @@ from connections import library
 from connections.adapter import Adapter
 from connections.guests import Guest, Limits
 from events.large_bodies import LARGE_BYTES
-from events.quotas import Quotas, network_of
+from events.quotas import Quotas
 
 HOME, CAFE = "192.0.2.1", "192.0.2.2"
 
@@ -167,14 +167,6 @@ def test_refusal_says_when_to_come_again():
 
     assert answer.body["error"] == {
         "code": "too_many", "message": "You have sent too much. Try again in 1 minute."}
-
-
-@pytest.mark.parametrize(("peer", "network"), [
-    ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"),
-    ("2001:db8::1", "2001:db8::/64"), ("2001:db8::2%eth0", "2001:db8::/64"), ("", ""),
-    ("nonsense", "")])
-def test_address_is_a_host_or_a_household(peer, network):
-    assert network_of(peer) == network
 
 
 def test_partly_given_limits_keep_the_other_defaults():

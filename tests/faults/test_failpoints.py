@@ -65,8 +65,8 @@ def await_end(system: System, message_id: str) -> Entry:
     return until(ended, seconds=SECONDS, what=f"the run of {message_id} has ended")
 
 
-@pytest.mark.parametrize("failpoint", ["route.precommit", "run.claimed", "step.start",
-                                       "advance.precommit", "outcome.precommit",
+@pytest.mark.parametrize("failpoint", ["route.precommit", "route.committed", "run.claimed",
+                                       "step.start", "advance.precommit", "outcome.precommit",
                                        "outcome.committed"])
 def test_death_of_a_worker_outside_of_a_call_changes_nothing_for_the_sender(
         healthy: System, failpoint):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni.peer import peer_of
+from omni.peer import network_of, peer_of
 
 
 @pytest.mark.parametrize(("address", "forwarded", "peer"), [
@@ -25,3 +25,11 @@ def test_networks_of_our_proxies_are_a_setting(settings):
 
     assert peer_of("10.1.2.3", "198.51.100.9") == "198.51.100.9"
     assert peer_of("127.0.0.1", "198.51.100.9") == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("peer", "network"), [
+    ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"),
+    ("2001:db8::1", "2001:db8::/64"), ("2001:db8::2%eth0", "2001:db8::/64"), ("", ""),
+    ("nonsense", "")])
+def test_address_is_a_host_or_a_household(peer, network):
+    assert network_of(peer) == network

@@ -176,6 +176,60 @@ def test_neighbours_in_one_ipv6_network_share_their_tries(boss):
     assert is_in(try_in(RIGHT, address="2001:db8:1:3::1"))
 
 
+def test_line_with_many_ipv6_networks_is_one_guesser(boss):
+    for number in range(100):
+        try_in(name=f"account{number}", address=f"2001:db8:1:{number:x}::1")
+
+    assert "Try again in 15 minutes" in try_in(
+        RIGHT, address="2001:db8:1:ffff::1").content.decode()
+    assert is_in(try_in(RIGHT, address="2001:db8:2::1"))
+
+
+def change(client, old, new="another long enough password"):
+    return client.post("/admin/password_change/", {
+        "old_password": old, "new_password1": new, "new_password2": new})
+
+
+def signed_in(boss, address=HERE):
+    client = Client(REMOTE_ADDR=address)
+    client.force_login(boss)
+    return client
+
+
+def test_stolen_session_does_not_guess_the_old_password(boss):
+    client = signed_in(boss)
+    for _ in range(5):
+        wrong = change(client, "wrong")
+
+    answer = change(client, RIGHT)
+
+    assert "Your old password was entered incorrectly" in wrong.content.decode()
+    assert "Too many wrong passwords. Try again in 15 minutes" in answer.content.decode()
+    boss.refresh_from_db()
+    assert boss.check_password(RIGHT)
+
+
+def test_guesses_at_the_old_password_and_at_the_sign_in_are_one_count(boss):
+    for _ in range(3):
+        try_in()
+    for _ in range(2):
+        change(signed_in(boss), "wrong")
+
+    assert not is_in(try_in(RIGHT))
+    assert is_in(try_in(RIGHT, address=THERE))
+
+
+def test_right_old_password_changes_it_and_makes_up_for_wrong_ones(boss):
+    for _ in range(4):
+        change(signed_in(boss), "wrong")
+
+    answer = change(signed_in(boss), RIGHT)
+
+    assert (answer.status_code, answer.headers["location"]) == (
+        302, "/admin/password_change/done/")
+    assert is_in(try_in("another long enough password"))
+
+
 def test_address_behind_the_proxy_counts_and_cannot_be_chosen(boss):
     for number in range(5):
         try_in(address="127.0.0.1", **{"x-forwarded-for": f"192.0.2.{number}, {HERE}"})

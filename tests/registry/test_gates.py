@@ -207,6 +207,65 @@ def test_bursts_of_two_accounts_do_not_mix(shop, gate, in_conversation):
     assert [len(run.batch) for run in Run.objects.all()] == [1, 1]
 
 
+@pytest.mark.parametrize("gate", [
+    "once: {key: event.sender_name}",
+    "throttle: {limit: 1, per: 1m, mode: drop, key: event.sender_name}",
+    "throttle: {limit: 1, per: 1m, mode: drop}",
+    "concurrency: {limit: 1, mode: skip, key: event.sender_name}",
+    "concurrency: {limit: 1, mode: skip}",
+    "concurrency: {limit: 1, max_queue: 0}"])
+def test_what_one_account_uses_up_is_left_to_another(shop, gate):
+    gated(gate)
+    events = [come(account, sender_name="ana") for account in (shop, make_instance("other"))]
+
+    routing.route()
+
+    assert [verdict(event) for event in events] == ["matched", "matched"]
+
+
+def test_run_that_hangs_at_one_account_holds_up_no_other(shop):
+    switch_on(GATED.format(gate="concurrency: {limit: 1}"))
+    come(shop)
+    routing.route()
+    [hung] = queue.claim("w1", limit=1)
+    come(make_instance("other"))
+    routing.route()
+
+    [claim] = queue.claim("w2", limit=1)
+
+    assert claim.run_id != hung.run_id
+
+
+def test_run_that_hangs_in_a_called_workflow_holds_up_no_other_account(shop):
+    switch_on(GATED.format(gate="concurrency: {limit: 1}"))
+    switch_on("omni: 1\nid: caller\ntrigger: [{event: message.audio}]\n"
+              "steps: [{call: {workflow: gated, mode: detach}}]\n")
+    for account in (shop, make_instance("other")):
+        come(account, event_type="message.audio")
+    routing.route()
+    for claim in queue.claim("w1", limit=2):
+        runner.advance(claim)
+
+    assert len(queue.claim("w2", limit=2)) == 2
+
+
+@pytest.mark.parametrize(("gate", "said"), [
+    ("once: {key: event.sender_name}", "once"),
+    ("throttle: {limit: 1, per: 1m, mode: drop, key: event.sender_name}", "throttled")])
+def test_run_from_before_accounts_were_counted_apart_counts_for_its_own(shop, gate, said):
+    gated(gate)
+    come(shop, sender_name="ana")
+    routing.route()
+    run = Run.objects.get()
+    Run.objects.update(**{name: getattr(run, name).replace(f":{shop.pk}:", ":")
+                          for name in ("once_key", "throttle_key") if getattr(run, name)})
+    events = [come(account, sender_name="ana") for account in (shop, make_instance("other"))]
+
+    routing.route()
+
+    assert [verdict(event) for event in events] == [said, "matched"]
+
+
 @pytest.mark.parametrize(("gate", "passed"), [
     ("once: {key: event.sender_name}", "matched"),
     ("throttle: {limit: 1, per: 1m, mode: drop, key: event.sender_name}", "matched"),

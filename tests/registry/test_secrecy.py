@@ -1,7 +1,10 @@
 """`secrets.<name>`: a step is given the value, and it stands nowhere else."""
 
+import html
 import json
 import logging
+import unicodedata
+from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -121,14 +124,46 @@ def test_odd_secret_inside_an_address_stands_in_no_table_and_no_log(value, where
 
 @pytest.mark.parametrize("written", [
     repr, ascii, json.dumps, quote, quote_plus, lambda text: quote(text, safe=""),
-    lambda text: json.dumps(text, ensure_ascii=False)])
+    lambda text: json.dumps(text, ensure_ascii=False), html.escape,
+    lambda text: html.escape(text, quote=False), lambda text: text.upper(),
+    lambda text: b64encode(text.encode()).decode(),
+    lambda text: urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    lambda text: unicodedata.normalize("NFD", text),
+    lambda text: quote(b64encode(text.encode()).decode(), safe="")])
 def test_secret_is_masked_however_it_is_written(written):
     value = 'can\u00e1ry "two"\\three/four\n'
     Secret.objects.create(name="k", value=value)
     vault = Vault(None)
     vault["k"]
 
-    assert vault.masked(f"<{written(value)}>").strip("<>\"'") == "[secret]"
+    assert vault.masked(f"<{written(value)}>").strip("<>\"'=") in ("[secret]", "[secret]%3D%3D")
+
+
+@pytest.mark.parametrize("user", ["a", "an", "ana", "ana:b"])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_password_inside_basic_authorization_is_masked(user, encode):
+    value = "canary?password>\u00ff9f8e7d"
+    Secret.objects.create(name="k", value=value)
+    vault = Vault(None)
+    vault["k"]
+
+    told = vault.masked(encode(f"{user}:{value}".encode()).decode())
+
+    assert "[secret]" in told and len(told) < len("[secret]") + 4 + 2 * len(user)
+
+
+@pytest.mark.parametrize("value", ["can\u00e1ry-9f8e7d", "Stra\u00dfe9f8e7d",
+                                   "9f8e7d\u3002\u00e1b"])
+@pytest.mark.parametrize("written", [
+    lambda text: text.encode("idna").decode(),
+    lambda text: ".".join(f"xn--{label.encode('punycode').decode()}" if not label.isascii()
+                          else label for label in text.lower().replace("\u3002", ".").split("."))])
+def test_secret_is_masked_as_a_host_carries_it(value, written):
+    Secret.objects.create(name="k", value=value)
+    vault = Vault(None)
+    vault["k"]
+
+    assert vault.masked(f"no host {written(value)}.invalid") == "no host [secret].invalid"
 
 
 def test_value_that_does_not_fit_is_not_repeated_in_the_error(shop):
@@ -162,6 +197,30 @@ def test_secret_is_refused_where_it_would_be_seen_or_chosen_by_others(wrong):
     text = NOTIFY.replace("url: ${{ secrets.address }}\n      text: hello", wrong)
 
     assert "secret" in [item.code for item in store.problems(text)]
+
+
+@pytest.mark.parametrize("step", [
+    "{uses: meta.notify.webhook, with: {url: 'https://a.example', data: {NAME: 1}}}",
+    "{uses: meta.notify.webhook, with: {url: 'https://a.example', data: {a: [{NAME: 1}]}}}",
+    "{uses: meta.notify.webhook, with: {url: 'https://a.example', NAME: 1}}",
+    "{set: {NAME: 1}}", "{set: {a: {NAME: 1}}}",
+    "{call: {workflow: other, with: {NAME: 1}}}"])
+@pytest.mark.parametrize("name", ["${{ secrets.k }}", "key-${{secrets['k']}}"])
+def test_secret_in_a_name_is_refused(step, name):
+    text = 'omni: 1\nid: told\ntrigger: [{event: message.text}]\nsteps:\n  - ' + step.replace(
+        "NAME", f'"{name}"') + "\n"
+
+    found = [item for item in store.problems(text) if item.code == "secret"]
+
+    assert [(item.line, item.severity) for item in found] == [(5, "error")]
+
+
+def test_expression_in_a_name_is_told_to_be_plain_text():
+    text = NOTIFY.replace("text: hello", 'data: {"${{ event.text }}": 1}')
+
+    [warning] = [item for item in store.problems(text) if item.severity == "warning"]
+
+    assert (warning.line, warning.code) == (8, "braces")
 
 
 def test_publishing_warns_of_a_secret_nobody_stored():

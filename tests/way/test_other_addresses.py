@@ -3,12 +3,16 @@
 Bodies go in at the webhook, sends at the API; what is looked at is who is written to.
 """
 
+from contextlib import suppress
+
 import pytest
+from django.db import OperationalError
 
 from connections.envelope import OutboundMessage, SendResult
 from connections.providers.whatsapp_evolution import places
-from events import conversations, deliver
-from events.models import Conversation, ConversationAlias, Event, OutboxMessage
+from events import conversations, deliver, derive, late_receipts, state
+from events.models import Conversation, ConversationAlias, Event, OutboxMessage, Underived
+from omni import failpoints
 from omni.audit import AuditEntry
 from registry.models import Run
 from tests.api_client import client_of, post_json
@@ -253,6 +257,47 @@ def test_receipt_before_its_message_opens_no_second_conversation(write, tell):
     assert (place.ref, places_now()) == (ANA, {ANA: [LID]})
     assert timeline(conversation_ref=ANA) == ["M1", "OUT1"]
     assert Event.objects.filter(event_type="system.conversation.merged").count() == 1
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_death_before_an_early_receipt_is_joined_is_made_up_for(write, tell, settings, others):
+    for number in range(others + 1):
+        tell("messages.update", receipt("OUT1", status=("READ", "DELIVERY_ACK", "PLAYED")[number]))
+    work()
+    write("OUT1", fromMe=True)
+    settings.OMNI_FAILPOINT = "route.committed:raise"
+    with suppress(failpoints.FailpointReached):
+        work()
+    settings.OMNI_FAILPOINT = ""
+    before = places_now()
+
+    derive.redo(at_once=True)
+
+    assert (before, places_now()) == ({ANA: [], LID: []}, {ANA: [LID]})
+    assert Event.objects.filter(event_type="system.conversation.merged").count() == 1
+    assert not Underived.objects.exists()
+
+
+def test_early_receipt_whose_own_part_failed_is_joined_when_that_is_mended(
+        write, tell, monkeypatch):
+    real = state.apply
+    monkeypatch.setattr(state, "apply", lambda events: {
+        event.pk: "odd" for event in events if event.relation == "status_of"})
+    tell("messages.update", receipt("OUT1"))
+    work()
+    monkeypatch.setattr(late_receipts, "settle", _dies)
+    write("OUT1", fromMe=True)
+    work()
+    monkeypatch.undo()
+    assert state.apply is real
+
+    derive.redo(at_once=True)
+
+    assert places_now() == {ANA: [LID]} and not Underived.objects.exists()
+
+
+def _dies(_):
+    raise OperationalError("the connection is lost")
 
 
 def test_receipt_before_the_answer_of_the_api_opens_no_second_conversation(

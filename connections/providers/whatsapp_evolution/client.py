@@ -6,6 +6,7 @@ Source: routers of Evolution API 2.3.6.
 from typing import Any
 from urllib.parse import quote
 
+from connections import secret_forms
 from connections.adapter import Account
 from connections.http import Client, Response
 from connections.providers.whatsapp_evolution.outbound import Call
@@ -65,11 +66,10 @@ class EvolutionClient:
         told = inner.get("message") or answer.get("message") or answer.get("error")
         text = "; ".join(_words(one) for one in as_list(told)) or as_text(told) or "no reason given"
         credentials = self.account.credentials
-        for secret in (credentials.api_key, credentials.webhook_secret,
-                       credentials.webhook_secret_previous, credentials.jwt_key,
-                       credentials.jwt_key_previous):
-            text = text.replace(secret, "***") if secret else text
-        return text[:MAX_ERROR_LENGTH]
+        secret = secret_forms.pattern((
+            credentials.api_key, credentials.webhook_secret, credentials.webhook_secret_previous,
+            credentials.jwt_key, credentials.jwt_key_previous))
+        return secret_forms.without(text, secret)[:MAX_ERROR_LENGTH]
 
     def create_instance(self, *, webhook_url: str = "") -> dict[str, Any]:
         """A new instance at the server, with its webhook when an address is given."""

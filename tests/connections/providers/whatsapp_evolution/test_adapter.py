@@ -87,7 +87,7 @@ def test_error_never_repeats_a_secret(here, httpserver):
 
     result = ADAPTER.send(TEXT, here(credentials={"webhook_secret": "s-secret"}))
 
-    assert result.error == "Evolution answered 401: bad key ***; header ***"
+    assert result.error == "Evolution answered 401: bad key [secret]; header [secret]"
 
 
 def test_server_that_is_not_there_means_not_sent(here):
