@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from events import drain
+from events import drain, spool
 from events.batches import Job, store
 from events.body_budget import SMALL_BYTES
 from events.knocks import knocks
@@ -145,6 +145,7 @@ class GroupCommit:
     def wake(self) -> None:
         """Make sure that the writers run, so that counted knocks and the spool are written."""
         if settings.OMNI_GROUP_COMMIT:
+            spool.prepare()
             self._start()
         else:
             knocks.flush(force=True)
