@@ -22,14 +22,15 @@ from omni.errors import Unavailable
 logger = logging.getLogger("omni.events")
 BATCH = 100
 BATCH_BYTES = 8 * 1024 * 1024
+PAUSE_SECONDS = 1.0  # of an idle writer, before it looks at what else is to be done
 _AWAY = (OperationalError, InterfaceError)
 
 
 class Line:
     """A queue, its writer thread and that thread's connection.
 
-    between: done after every batch, and once a second without one; returns whether it wants to go
-    on at once.
+    between: done after every batch, and every `PAUSE_SECONDS` without one; returns whether it wants
+    to go on at once.
     """
 
     def __init__(self, name: str, between: Callable[[], bool]) -> None:
@@ -90,7 +91,7 @@ class Line:
 
     def _next_batch(self) -> list[Job]:
         try:
-            batch = [self._jobs.get(timeout=0 if self._goes_on else 1.0)]
+            batch = [self._jobs.get(timeout=0 if self._goes_on else PAUSE_SECONDS)]
         except queue.Empty:
             return []
         size = batch[0].size
@@ -106,12 +107,13 @@ class Line:
 class GroupCommit:
     """Two writers with a connection each, so that a large body holds up only other large ones.
 
-    `submit` from any thread. The second one also stores what the spool holds, between its batches.
+    `submit` from any thread. The second one also stores what the spool holds, between its batches
+    and those of the first.
     """
 
     def __init__(self) -> None:
         self._small = Line("commit", self._between)
-        self._large = Line("commit-large", drain.next_slice)
+        self._large = Line("commit-large", lambda: drain.next_slice(lambda: self._small.is_idle))
         self._bytes = 0  # of all that waits
         self._lock = threading.Lock()
 
