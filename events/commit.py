@@ -36,14 +36,20 @@ class Line:
     def __init__(self, name: str, between: Callable[[], bool]) -> None:
         self._name = name
         self._between = between
-        self._jobs: queue.Queue[Job] = queue.Queue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # None: wake up
+        self._unanswered = 0
         self._goes_on = False
         self._ended = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def put(self, job: Job) -> None:
+        self._count(1)
         self._jobs.put(job)
+
+    def _count(self, jobs: int) -> None:
+        with self._lock:
+            self._unanswered += jobs
 
     @property
     def waiting(self) -> int:
@@ -51,7 +57,7 @@ class Line:
 
     @property
     def is_idle(self) -> bool:
-        return not self._jobs.unfinished_tasks
+        return not self._unanswered
 
     def start(self) -> None:
         """Make sure that the thread runs."""
@@ -80,27 +86,27 @@ class Line:
                     if not job.done.done():
                         job.done.set_exception(Unavailable(str(exc)))
             finally:
-                for _ in batch:
-                    self._jobs.task_done()
+                self._count(-len(batch))
                 del batch  # an idle writer holds no bodies
         connection.close()
 
     def end(self) -> None:
-        """Let the thread stop; what is queued then is not stored."""
+        """Let the thread stop, at once when it is idle; what is queued then is not stored."""
         self._ended = True
+        self._jobs.put(None)
 
     def _next_batch(self) -> list[Job]:
-        try:
-            batch = [self._jobs.get(timeout=0 if self._goes_on else PAUSE_SECONDS)]
-        except queue.Empty:
-            return []
-        size = batch[0].size
+        batch: list[Job] = []
+        size, seconds = 0, 0.0 if self._goes_on else PAUSE_SECONDS
         while len(batch) < BATCH and size < BATCH_BYTES:
             try:
-                batch.append(self._jobs.get_nowait())
+                job = self._jobs.get(timeout=0 if batch else seconds)
             except queue.Empty:
                 break
-            size += batch[-1].size
+            if job is None:
+                break
+            batch.append(job)
+            size += job.size
         return batch
 
 

@@ -151,13 +151,13 @@ def test_batch_ends_when_its_bytes_are_many(writer, monkeypatch):
     assert [len(writer._small._next_batch()), len(writer._small._next_batch())] == [2, 1]
 
 
-def test_writers_end_with_their_process(writer):
+def test_idle_writers_end_with_their_process_at_once(writer, monkeypatch):
+    monkeypatch.setattr(commit, "PAUSE_SECONDS", 60)
     writer.submit(job_of(make_instance())).result(10)
-    thread = writer._small._thread
+    threads = [writer._small._thread, writer._large._thread]
 
     writer.end()
 
-    end = time.monotonic() + 10
-    while thread.is_alive() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not thread.is_alive()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)

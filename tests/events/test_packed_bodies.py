@@ -148,7 +148,7 @@ async def test_small_deliveries_pass_while_strangers_send_large_ones(
         transactional_db, settings, monkeypatch, kind):
     settings.OMNI_DOOR_BYTES_IN_FLIGHT = 4 * OPENED
     monkeypatch.setattr(large_bodies, "elsewhere", process := Elsewhere())
-    monkeypatch.setattr(process, "_asked", lambda *_: time.sleep(0.2) or Answer(202, {}))
+    monkeypatch.setattr(process, "_asked", lambda *_: time.sleep(0.05) or Answer(202, {}))
     shop = {"settings": {"verification": kind, "allow_unsigned": kind == "none"},
             "credentials": {"secret": SECRET}}
     await sync_to_async(make_webhook)()
