@@ -17,7 +17,7 @@ from omni import failpoints
 from omni.errors import InvalidParams
 
 logger = logging.getLogger("omni.events")
-SLICE, SLICE_LEAST = 50, 5
+SLICE, SLICE_LEAST = 50, 10
 SLICE_BYTES = 4 * 1024 * 1024
 SLICE_SECONDS = 0.02
 _YIELD_SECONDS = 0.1  # at most, before each slice: live deliveries without end hold up no spool
