@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from events import drain
+from events import drain, spool
 from events.batches import Job, store
 from events.body_budget import SMALL_BYTES
 from events.knocks import knocks
@@ -22,27 +22,34 @@ from omni.errors import Unavailable
 logger = logging.getLogger("omni.events")
 BATCH = 100
 BATCH_BYTES = 8 * 1024 * 1024
+PAUSE_SECONDS = 1.0  # of an idle writer, before it looks at what else is to be done
 _AWAY = (OperationalError, InterfaceError)
 
 
 class Line:
     """A queue, its writer thread and that thread's connection.
 
-    between: done after every batch, and once a second without one; returns whether it wants to go
-    on at once.
+    between: done after every batch, and every `PAUSE_SECONDS` without one; returns whether it wants
+    to go on at once.
     """
 
     def __init__(self, name: str, between: Callable[[], bool]) -> None:
         self._name = name
         self._between = between
-        self._jobs: queue.Queue[Job] = queue.Queue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # None: wake up
+        self._unanswered = 0
         self._goes_on = False
         self._ended = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def put(self, job: Job) -> None:
+        self._count(1)
         self._jobs.put(job)
+
+    def _count(self, jobs: int) -> None:
+        with self._lock:
+            self._unanswered += jobs
 
     @property
     def waiting(self) -> int:
@@ -50,7 +57,7 @@ class Line:
 
     @property
     def is_idle(self) -> bool:
-        return not self._jobs.unfinished_tasks
+        return not self._unanswered
 
     def start(self) -> None:
         """Make sure that the thread runs."""
@@ -79,39 +86,40 @@ class Line:
                     if not job.done.done():
                         job.done.set_exception(Unavailable(str(exc)))
             finally:
-                for _ in batch:
-                    self._jobs.task_done()
+                self._count(-len(batch))
                 del batch  # an idle writer holds no bodies
         connection.close()
 
     def end(self) -> None:
-        """Let the thread stop; what is queued then is not stored."""
+        """Let the thread stop, at once when it is idle; what is queued then is not stored."""
         self._ended = True
+        self._jobs.put(None)
 
     def _next_batch(self) -> list[Job]:
-        try:
-            batch = [self._jobs.get(timeout=0 if self._goes_on else 1.0)]
-        except queue.Empty:
-            return []
-        size = batch[0].size
+        batch: list[Job] = []
+        size, seconds = 0, 0.0 if self._goes_on else PAUSE_SECONDS
         while len(batch) < BATCH and size < BATCH_BYTES:
             try:
-                batch.append(self._jobs.get_nowait())
+                job = self._jobs.get(timeout=0 if batch else seconds)
             except queue.Empty:
                 break
-            size += batch[-1].size
+            if job is None:
+                break
+            batch.append(job)
+            size += job.size
         return batch
 
 
 class GroupCommit:
     """Two writers with a connection each, so that a large body holds up only other large ones.
 
-    `submit` from any thread. The second one also stores what the spool holds, between its batches.
+    `submit` from any thread. The second one also stores what the spool holds, between its batches
+    and those of the first.
     """
 
     def __init__(self) -> None:
         self._small = Line("commit", self._between)
-        self._large = Line("commit-large", drain.next_slice)
+        self._large = Line("commit-large", lambda: drain.next_slice(lambda: self._small.is_idle))
         self._bytes = 0  # of all that waits
         self._lock = threading.Lock()
 
@@ -145,6 +153,7 @@ class GroupCommit:
     def wake(self) -> None:
         """Make sure that the writers run, so that counted knocks and the spool are written."""
         if settings.OMNI_GROUP_COMMIT:
+            spool.prepare()
             self._start()
         else:
             knocks.flush(force=True)

@@ -3,12 +3,12 @@
 Small bodies of a known instance are taken on the event loop, the rest in a few threads, so that
 nothing slow stands in the way of the next delivery. Whoever is not known yet, or sends what has to
 be opened first, waits for threads of their own; what has to be opened before it can be proven is
-opened one at a time.
+opened one at a time. In all of them accounts take turns.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +23,9 @@ from connections.models import is_cached, was_known
 from events import body_encoding, large_bodies
 from events.admission import Admitted, admit, announced, error, refuse, try_later
 from events.body_budget import Share, budget
-from events.receive import proven_as_sent, take_in
+from events.fair_threads import FairThreads
+from events.receive import answered, proven_as_sent, take_in
+from omni.errors import Unavailable
 from omni.peer import peer_of
 
 PREFIX = "/webhooks/"
@@ -32,10 +34,11 @@ READ_SECONDS = 15.0
 COMMIT_SECONDS = 25.0
 _INLINE_BYTES = 128 * 1024
 _DISCARDED_BYTES, _DISCARD_SECONDS = 1024 * 1024, 2.0  # of a body whose sender is refused
-_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lane")
-_strangers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lane-strangers")
-_openers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lane-openers")
-_unproven = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lane-unproven")
+_UNPROVEN_WAITING = 50  # bodies of one account that are to be opened before they are proven
+_threads = FairThreads(4, "lane")
+_strangers = FairThreads(2, "lane-strangers")
+_openers = FairThreads(2, "lane-openers")
+_unproven = FairThreads(1, "lane-unproven", most=_UNPROVEN_WAITING)
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -100,14 +103,14 @@ async def _admit(head: Delivery, *, provider: str, slug: str,
         close_old_connections()
         return admit(head, provider=provider, slug=slug, size=size)
 
-    return await asyncio.get_running_loop().run_in_executor(threads, admitted)
+    return await asyncio.wrap_future(threads.submit(f"{provider}/{slug}", admitted))
 
 
 async def _taken(delivery: Delivery, admitted: Admitted, share: Share) -> "Future[Answer]":
-    run = asyncio.get_running_loop().run_in_executor
-    threads = _threads
+    threads, whose = _threads, admitted.address
     if body_encoding.encoding_of(delivery):
-        admitted = await run(_openers, proven_as_sent, delivery, admitted)
+        admitted = await asyncio.wrap_future(
+            _openers.submit(whose, proven_as_sent, delivery, admitted))
         threads = _openers if admitted.proof else _unproven
     elif (len(delivery.body) <= _INLINE_BYTES and settings.OMNI_GROUP_COMMIT) or (
             large_bodies.is_large(delivery) and admitted.proof):
@@ -117,7 +120,11 @@ async def _taken(delivery: Delivery, admitted: Admitted, share: Share) -> "Futur
         close_old_connections()
         return take_in(delivery, admitted, share)
 
-    return await run(threads, taken)
+    try:
+        done = threads.submit(whose, taken)
+    except Unavailable as exc:
+        return answered(try_later(exc.message))
+    return await asyncio.wrap_future(done)
 
 
 async def _in_time(answer: "Future[Answer]") -> Answer:
@@ -143,8 +150,8 @@ async def _read(receive_: Receive, head: Delivery, admitted: Admitted,
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > admitted.most:
-                    return await asyncio.get_running_loop().run_in_executor(
-                        _threads, refuse, head, 413, "too_large", admitted.address)
+                    return await asyncio.wrap_future(_threads.submit(
+                        admitted.address, refuse, head, 413, "too_large", admitted.address))
                 if not share.take(len(chunk)):
                     return try_later("too many bodies are in flight")
                 chunks.append(chunk)

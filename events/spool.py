@@ -2,17 +2,18 @@
 
 One file per delivery, on disk before it is acknowledged. It holds what the archive would (verified,
 credentials blanked), is drained in arrival order, and is deleted after its commit. Dedup keys make
-a second drain harmless. How much it holds is counted in memory, by each process for itself.
+a second drain harmless. A file's name says when it came and how long it is, so that one listing
+tells all.
 """
 
+import heapq
+import itertools
 import json
 import logging
 import os
-import shutil
-import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -21,26 +22,15 @@ from django.conf import settings
 
 from events import durable
 from events.archive import RawRow
+from events.spool_room import Room
 
 logger = logging.getLogger("omni.events")
-_MOST_FILES = 100_000
-_FREE_SHARE = 0.10  # of the disk that must stay free
 _RETRY_SECONDS = 2.0
-_RECOUNT_SECONDS = 5.0  # a full spool is not listed for every delivery it refuses
+_PIECE = 500  # names at a time
 _SUFFIX = ".delivery"
-_lock = threading.Lock()
-_counter = 0
+_PARTS = 4  # of a name: nanoseconds since 1970, process, number, bytes; once it had no bytes
+_numbers = itertools.count(1)
 _last_try = 0.0
-
-
-@dataclass(slots=True)
-class _Held:
-    """What lies in `place`, as far as this process knows, and when it looked (monotonic)."""
-
-    place: Path
-    files: int
-    size: int
-    counted_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +42,8 @@ class Entry:
     raw: RawRow
 
 
-_held: _Held | None = None
-_listed: deque[Path] = deque()  # what is still to be drained of the last listing
+_listed: Iterator[Path] = iter(())  # what is still to be drained of the last listing
+_returned: deque[Path] = deque()  # and what was taken of it in vain
 
 
 def enabled() -> bool:
@@ -66,90 +56,76 @@ def folder() -> Path:
 
 def write(entry: bytes) -> Path:
     """Keep one delivery; returns when it is on disk. Raises OSError when there is no room."""
-    global _counter
     place = folder()
     durable.make_folder(place)
-    with _lock:
-        held = _make_room(place, len(entry))
-        held.files += 1
-        held.size += len(entry)
-        _counter += 1
-        name = f"{time.time_ns():020d}-{os.getpid()}-{_counter:09d}{_SUFFIX}"
+    name = f"{time.time_ns():020d}-{os.getpid()}-{next(_numbers):09d}-{len(entry)}{_SUFFIX}"
+    _room.take(place, name, len(entry))
     try:
         durable.write(place / name, entry, failpoint="spool")
     except OSError:
-        _forget_file(len(entry))
+        _room.give_back(name, len(entry))
         raise
     return place / name
 
 
-def _make_room(place: Path, size: int) -> _Held:
-    """What the spool holds, if `size` bytes more fit. Raises OSError.
-
-    Others may have emptied it: before refusing it is counted anew.
+def _size_of(place: Path, name: str) -> int | None:
+    """Bytes, from the name or else from the disk. None for what another process has just drained,
+    or what says nothing.
     """
-    global _held
-    if _held is None or _held.place != place:
-        _held = _counted(place)
-    if _is_full(_held, size) and time.monotonic() - _held.counted_at > _RECOUNT_SECONDS:
-        _held = _counted(place)
-    if _is_full(_held, size):
-        raise OSError(f"the spool is full ({_held.files} files, {_held.size} bytes)")
-    disk = shutil.disk_usage(place)
-    if disk.free - size < disk.total * _FREE_SHARE:
-        raise OSError("less than 10 % of the disk is free")
-    return _held
-
-
-def _is_full(held: _Held, size: int) -> bool:
-    return held.files >= _MOST_FILES or held.size + size > settings.OMNI_SPOOL_MAX_BYTES
-
-
-def _counted(place: Path) -> _Held:
-    sizes = [size for path in waiting(place) if (size := _size_of(path)) is not None]
-    return _Held(place, len(sizes), sum(sizes), time.monotonic())
-
-
-def _size_of(path: Path) -> int | None:
-    """None for a file that another process has just drained, or that says nothing."""
+    parts = name.removesuffix(_SUFFIX).split("-")
+    if len(parts) == _PARTS and parts[-1].isascii() and parts[-1].isdigit():
+        return int(parts[-1])
     try:
-        return path.stat().st_size
+        return (place / name).stat().st_size
     except OSError:
         return None
 
 
-def _forget_file(size: int) -> None:
-    with _lock:
-        if _held is not None:
-            _held.files = max(0, _held.files - 1)
-            _held.size = max(0, _held.size - size)
+def _pieces(place: Path) -> Iterator[list[str]]:
+    """The names of what waits, in no order, some at a time: in between others get their turn at
+    Python's lock.
+    """
+    try:
+        names = os.listdir(place)
+    except FileNotFoundError:
+        return
+    for start in range(0, len(names), _PIECE):
+        yield [name for name in names[start:start + _PIECE] if name.endswith(_SUFFIX)]
+        time.sleep(0)
 
 
-def waiting(place: Path | None = None) -> list[Path]:
-    """Spooled deliveries, oldest first."""
-    place = place or folder()
-    if not place.is_dir():
-        return []
-    with os.scandir(place) as files:
-        return [place / name for name in sorted(
-            file.name for file in files if file.name.endswith(_SUFFIX))]
+def _sizes_in(place: Path) -> Iterator[tuple[str, int]]:
+    for names in _pieces(place):
+        for name in names:
+            size = _size_of(place, name)
+            if size is not None:
+                yield name, size
+
+
+_room = Room(_sizes_in)
+
+
+def waiting() -> Iterator[Path]:
+    """Spooled deliveries, oldest first, from one listing."""
+    place = folder()
+    return (place / name for name in heapq.merge(*[sorted(names) for names in _pieces(place)]))
+
+
+def prepare() -> None:
+    """Have it counted what the spool holds, before the first delivery needs it."""
+    if enabled():
+        _room.know(folder())
 
 
 def due() -> bool:
-    """Whether it is time to try the database again for what waits.
-
-    The first call, at the start of the process, also finds how much that is.
-    """
-    global _held, _last_try
+    """Whether it is time to try the database again for what waits."""
+    global _last_try
     if not enabled() or time.monotonic() - _last_try < _RETRY_SECONDS:
         return False
     _last_try = time.monotonic()
     place = folder()
     if not place.is_dir():
         return False
-    with _lock:
-        if _held is None or _held.place != place:
-            _held = _counted(place)
     with os.scandir(place) as files:
         return any(file.name.endswith(_SUFFIX) for file in files)
 
@@ -177,20 +153,28 @@ def take(*, most: int, most_bytes: int) -> list[Entry]:
     The folder is listed once, and again when all of that listing was taken. A file that is no
     delivery is set aside under `.bad`, and what cannot be set aside is passed over.
     """
-    if not _listed or _listed[0].parent != folder():
-        _listed.clear()
-        _listed.extend(waiting())
+    global _listed
     taken: list[Entry] = []
     size = 0
-    while _listed and len(taken) < most:
-        entry = _entry(_listed[0])
+    path = _next()
+    if path is None or path.parent != folder():
+        _returned.clear()
+        _listed = waiting()
+        path = _next()
+    while path is not None:
+        entry = _entry(path)
         if entry is not None and taken and size + entry.size > most_bytes:
+            _returned.appendleft(path)
             break
-        _listed.popleft()
         if entry is not None:
             taken.append(entry)
             size += entry.size
+        path = _next() if len(taken) < most else None
     return taken
+
+
+def _next() -> Path | None:
+    return _returned.popleft() if _returned else next(_listed, None)
 
 
 def _entry(path: Path) -> Entry | None:
@@ -207,14 +191,14 @@ def _entry(path: Path) -> Entry | None:
 
 
 def _set_aside(path: Path, why: Exception) -> None:
-    size = _size_of(path)
+    size = _size_of(path.parent, path.name)
     _log(path, why)
     try:
         path.rename(path.with_suffix(".bad"))
     except OSError as exc:
         _log(path, exc)
     else:
-        _forget_file(size or 0)
+        _room.give_back(path.name, size or 0)
 
 
 def _log(path: Path, why: Exception) -> None:
@@ -224,10 +208,10 @@ def _log(path: Path, why: Exception) -> None:
 
 def put_back(entries: Sequence[Entry]) -> None:
     """What was taken and could not be stored comes first again."""
-    _listed.extendleft(entry.path for entry in reversed(entries))
+    _returned.extendleft(entry.path for entry in reversed(entries))
 
 
 def remove(entry: Entry) -> None:
     """Forget a delivery that is stored."""
     entry.path.unlink(missing_ok=True)
-    _forget_file(entry.size)
+    _room.give_back(entry.path.name, entry.size)

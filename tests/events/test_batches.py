@@ -108,4 +108,4 @@ def test_database_that_is_away_leaves_the_delivery_to_the_spool(monkeypatch, spo
     batches.store([job])
 
     assert job.done.result(0) is None
-    assert len(spool.waiting()) == 1
+    assert len(list(spool.waiting())) == 1

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from events import commit
+from events import commit, drain, spool
 from events.batches import Job
 from events.commit import GroupCommit
 from events.models import Event, RawPayload
@@ -96,6 +96,38 @@ def test_large_body_does_not_hold_up_a_small_one(writer, monkeypatch):
     assert large.result(10).event_ids
 
 
+def test_spool_is_not_drained_while_a_live_delivery_is_being_stored(
+        writer, settings, tmp_path, monkeypatch):
+    settings.OMNI_SPOOL_DIR = str(tmp_path)
+    monkeypatch.setattr(commit, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(drain, "_YIELD_SECONDS", 10)
+    shop, happened = make_instance(), []
+    is_stored, go_on, waits = commit.store, threading.Event(), threading.Event()
+    let_pass, persist = drain._let_pass, drain._persist
+
+    def slow(jobs):
+        go_on.wait(10)
+        is_stored(jobs)
+        happened.append("live")
+
+    monkeypatch.setattr(commit, "store", slow)
+    monkeypatch.setattr(drain, "_let_pass", lambda is_quiet: (waits.set(), let_pass(is_quiet)))
+    monkeypatch.setattr(drain, "_persist", lambda units: (
+        happened.append("spooled"), persist(units)))
+    live = writer.submit(job_of(shop, body=b"live"))
+    spool.write(spool.pack(make_unit(shop, make_draft("m:spooled"), body=b"spooled").raw))
+    monkeypatch.setattr(spool, "_last_try", -100.0)
+    assert waits.wait(10)
+
+    go_on.set()
+
+    assert live.result(10).event_ids
+    end = time.monotonic() + 10
+    while len(happened) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert happened == ["live", "spooled"]
+
+
 def test_more_bytes_than_may_wait_are_refused_at_once(writer, settings, monkeypatch):
     settings.OMNI_DOOR_BYTES_IN_FLIGHT = 1000
     monkeypatch.setattr(writer, "_start", lambda: None)  # nobody stores
@@ -119,13 +151,13 @@ def test_batch_ends_when_its_bytes_are_many(writer, monkeypatch):
     assert [len(writer._small._next_batch()), len(writer._small._next_batch())] == [2, 1]
 
 
-def test_writers_end_with_their_process(writer):
+def test_idle_writers_end_with_their_process_at_once(writer, monkeypatch):
+    monkeypatch.setattr(commit, "PAUSE_SECONDS", 60)
     writer.submit(job_of(make_instance())).result(10)
-    thread = writer._small._thread
+    threads = [writer._small._thread, writer._large._thread]
 
     writer.end()
 
-    end = time.monotonic() + 10
-    while thread.is_alive() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not thread.is_alive()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)

@@ -19,6 +19,7 @@ BODY = json.dumps({"text": "x" * 5000}).encode()
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch, settings):
+    """As in a web process that has met no large body yet."""
     settings.OMNI_GROUP_COMMIT = True
     monkeypatch.setattr(large_bodies, "LARGE_BYTES", 1000)
     process = Elsewhere()
@@ -27,13 +28,28 @@ def elsewhere(monkeypatch, settings):
     process.end()
 
 
+@pytest.fixture(scope="module")
+def long_running():
+    """One for the module: a child takes seconds to start."""
+    process = Elsewhere()
+    yield process
+    process.end()
+
+
+@pytest.fixture
+def running(elsewhere, long_running, monkeypatch):
+    """A process that may have met large bodies before."""
+    monkeypatch.setattr(large_bodies, "elsewhere", long_running)
+    return long_running
+
+
 def told(body=BODY, **headers):
     """The answer to one delivery."""
     delivery = make_delivery(body, headers={"x-webhook-token": SECRET, **headers})
     return receive(delivery, provider="webhook", slug="shop").result(60)
 
 
-def test_large_body_is_stored_and_answered_like_any_other(elsewhere):
+def test_large_body_is_stored_and_answered_like_any_other(running):
     make_webhook()
 
     answers = [told(), told()]
@@ -43,25 +59,25 @@ def test_large_body_is_stored_and_answered_like_any_other(elsewhere):
         (202, {"status": "accepted", "events": [event.pk]}),
         (200, {"status": "duplicate", "events": [event.pk]})]
     assert bytes(RawPayload.objects.get().body) == BODY
-    assert elsewhere._child.pid != os.getpid()
+    assert running._child.pid != os.getpid()
 
 
-def test_body_that_cannot_be_read_is_a_dead_letter_there_too(elsewhere):
+def test_body_that_cannot_be_read_is_a_dead_letter_there_too(running):
     make_webhook()
 
     assert told(b"{" * 2000).body["status"] == "quarantined"
     assert told(BODY).status == 202  # it goes on
 
 
-def test_process_that_died_is_followed_by_another(elsewhere):
+def test_process_that_died_is_followed_by_another(running):
     make_webhook()
     told()
-    first = elsewhere._child
+    first = running._child
     first.kill()
     first.wait(10)
 
     assert told(b"[" + BODY + b"]").status == 202
-    assert elsewhere._child.pid != first.pid
+    assert running._child.pid != first.pid
 
 
 def test_body_over_which_every_process_dies_asks_to_try_later(monkeypatch):
@@ -91,10 +107,10 @@ def test_sender_whose_large_body_proves_nothing_is_refused_and_counted_here(else
     assert elsewhere._child is None
 
 
-def test_process_ends_when_its_input_does(elsewhere):
+def test_process_ends_when_its_input_does(running):
     make_webhook()
     told()
-    child = elsewhere._child
+    child = running._child
 
     child.stdin.close()
 

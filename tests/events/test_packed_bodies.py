@@ -6,8 +6,10 @@ import gzip
 import hmac
 import json
 import os
+import threading
 import time
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -30,8 +32,8 @@ OPENED = LARGE_BYTES + 1024 * 1024
 BOMB = gzip.compress(os.urandom(200_000) + b"0" * (OPENED - 200_000))
 
 
-def signed_by(kind):
-    return make_instance("signed", settings={"verification": kind},
+def signed_by(kind, slug="signed"):
+    return make_instance(slug, settings={"verification": kind},
                          credentials={"secret": SECRET})
 
 
@@ -146,7 +148,7 @@ async def test_small_deliveries_pass_while_strangers_send_large_ones(
         transactional_db, settings, monkeypatch, kind):
     settings.OMNI_DOOR_BYTES_IN_FLIGHT = 4 * OPENED
     monkeypatch.setattr(large_bodies, "elsewhere", process := Elsewhere())
-    monkeypatch.setattr(process, "_asked", lambda *_: time.sleep(0.2) or Answer(202, {}))
+    monkeypatch.setattr(process, "_asked", lambda *_: time.sleep(0.05) or Answer(202, {}))
     shop = {"settings": {"verification": kind, "allow_unsigned": kind == "none"},
             "credentials": {"secret": SECRET}}
     await sync_to_async(make_webhook)()
@@ -170,6 +172,68 @@ async def test_small_deliveries_pass_while_strangers_send_large_ones(
     assert statuses <= ({202, 503} if kind == "none" else {401, 503})
     assert kind != "none" or 503 in statuses
     assert max(held) <= settings.OMNI_DOOR_BYTES_IN_FLIGHT and body_budget.budget.held == 0
+
+
+@pytest.fixture
+def held_open(monkeypatch):
+    """The first body that is opened stays in its thread until `go_on`. `order`: whose were opened.
+    """
+    held, decoded = SimpleNamespace(go_on=threading.Event(), order=[]), body_encoding.decoded
+
+    def slowly(delivery, **more):
+        held.order.append("flood" if "flood" in delivery.url else "signed")
+        assert held.go_on.wait(60)
+        return decoded(delivery, **more)
+
+    monkeypatch.setattr(body_encoding, "decoded", slowly)
+    yield held
+    held.go_on.set()
+
+
+async def until(condition):
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+FORGED = (GZIP, *signature("hub_signature", b"another body", WRONG))
+
+
+async def test_forged_packed_bodies_at_one_account_do_not_hold_up_those_of_another(
+        transactional_db, held_open):
+    for slug in ("flood", "signed"):
+        await sync_to_async(signed_by)("hub_signature", slug)
+    flood = [asyncio.create_task(post(gzip.compress(b"%d" % number), headers=FORGED,
+                                      path="/webhooks/webhook/flood/")) for number in range(20)]
+    await until(lambda: held_open.order and lane._unproven.waiting == 19)
+    honest = asyncio.create_task(post(gzip.compress(b'{"a": 1}'), path=SIGNED, headers=(
+        *signature("hub_signature", b'{"a": 1}'), GZIP)))
+    await until(lambda: lane._unproven.waiting == 20)
+
+    held_open.go_on.set()
+
+    assert (await honest)[0] == 202
+    assert {(await task)[0] for task in flood} == {401}
+    assert held_open.order.index("signed") <= 2 and len(held_open.order) == 21
+
+
+async def test_forged_packed_bodies_of_one_account_are_asked_to_try_later_when_too_many_wait(
+        transactional_db, monkeypatch, held_open):
+    monkeypatch.setattr(lane._unproven, "_most", 3)
+    for slug in ("flood", "signed"):
+        await sync_to_async(signed_by)("hub_signature", slug)
+    flood = [asyncio.create_task(post(gzip.compress(b"%d" % number), headers=FORGED,
+                                      path="/webhooks/webhook/flood/")) for number in range(9)]
+    await until(lambda: sum(task.done() for task in flood) == 5)
+
+    honest = asyncio.create_task(post(gzip.compress(b'{"a": 1}'), path=SIGNED, headers=(
+        *signature("hub_signature", b'{"a": 1}'), GZIP)))
+    await until(lambda: lane._unproven.waiting == 4)
+    held_open.go_on.set()
+
+    assert (await honest)[0] == 202
+    assert sorted([(await task)[0] for task in flood]) == [401] * 4 + [503] * 5
+    assert body_budget.budget.held == 0
 
 
 async def test_large_body_is_counted_as_long_as_it_waits_for_the_other_process(

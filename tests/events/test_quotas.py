@@ -80,22 +80,24 @@ def test_one_network_takes_a_tenth_of_the_day_and_of_a_minute(network):
     assert asks(quotas) is None
 
 
-def test_chat_used_up_by_many_networks_is_a_wait_of_seconds():
-    quotas = Quotas()
-    flood(quotas, [f"2001:db8:{number:x}:{{}}::1" for number in range(10)])
-
-    answer = asks(quotas)
-
-    assert answer.status == 429 and int(answer.headers["Retry-After"]) <= 3
-    assert asks(quotas, now=3543.0) is None
-
-
-def test_visitor_who_wrote_today_goes_on_when_strangers_use_the_chat_up():
+@pytest.fixture(scope="module")
+def used_up():
+    """A chat in which somebody wrote before strangers used its day up, in 60 minutes."""
     quotas = Quotas()
     asks(quotas, "regular", now=0.0)
-    flood(quotas, [f"2001:db8:{number:x}:{{}}::1" for number in range(10)])
+    flood(quotas, [f"203.0.{number}.{{}}" for number in range(10)])
+    return quotas
 
-    said = [asks(quotas, visitor) for visitor in ("stranger", "regular", "regular")]
+
+def test_chat_used_up_by_many_networks_is_a_wait_of_seconds(used_up):
+    answer = asks(used_up)
+
+    assert answer.status == 429 and int(answer.headers["Retry-After"]) <= 3
+    assert asks(used_up, now=3543.0) is None
+
+
+def test_visitor_who_wrote_today_goes_on_when_strangers_use_the_chat_up(used_up):
+    said = [asks(used_up, visitor) for visitor in ("stranger", "regular", "regular")]
 
     assert [answer is None for answer in said] == [False, True, True]
 

@@ -1,15 +1,13 @@
 """The spool: one file per delivery, whole or not at all."""
 
 import os
-from collections import namedtuple
 
 import pytest
 
 from events import spool
 from events.archive import RawRow
+from events.spool_room import Room
 from tests.factories import NOON
-
-Disk = namedtuple("Disk", "total used free")
 
 
 def taken(most=100, most_bytes=10 ** 9):
@@ -96,29 +94,6 @@ def test_entry_that_another_process_drained_is_passed_over(folder):
     assert taken() == []
 
 
-def test_spool_that_is_full_refuses(settings):
-    settings.OMNI_SPOOL_MAX_BYTES = 10
-    spool.write(b"123456")
-
-    with pytest.raises(OSError, match="the spool is full"):
-        spool.write(b"123456")
-
-
-def test_spool_of_too_many_files_refuses(monkeypatch):
-    monkeypatch.setattr(spool, "_MOST_FILES", 1)
-    spool.write(b"1")
-
-    with pytest.raises(OSError, match="the spool is full"):
-        spool.write(b"2")
-
-
-def test_disk_that_is_nearly_full_refuses(monkeypatch):
-    monkeypatch.setattr(spool.shutil, "disk_usage", lambda _: Disk(100_000, 91_000, 9_000))
-
-    with pytest.raises(OSError, match="10 % of the disk"):
-        spool.write(b"1")
-
-
 def test_spool_is_off_without_a_folder(settings):
     settings.OMNI_SPOOL_DIR = ""
 
@@ -138,24 +113,36 @@ def test_empty_spool_is_not_due(monkeypatch):
     assert not spool.due()
 
 
-def test_room_is_found_once_and_not_for_every_delivery(monkeypatch):
-    listings, waiting = [], spool.waiting
-    monkeypatch.setattr(spool, "waiting", lambda *place: (
-        listings.append(1), waiting(*place))[1])
+@pytest.fixture
+def started_again(monkeypatch):
+    """A process that knows nothing yet of what its folder holds."""
+    def start():
+        monkeypatch.setattr(spool, "_room", room := Room(spool._sizes_in))
+        spool.prepare()
+        if room._counting is not None:
+            assert room._counting.wait(10)
+    return start
 
-    for _ in range(20):
-        spool.write(b"1")
 
-    assert len(listings) == 1
+@pytest.mark.parametrize("name", ["00000000000000000001-1-000000001-900.delivery",
+                                  "00000000000000000001-1-000000001.delivery"],
+                         ids=["with its size", "of an older version"])
+def test_what_an_earlier_process_left_takes_room(folder, settings, started_again, name):
+    settings.OMNI_SPOOL_MAX_BYTES = 1000
+    folder.mkdir()
+    (folder / name).write_bytes(b"x" * 900)
+    started_again()
+
+    with pytest.raises(OSError, match=r"the spool is full \(1 files, 900 bytes\)"):
+        spool.write(b"x" * 101)
+    assert spool.write(b"x" * 100).is_file()
 
 
-def test_spool_that_others_emptied_takes_again(settings, monkeypatch):
-    settings.OMNI_SPOOL_MAX_BYTES = 10
-    path = spool.write(b"123456")
-    path.unlink()
-    monkeypatch.setattr(spool, "_RECOUNT_SECONDS", 0.0)
+def test_size_of_a_delivery_is_read_from_its_name(folder, monkeypatch):
+    path = spool.write(b"x" * 123)
+    monkeypatch.setattr(spool.Path, "stat", lambda *_, **__: 1 / 0)
 
-    assert spool.write(b"123456").is_file()
+    assert list(spool._sizes_in(folder)) == [(path.name, 123)]
 
 
 def test_drained_delivery_makes_room(settings):
@@ -165,7 +152,15 @@ def test_drained_delivery_makes_room(settings):
 
     spool.remove(entry)
 
-    assert spool.write(b"x" * 900).is_file() and len(spool.waiting()) == 1
+    assert spool.write(b"x" * 900).is_file() and len(list(spool.waiting())) == 1
+
+
+def test_deliveries_of_many_pieces_of_the_listing_come_in_order(monkeypatch):
+    monkeypatch.setattr(spool, "_PIECE", 3)
+    for number in range(20):
+        spool.write(spool.pack(raw_row(b"%d" % number)))
+
+    assert [entry.raw.body for entry in taken()] == [b"%d" % number for number in range(20)]
 
 
 def test_what_was_put_back_comes_first_again():
@@ -175,3 +170,12 @@ def test_what_was_put_back_comes_first_again():
     spool.put_back(taken(most=2))
 
     assert [entry.raw.body for entry in taken()] == [b"0", b"1", b"2"]
+
+
+def test_what_can_not_be_stored_for_long_is_remembered_once():
+    spool.write(spool.pack(raw_row()))
+
+    for _ in range(5000):
+        spool.put_back(taken())
+
+    assert len(spool._returned) == 1 and len(taken()) == 1
