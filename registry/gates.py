@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import connection
@@ -24,7 +25,7 @@ from registry.gatekeeping import Burst, Facts, Live, Said, Wish
 from registry.lazy import Lazy
 from registry.matching import Effective
 from registry.sameness import canonical
-from registry.values import is_nothing, plain
+from registry.values import missing_parts, plain
 
 _INSERT = """
 INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
@@ -71,8 +72,8 @@ FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, event_id bigint, batch jsonb,
 WHERE r.id = w.id
 """
 
-_NO_KEY = "its key is null, so it counts this event with no other"
-_NO_CONVERSATION = "there is no conversation, so it counts this event with no other"
+_ALONE = "so it counts this event with no other"
+_PARTS_NAMED = 3  # of the parts of a key that are null
 
 
 @dataclass(slots=True)
@@ -181,7 +182,7 @@ def _wish(run: str, event: Event, effective: Effective) -> Wish:
         run=run, event_id=event.pk, once=once, debounce=burst, throttle=throttle,
         concurrency=definition.concurrency, slot_key=slot_key, once_key=once_key,
         burst_key=burst_key, throttle_key=throttle_key, notes=tuple(
-            f"{name}: {_NO_KEY if gate.key is not None else _NO_CONVERSATION}"
+            f"{name}: {_why_none(gate.key, roots)}, {_ALONE}"
             for name, gate, found in (
                 ("once", once, once_key), ("debounce", burst, burst_key),
                 ("throttle", throttle, throttle_key),
@@ -200,13 +201,25 @@ def _burst_key(workflow_id: int, key: Expression | None, roots: Lazy, event: Eve
 
 
 def _key(workflow_id: int, gate: str, key: Expression | None, roots: Lazy) -> str | None:
-    """None when the key names nothing (`values.is_nothing`): events that lack a field have nothing
-    in common. Without a key there is one count for the whole workflow.
+    """None when a part of the key is missing: events that lack a field have nothing in common.
+
+    Without a key there is one count for the whole workflow.
     """
     if key is None:
         return _named(workflow_id, gate, None)
     value = key.evaluate(roots)
-    return None if is_nothing(value) else _named(workflow_id, gate, value)
+    return _named(workflow_id, gate, value) if next(missing_parts(value), None) is None else None
+
+
+def _why_none(key: Expression | None, roots: Lazy) -> str:
+    """Why a gate has no key for this event, naming the first parts that are missing."""
+    if key is None:
+        return "there is no conversation"
+    parts = list(islice(missing_parts(key.evaluate(roots)), _PARTS_NAMED + 1))
+    if parts == [""]:
+        return "its key is null"
+    more = " and more" if len(parts) > _PARTS_NAMED else ""
+    return f"its key is null at {', '.join(parts[:_PARTS_NAMED])}{more}"
 
 
 def _named(workflow_id: int, gate: str, value: Any) -> str:
