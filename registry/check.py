@@ -102,6 +102,11 @@ def check_cuts(reader: StepReader) -> None:
         reader.note_at(mark, "cut", "YAML reads this '#' and the rest of the line as a comment, "
                        f"so the value {kept}; put the whole value in quotes, or a space after "
                        "the '#' of a comment", severity="warning")
+    for path, mark in reader.document.key_cuts.items():
+        reader.note_at(mark, "cut", "YAML reads this '#' and the rest of the line as a comment, "
+                       f"so the key is '{names.shown(str(path[-1]))}' and has no value here; put "
+                       "the whole key in quotes, or a space after the '#' of a comment",
+                       severity="warning")
 
 
 def check_kinds(reader: StepReader) -> None:
