@@ -116,7 +116,7 @@ def check_kinds(reader: StepReader) -> None:
         kind, mistakes = kinds.look(placed.expression.source, inputs=inputs)
         for mistake in mistakes:
             reader.note(placed.path, mistake.code, mistake.message,
-                        offset=placed.offset + mistake.offset)
+                        suggestion=mistake.suggestion, offset=placed.offset + mistake.offset)
         wanted = _WANTED.get(placed.path[-2:])
         told = {(problem.line, problem.column) for problem in reader.problems} if wanted else ()
         if wanted and kind not in (None, *wanted[0]) and (
