@@ -4,30 +4,28 @@ import random
 import re
 from collections.abc import Iterable
 
+from actions import fences
+
 MAX_PARTS = 20
-# A fence at the start of a line closed at the end of one, as Markdown has it; a pair within a
-# line, as WhatsApp has it; a fence that is never closed.
-_CODE = (r"^[ \t]{0,3}(?P<fence>`{3,})[^`\n]*\n(?s:.*?)(?<!`)(?P=fence)`*[ \t\r]*$"
-         r"|(?<!`)(?P<pair>`{3,})(?!`)(?s:.*?)(?<!`)(?P=pair)(?!`)"
-         r"|^[ \t]{0,3}`{3,}[^`\n]*\n(?s:.*)")
-_PIECE = re.compile(rf"(?:{_CODE})|(?P<blank>\n(?:[ \t\r]*\n)+)", re.MULTILINE)
+_BLANK = re.compile(r"\n(?:[ \t\r]*\n)+")
 _MENTION = re.compile(r"(?<![\w@.])@(\d{7,15})\b")
 
 
 def split(text: str, *, enabled: bool = True) -> list[str]:
     """The messages of a text: cut at blank lines, empty ones left out.
 
-    Code between ``` is never cut, however long it is; what is beyond MAX_PARTS stays together in
-    the last message.
+    Code (`fences`) is never cut, however long it is; what is beyond MAX_PARTS stays together in the
+    last message.
     """
     whole = text.strip()
     if not enabled:
         return [whole] if whole else []
-    parts, start = [], 0
-    for piece in _PIECE.finditer(whole):
-        if piece["blank"]:
-            parts.append(whole[start:piece.start()].strip())
-            start = piece.end()
+    parts, start, at = [], 0, 0
+    for code_begins, code_ends in (*fences.spans(whole), (len(whole), len(whole))):
+        for blank in _BLANK.finditer(whole, at, code_begins):
+            parts.append(whole[start:blank.start()].strip())
+            start = blank.end()
+        at = code_ends
     parts = [part for part in (*parts, whole[start:].strip()) if part]
     if len(parts) > MAX_PARTS:
         parts[MAX_PARTS - 1:] = ["\n\n".join(parts[MAX_PARTS - 1:])]

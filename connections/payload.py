@@ -89,7 +89,8 @@ def parse_json(body: bytes, *, charset: str = "") -> Parsed:
 def parse_form(body: bytes, *, charset: str = "") -> Parsed:
     """Fields of an `application/x-www-form-urlencoded` body: {name: text, or list when repeated}.
 
-    charset: what the sender declares, else the field `_charset_` may; without both it is UTF-8.
+    charset: what the sender declares, else the field `_charset_` may; without both it is UTF-8, or
+    windows-1252 where it cannot be (flag charset_guessed).
     A repeated name sets the flag dup_keys. Raises Unparsable.
     """
     if charsets.has_own_syntax(charset):
@@ -113,16 +114,14 @@ def charset_field(pairs: list[tuple[bytes, bytes]]) -> str:
 
 
 def decoded(parts: list[bytes], charset: str) -> tuple[list[str], frozenset[str]]:
-    """Names and values of one form, all in one charset, and the flags of their reading.
-
-    Raises Unparsable `bad_utf8` for other bytes when no charset is declared.
-    """
-    try:
-        if not charset:
+    """Names and values of one form, all in one charset, and the flags of their reading."""
+    whole = b"\n".join(parts)
+    if not charset:
+        try:
             return [part.decode() for part in parts], frozenset()
-    except UnicodeDecodeError as exc:
-        raise Unparsable("bad_utf8", f"the form is not UTF-8: {exc.reason}") from exc
-    name, flags = charsets.choose(b"\n".join(parts), charset)
+        except UnicodeDecodeError:
+            charset, whole = "utf-8", b"\n" + whole  # what begins like a byte order mark is none
+    name, flags = charsets.choose(whole, charset)
     return [part.decode(name, "replace") for part in parts], flags
 
 

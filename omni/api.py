@@ -164,10 +164,11 @@ class StrictFiltersMixin:
 
 class KeysetPagination(BasePagination):
     """Pages by id: `?limit=`; newest first, `?before=<id>` goes back; `?after=<id>` goes forward,
-    oldest first.
+    oldest first; both: the rows between them, forward.
 
     Never counts and never skips rows, so that page 1,000 costs what page 1 costs. Forward, a row
-    is shown when no lower id can appear any more, so that who follows meets every row once.
+    is shown when no lower id can appear any more, so that who follows meets every row once; the
+    last page before an id is known for the last as soon as nothing can appear below that id.
     """
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list:
@@ -177,17 +178,21 @@ class KeysetPagination(BasePagination):
         before, after = _number(request, "before"), _number(request, "after")
         if after is not None:
             settled = horizon.settled(queryset.model)
-            page = list(queryset.filter(pk__gt=after, pk__lte=settled)
-                        .order_by("pk")[:self.limit])
-            self.next = ("after", page[-1].pk) if page else None
-            self.previous = ("before", page[0].pk if page else min(after + 1, _ID_MAX))
+            end = settled if before is None else min(settled, before - 1)
+            page = list(queryset.filter(pk__gt=after, pk__lte=end).order_by("pk")[:self.limit + 1])
+            is_last = len(page) <= self.limit and before is not None and before - 1 <= settled
+            page = page[:self.limit]
+            self.next = {"after": page[-1].pk} if page and not is_last else None
+            if self.next and before is not None:
+                self.next["before"] = before
+            self.previous = {"before": page[0].pk if page else min(after + 1, _ID_MAX)}
         else:
             if before is not None:
                 queryset = queryset.filter(pk__lt=before)
             page = list(queryset.order_by("-pk")[:self.limit + 1])
             more, page = len(page) > self.limit, page[:self.limit]
-            self.next = ("before", page[-1].pk) if more else None
-            self.previous = ("after", page[0].pk) if before is not None and page else None
+            self.next = {"before": page[-1].pk} if more else None
+            self.previous = {"after": page[0].pk} if before is not None and page else None
         return page
 
     def get_paginated_response(self, data: list) -> Response:
@@ -195,13 +200,14 @@ class KeysetPagination(BasePagination):
             "results": data,
             "next": self._link(self.next), "previous": self._link(self.previous)})
 
-    def _link(self, cursor: tuple[str, int] | None) -> str | None:
+    def _link(self, cursor: dict[str, int] | None) -> str | None:
         if cursor is None:
             return None
         url = self.request.build_absolute_uri()
-        for other in ("before", "after"):
-            url = remove_query_param(url, other)
-        return replace_query_param(url, *cursor)
+        for name in ("before", "after"):
+            url = (replace_query_param(url, name, cursor[name]) if name in cursor
+                   else remove_query_param(url, name))
+        return url
 
     def get_paginated_response_schema(self, schema: dict) -> dict:
         link = {"type": "string", "format": "uri", "nullable": True}
@@ -213,7 +219,7 @@ class KeysetPagination(BasePagination):
                  "schema": {"type": "integer"}} for name, text in (
                      ("limit", f"Rows a page, 1 to {PAGE_MAX}."),
                      ("before", "Rows older than this id, newest first."),
-                     ("after", "Rows newer than it, oldest first."))]
+                     ("after", "Rows newer than it, oldest first; with before up to that id."))]
 
 
 def _number(request: Any, name: str, *, default: int | None = None) -> int | None:

@@ -1,6 +1,8 @@
 """What PyYAML says of text it cannot read, in words that name the way out."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import yaml
 
@@ -25,8 +27,12 @@ _WORDED = (  # part of PyYAML's message, our code, our message
 )
 
 
-def syntax_problem(source: str, error: yaml.YAMLError) -> Problem:
-    """A YAML error with its place in `source`."""
+def syntax_problem(source: str, error: yaml.YAMLError, comments: Sequence[Any] = ()) -> Problem:
+    """A YAML error with its place in `source`.
+
+    comments: marks of those after something on their line; text that goes on behind one, or a
+    bracket inside it, was probably not meant as a comment.
+    """
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:  # a character YAML does not allow at all
         before = source[:getattr(error, "position", 0)]
@@ -40,13 +46,43 @@ def syntax_problem(source: str, error: yaml.YAMLError) -> Problem:
         if not source[at:at + 1].strip():  # it names the end; the bracket is the last one written
             at = max(source.rfind("[", 0, at), source.rfind("{", 0, at), 0)
         before = source[:at]
+        closing = "]" if source[at:at + 1] == "[" else "}"
+        swallowed = next((mark for mark in comments if mark.index > at
+                          and closing in _line_from(source, mark.index)), None)
         return Problem(before.count("\n") + 1, len(before) - before.rfind("\n"), "unclosed",
-                       f"this {source[at:at + 1]} is never closed")
+                       f"this {source[at:at + 1]} is never closed{_hint(swallowed)}")
     if opening and "expected ':'" in problem:
+        cut = next((mark for mark in comments if mark.line == opening.line
+                    and ":" in _line_from(source, mark.index)), None)
         return Problem(opening.line + 1, opening.column + 1, "no_colon",
-                       "this key has no ': ' after it")
+                       f"this key has no ': ' after it{_hint(cut)}")
     code, message = _explain(source, mark.index, problem)
+    if code == "unclosed" or code == "indent" and ":" not in _line_from(source, mark.index):
+        message += _hint(_ended_above(source, mark, comments))
     return Problem(mark.line + 1, mark.column + 1, code, message)
+
+
+def _line_from(source: str, index: int) -> str:
+    return source[index:].partition("\n")[0]
+
+
+def _ended_above(source: str, mark: Any, comments: Sequence[Any]) -> Any:
+    """The comment that ended a text which goes on in the line of `mark`."""
+    last = next((one for one in reversed(comments) if one.line < mark.line), None)
+    if last is None:
+        return None
+    first, *between = source.split("\n")[last.line:mark.line]
+    goes_on = mark.column >= len(first) - len(first.lstrip(" "))
+    return last if goes_on and all(
+        not line.strip() or line.lstrip().startswith("#") for line in between) else None
+
+
+def _hint(comment: Any) -> str:
+    """What to do about a comment that was not meant as one."""
+    if comment is None:
+        return ""
+    return (f"; the ' #' in line {comment.line + 1}, column {comment.column + 1} begins a comment: "
+            "put the whole text in quotes")
 
 
 def _explain(source: str, index: int, problem: str) -> tuple[str, str]:

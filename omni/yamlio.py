@@ -25,7 +25,7 @@ from yaml.events import (
 
 from omni.errors import InvalidInput, InvalidWorkflow
 from omni.yamlerrors import syntax_problem
-from omni.yamlmarks import MAX_PROBLEMS, Document, Path, Problem, in_order
+from omni.yamlmarks import MAX_PROBLEMS, Document, Mark, Path, Problem, in_order
 from omni.yamlscan import Loader
 
 __all__ = ["Document", "Problem", "dump", "load"]
@@ -70,9 +70,11 @@ class _Composer:
         self.document = Document(None, text)
         self.problems: list[Problem] = []
         self.parts = 0
+        self.comments: list[Any] = []
 
     def compose(self) -> Any:
         self.loader = Loader(self.source)
+        self.comments = self.loader.comments
         self.loader.get_event()  # start of the stream
         if isinstance(self.loader.peek_event(), StreamEndEvent):
             self.document.marks[()] = (1, 1)
@@ -120,12 +122,15 @@ class _Composer:
         if event.style:
             return text
         value = _plain(text)
-        cut = _CUT.match(self.source, event.end_mark.index) if isinstance(
-            value, str | None) else None
-        if cut:
-            mark = event.end_mark
-            self.document.cuts[path] = (mark.line + 1, mark.column + len(cut[0]))
+        if isinstance(value, str | None):
+            self._note_cut(self.document.cuts, path, event)
         return value
+
+    def _note_cut(self, cuts: dict[Path, Mark], path: Path, event: ScalarEvent) -> None:
+        mark: Any = event.end_mark
+        cut = _CUT.match(self.source, mark.index)
+        if cut:
+            cuts[path] = (mark.line + 1, mark.column + len(cut[0]))
 
     def _sequence(self, path: Path, depth: int) -> list[Any]:
         items: list[Any] = []
@@ -163,6 +168,8 @@ class _Composer:
             self._add(event, "bad_character", "the key holds a character that cannot be stored; "
                                                 "remove it")
         self.document.key_marks.setdefault((*path, key), mark)
+        if not event.style:
+            self._note_cut(self.document.key_cuts, (*path, key), event)
         return key
 
     def _skip(self, event: Event) -> None:
@@ -199,7 +206,7 @@ class _Composer:
 
     def add_syntax_error(self, error: yaml.YAMLError) -> None:
         """Note a YAML error, unless it only follows from one already noted on its line."""
-        problem = syntax_problem(self.source, error)
+        problem = syntax_problem(self.source, error, self.comments)
         if all(known.line != problem.line for known in self.problems):
             self.problems.append(problem)
 

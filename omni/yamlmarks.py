@@ -48,7 +48,8 @@ class Document:
     """Plain data and where each part stands.
 
     marks: path of a value -> its mark; key_marks: path of a mapping's entry -> mark of its key.
-    cuts: path of an unquoted text -> mark of the ` #` after it that looks like more of the text.
+    cuts: path of an unquoted text -> mark of the ` #` after it that looks like more of the text;
+    key_cuts: the same of an entry's key.
     """
 
     data: Any
@@ -57,6 +58,7 @@ class Document:
     key_marks: dict[Path, Mark] = field(default_factory=dict)
     scalars: dict[Path, tuple[int, str]] = field(default_factory=dict)  # start index, style
     cuts: dict[Path, Mark] = field(default_factory=dict)
+    key_cuts: dict[Path, Mark] = field(default_factory=dict)
 
     def mark(self, path: Path) -> Mark:
         """Mark of the value at `path`, or of the nearest part around it."""

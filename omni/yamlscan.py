@@ -23,10 +23,15 @@ class Loader(yaml.SafeLoader):
     """Reads text only, never bytes or files.
 
     _settled: the first token in the queue can be taken; nothing before it will be inserted.
+    comments: marks of those that follow something on their line.
     """
 
     _settled = False
     possible_simple_keys: dict[int, Any]
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.comments: list[Any] = []
 
     def forward(self, length: int = 1) -> None:
         end = self.pointer + length
@@ -47,6 +52,9 @@ class Loader(yaml.SafeLoader):
         blanks = _SPACES.match(self.buffer, self.pointer)
         if blanks and blanks[0]:
             self.forward(len(blanks[0]))
+        if self.buffer[self.pointer] == "#" and self.buffer[
+                self.pointer - self.column:self.pointer].strip():
+            self.comments.append(self.get_mark())
         super().scan_to_next_token()
 
     def scan_plain_spaces(self, indent: int, start_mark: Any) -> Any:

@@ -102,6 +102,11 @@ def check_cuts(reader: StepReader) -> None:
         reader.note_at(mark, "cut", "YAML reads this '#' and the rest of the line as a comment, "
                        f"so the value {kept}; put the whole value in quotes, or a space after "
                        "the '#' of a comment", severity="warning")
+    for path, mark in reader.document.key_cuts.items():
+        reader.note_at(mark, "cut", "YAML reads this '#' and the rest of the line as a comment, "
+                       f"so the key is '{names.shown(str(path[-1]))}' and has no value here; put "
+                       "the whole key in quotes, or a space after the '#' of a comment",
+                       severity="warning")
 
 
 def check_kinds(reader: StepReader) -> None:
@@ -111,7 +116,7 @@ def check_kinds(reader: StepReader) -> None:
         kind, mistakes = kinds.look(placed.expression.source, inputs=inputs)
         for mistake in mistakes:
             reader.note(placed.path, mistake.code, mistake.message,
-                        offset=placed.offset + mistake.offset)
+                        suggestion=mistake.suggestion, offset=placed.offset + mistake.offset)
         wanted = _WANTED.get(placed.path[-2:])
         told = {(problem.line, problem.column) for problem in reader.problems} if wanted else ()
         if wanted and kind not in (None, *wanted[0]) and (

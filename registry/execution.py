@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from actions.base import Outcome
@@ -355,9 +355,14 @@ class Execution:
 
 
 def kind_of(step: Step) -> Any:
-    from registry import steps
+    return _module(step.kind)
 
-    return steps.modules()[step.kind]
+
+@cache
+def _module(kind: str) -> Any:
+    from registry import steps  # which import this module
+
+    return steps.modules()[kind]
 
 
 def _kept(shown: Any, step: Step) -> Any:

@@ -4,6 +4,7 @@ so that what one account uses up or holds is never another's.
 
 import hashlib
 import json
+from itertools import islice
 from typing import Any
 
 from connections.payload import sanitize_text
@@ -11,7 +12,9 @@ from events.models import Event
 from registry.expressions import Expression
 from registry.lazy import Lazy
 from registry.sameness import canonical
-from registry.values import is_nothing, plain
+from registry.values import missing_parts, plain
+
+_PARTS_NAMED = 3  # of the parts of a key that are null
 
 
 def slot_in(workflow_id: int, conversation_id: int) -> str:
@@ -33,15 +36,27 @@ def of_burst(workflow_id: int, key: Expression | None, roots: Lazy, event: Event
 
 def of_gate(workflow_id: int, gate: str, key: Expression | None, roots: Lazy,
             event: Event) -> str | None:
-    """None when the key names nothing (`values.is_nothing`): events that lack a field have nothing
-    in common. Without a key there is one count for the account's runs.
+    """None when a part of the key is missing: events that lack a field have nothing in common.
+
+    Without a key there is one count for the account's runs.
     """
     if key is None:
         return _named(workflow_id, gate, event.instance_id, None)
     value = key.evaluate(roots)
-    if is_nothing(value):
+    if next(missing_parts(value), None) is not None:
         return None
     return _named(workflow_id, gate, event.instance_id, value)
+
+
+def why_none(key: Expression | None, roots: Lazy) -> str:
+    """Why a gate has no key for this event, naming the first parts that are missing."""
+    if key is None:
+        return "there is no conversation"
+    parts = list(islice(missing_parts(key.evaluate(roots)), _PARTS_NAMED + 1))
+    if parts == [""]:
+        return "its key is null"
+    more = " and more" if len(parts) > _PARTS_NAMED else ""
+    return f"its key is null at {', '.join(parts[:_PARTS_NAMED])}{more}"
 
 
 def with_former(key: str) -> dict[str, Any]:

@@ -76,8 +76,7 @@ FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, event_id bigint, batch jsonb,
 WHERE r.id = w.id
 """
 
-_NO_KEY = "its key is null, so it counts this event with no other"
-_NO_CONVERSATION = "there is no conversation, so it counts this event with no other"
+_ALONE = "so it counts this event with no other"
 
 
 @dataclass(slots=True)
@@ -179,7 +178,7 @@ def _wish(run: str, event: Event, effective: Effective) -> Wish:
         run=run, event_id=event.pk, once=once, debounce=burst, throttle=throttle,
         concurrency=definition.concurrency, slot_key=slot_key, once_key=once_key,
         burst_key=burst_key, throttle_key=throttle_key, notes=tuple(
-            f"{name}: {_NO_KEY if gate.key is not None else _NO_CONVERSATION}"
+            f"{name}: {gate_keys.why_none(gate.key, roots)}, {_ALONE}"
             for name, gate, found in (
                 ("once", once, once_key), ("debounce", burst, burst_key),
                 ("throttle", throttle, throttle_key),

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omni.errors import InvalidInput
-from registry import names
+from registry import literals, names
 from registry.expressions import tree
-from registry.functions.times import is_clock, zone
+from registry.functions import FUNCTIONS
+from registry.functions.times import is_clock
 from registry.names import Kind
 from registry.values import to_time
 from registry.wording import Mistake, unmask
@@ -54,7 +55,6 @@ CALLS: Mapping[str, tuple[tuple[frozenset[str], ...], Kind | None]] = {
     "add_seconds": ((_TIME, _NUMBER), "time"), "add_hours": ((_TIME, _NUMBER), "time"),
     "hour": ((_TIME, _TEXT), "number"), "weekday": ((_TIME, _TEXT), "text"),
     "date": ((_TIME, _TEXT), "text"), "in_hours": ((_TIME, _TEXT), "boolean")}
-_ZONE_AT = {"time": 1, "hour": 1, "weekday": 1, "date": 1, "in_hours": 2}  # argument's number
 
 
 def look(source: str, *,
@@ -143,6 +143,9 @@ class _Look:
     def binary(self, node: ast.BinOp) -> Kind | None:
         left, right = self.kind(node.left), self.kind(node.right)
         sign = _SIGNS.get(type(node.op), "")
+        if sign in ("/", "%") and isinstance(node.right, ast.Constant) and node.right.value == 0:
+            self._note(node, "division by zero")
+            return "number"
         if left is None or right is None:
             return None if sign in "+-" else "number"
         if left == right and left in {"+": ("number", "text", "list"), "-": ("number", "time")
@@ -190,6 +193,7 @@ class _Look:
         takes, gives = CALLS.get(name, ((_ANY,), None))
         if name == "contains" and found and found[0] == "text":
             takes = (_TEXT, _TEXTS)
+        known = len(self.mistakes)
         for number, (argument, kind) in enumerate(zip(given, found, strict=True)):
             fits = takes[min(number, len(takes) - 1)]
             if kind is not None and kind not in fits:
@@ -197,25 +201,28 @@ class _Look:
                 self._note(argument, f"{name}: needs {needs}, not {DESCRIBED[kind]}")
             elif "time" in fits and fits is not _ANY:
                 self._time(argument, clock=name == "time")
-            elif number == _ZONE_AT.get(name):
-                self._try(argument, zone, name)
+        if name in FUNCTIONS and len(self.mistakes) == known:
+            refusal = literals.refused(name, given, found, takes)
+            if refusal:
+                self._note(given[refusal.argument], f"{name}: {refusal.message}",
+                           refusal.suggestion)
         return _common(found) if name == "default" else gives
 
     def _time(self, node: ast.expr, *, clock: bool = False) -> None:
         """Note a literal text that is no time."""
-        if not (clock and isinstance(node, ast.Constant) and is_clock(node.value)):
-            self._try(node, to_time, "")
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            return
+        if clock and is_clock(node.value):
+            return
+        try:
+            to_time(unmask(node.value))
+        except InvalidInput as error:
+            self._note(node, error.message)
 
-    def _try(self, node: ast.expr, read: Callable[[str], Any], name: str) -> None:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            try:
-                read(unmask(node.value))
-            except InvalidInput as error:
-                self._note(node, f"{name}: {error.message}" if name else error.message)
-
-    def _note(self, node: ast.expr, message: str) -> None:
+    def _note(self, node: ast.expr, message: str, suggestion: str = "") -> None:
         offset = len(self.masked.encode()[:node.col_offset].decode(errors="ignore"))
-        self.mistakes.append(Mistake(offset, f"{message}; this can only fail", "kind"))
+        self.mistakes.append(Mistake(offset, f"{message}; this can only fail", "kind",
+                                     suggestion))
 
 
 def _kind_of(value: Any) -> Kind | None:

@@ -1,7 +1,7 @@
 """The values of the language: how they are named in messages, written as text and checked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -26,13 +26,16 @@ _KINDS: tuple[tuple[Any, str], ...] = (
     (list | tuple, "a list"), (Mapping, "a mapping"))
 
 
-def is_nothing(value: Any) -> bool:
-    """Null, an empty text, or a list or mapping that holds nothing else: no name for anything."""
+def missing_parts(value: Any, at: str = "") -> Iterator[str]:
+    """Where a value is null or empty text, as `[1].id`; "" is the value itself."""
     if isinstance(value, Mapping):
-        return bool(value) and all(is_nothing(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return bool(value) and all(is_nothing(item) for item in value)
-    return value is None or (isinstance(value, str) and not value.strip())
+        for name, item in value.items():
+            yield from missing_parts(item, f"{at}.{name}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from missing_parts(item, f"{at}[{index}]")
+    elif value is None or (isinstance(value, str) and not value.strip()):
+        yield at
 
 
 def to_text(value: Any) -> str:

@@ -27,6 +27,7 @@ _SIGNS = {  # locale -> between thousands, before decimals. Source: CLDR 44, num
     "fr-fr": (_NARROW, ","),
     **dict.fromkeys(("pl-pl", "ru-ru", "uk-ua", "sv-se"), ("\u00a0", ",")),
     **dict.fromkeys(("ja-jp", "zh-cn", "zh-tw", "ko-kr", "he-il"), (",", "."))}
+LOCALES = tuple(_SIGNS)
 
 
 @function("number(value)", least=1)

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from actions import splitting
@@ -31,6 +33,52 @@ def test_blank_lines_begin_a_new_message(text, parts):
 ])
 def test_code_is_never_cut(text, parts):
     assert splitting.split(text) == parts
+
+
+@pytest.mark.parametrize(("code", "rest"), [
+    ("~~~\na\n\nb\n~~~", ["done"]),
+    ("~~~ sh `x` ~\na\n\n```\n\nb\n~~~~", ["done"]),
+    ("~~~~\na\n\n~~~\n\nb\n~~~~", ["done"]),
+    ("```\na\n\n~~~\n\nb\n```", ["done"]),
+    ("```\na\n\n``` no\n\nb\n```", ["done"]),
+    ("```\na\n\n    ```\n\nb\n```", ["done"]),
+    ("```\na\n\necho ```\n\nb\n```", ["done"]),
+    ("1. run\n   ```sh\n   a\n\n   b\n   ```", ["done"]),
+    ("10. run\n     ~~~sh\n     a\n\n     b\n     ~~~", ["done"]),
+    ("- a\n  - b\n      ```\n      a\n\n      b\n      ```", ["done"]),
+    ("- ```\n  a\n\n  b\n  ```", ["done"]),
+    ("- ~~~\n  a\n\n  b\n  ~~~\n- two", ["done"]),
+    ("2) - ~~~\n     a\n\n     b\n     ~~~", ["done"]),
+    ("-\n  ~~~\n  a\n\n  b\n  ~~~", ["done"]),
+    ("1. sloppy\n    ~~~\na\n\nb\n~~~", ["done"]),
+    ("- never closed\n  ~~~\n  a\n\n  b", ["done"]),
+    ("- never closed\n  ```\n  a\n\n  b", ["done", "- ~~~\n  c\n\n  d\n  ~~~"]),
+    ("```\na\n\nb``` pair", ["done"]),
+    ("~~~\r\na\r\n\r\nb\r\n~~~", ["done"]),
+])
+def test_code_fenced_in_any_way_is_never_cut(code, rest):
+    assert splitting.split("\n\n".join(["see", code, *rest])) == ["see", code, *rest]
+
+
+@pytest.mark.parametrize("code", ["~~~\na\n\nb", "````\na\n\n```\n\nb", "~~~\na\n\n```\n\nb"])
+def test_fence_that_is_never_closed_runs_to_the_end(code):
+    assert splitting.split(f"see\n\n{code}\n\nno end") == ["see", f"{code}\n\nno end"]
+
+
+@pytest.mark.parametrize("line", ["x\n    ~~~", "~~", "a ~~~", "a ~~~ b ~~~", "x\n~~ ~"])
+def test_what_is_no_fence_holds_nothing_together(line):
+    assert splitting.split(f"{line}\n\none\n\ntwo") == [line, "one", "two"]
+
+
+@pytest.mark.parametrize("line", [
+    "- ```x\n", "- ~~~\n\n", "a ``` b\n", "- - - - - ~\n", "~~~~\n~~~ x\n",
+    "1. " * 8 + "```\n", "```` ``` `````\n\n", "      \n"])
+def test_text_made_of_fences_is_split_at_once(line):
+    started = time.perf_counter()
+
+    splitting.split(line * (64 * 1024 // len(line)))
+
+    assert time.perf_counter() - started < 2
 
 
 def test_text_stays_whole_when_splitting_is_off():

@@ -236,6 +236,16 @@ def test_a_form_may_name_another_charset():
     assert parse_form(b"a=%E9", charset="latin-1").value == {"a": "\u00e9"}
 
 
+@pytest.mark.parametrize(("body", "value"), [
+    (b"a=Ol%E1+%80", {"a": "Ol\u00e1 \u20ac"}), (b"Ol\xe1=1", {"Ol\u00e1": "1"}),
+    (b"a=%C3%A9&b=%E9", {"a": "\u00c3\u00a9", "b": "\u00e9"}),
+    (b"%FF%FEa=1", {"\u00ff\u00fea": "1"}), (b"a=%81", {"a": "\u0081"})])
+def test_form_that_is_no_utf8_and_names_no_charset_is_windows_1252(body, value):
+    parsed = parse_form(body)
+
+    assert (parsed.value, parsed.flags) == (value, {"charset_guessed"})
+
+
 def test_unstorable_characters_of_forms_are_replaced():
     parsed = parse_form(b"a=x%00y")
 
@@ -244,8 +254,7 @@ def test_unstorable_characters_of_forms_are_replaced():
 
 
 @pytest.mark.parametrize(("body", "code"), [
-    (b"", "empty"), (b"a=%FF", "bad_utf8"), (b"\xff=1", "bad_utf8"),
-    (b"&".join([b"a=1"] * (MAX_FORM_FIELDS + 1)), "too_many_nodes")])
+    (b"", "empty"), (b"&".join([b"a=1"] * (MAX_FORM_FIELDS + 1)), "too_many_nodes")])
 def test_bad_forms_are_refused_by_name(body, code):
     with pytest.raises(Unparsable) as caught:
         parse_form(body)

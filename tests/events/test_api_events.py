@@ -14,7 +14,14 @@ from events import ingest
 from events.models import Attachment, Conversation, Event, EventAction, RawPayload
 from events.partitions import ensure
 from tests.api_client import client_of
-from tests.factories import make_draft, make_event, make_instance, make_unit
+from tests.factories import (
+    make_conversation,
+    make_draft,
+    make_event,
+    make_instance,
+    make_sent,
+    make_unit,
+)
 
 pytestmark = pytest.mark.django_db
 EVENTS = "/api/v1/events/"
@@ -123,6 +130,75 @@ def test_previous_of_a_page_before_an_id_goes_forward_again():
 
     assert ids(answer) == [made[2], made[1]]
     assert ids(client.get(answer.data["previous"])) == [made[3], made[4]]
+
+
+@pytest.mark.parametrize(("limit", "pages"), [
+    (3, [[2, 3, 4], [5, 6]]), (5, [[2, 3, 4, 5, 6]]), (1, [[2], [3], [4], [5], [6]]),
+    (50, [[2, 3, 4, 5, 6]])])
+def test_rows_between_two_ids_come_oldest_first_and_end_before_the_second(limit, pages):
+    shop = make_instance()
+    made = [make_event(shop).pk for _ in range(10)]
+    client = client_of("read")
+
+    found, url = [], f"{EVENTS}?limit={limit}&after={made[1]}&before={made[7]}"
+    while url:
+        answer = client.get(url)
+        found.append([made.index(pk) for pk in ids(answer)])
+        url = answer.data["next"]
+
+    assert found == pages
+
+
+@pytest.mark.parametrize(("after", "before"), [(3, 4), (4, 4), (5, 3), (9, 9)])
+def test_nothing_stands_between_neighbours_or_ids_the_wrong_way_round(after, before):
+    shop = make_instance()
+    made = [make_event(shop).pk for _ in range(10)]
+
+    answer = client_of("read").get(f"{EVENTS}?after={made[after]}&before={made[before]}")
+
+    assert ids(answer) == [] and answer.data["next"] is None
+    assert ids(client_of("read").get(answer.data["previous"]))[0] == made[after]
+
+
+def test_range_that_ends_in_what_is_still_to_come_is_followed_to_an_empty_page():
+    shop = make_instance()
+    made = [make_event(shop).pk for _ in range(3)]
+    client = client_of("read")
+
+    first = client.get(f"{EVENTS}?after={made[0]}&before={made[-1] + 1000}")
+    late = make_event(shop).pk
+    second = client.get(first.data["next"])
+    last = client.get(second.data["next"])
+
+    assert [ids(first), ids(second), ids(last)] == [made[1:], [late], []]
+    assert last.data["next"] is None
+
+
+@pytest.mark.parametrize(("address", "make"), [
+    ("event-actions", lambda shop, n: make_outcome(make_event(shop))),
+    ("outbox", lambda shop, n: make_sent(shop, provider_message_id=f"m{n}")),
+    ("raw-payloads", lambda shop, n: make_raw(shop)),
+    ("conversations", lambda shop, n: make_conversation(shop, f"c{n}"))])
+def test_every_list_gives_the_rows_between_two_ids(address, make):
+    shop = make_instance()
+    made = [make(shop, n).pk for n in range(6)]
+    client = client_of("read")
+
+    first = client.get(f"/api/v1/{address}/?limit=2&after={made[0]}&before={made[4]}")
+    second = client.get(first.data["next"])
+
+    assert [ids(first), ids(second)] == [made[1:3], made[3:4]] and second.data["next"] is None
+
+
+def test_filters_hold_between_two_ids():
+    shop, other = make_instance(), make_instance("other")
+    made = [make_event(account).pk for account in (shop, other) * 4]
+    client = client_of("read")
+
+    first = client.get(f"{EVENTS}?limit=2&instance=shop&after={made[0]}&before={made[-1]}")
+
+    assert ids(first) == [made[2], made[4]]
+    assert ids(client.get(first.data["next"])) == [made[6]]
 
 
 @pytest.fixture

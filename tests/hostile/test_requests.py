@@ -48,7 +48,6 @@ def test_markup_is_kept_and_never_parsed(client, shop, content_type):
 FORMS = {
     "2,000 fields": (b"&".join(b"a%d=1" % n for n in range(2_000)),
                      "application/x-www-form-urlencoded", "too_many_nodes"),
-    "bad bytes": (b"a=%ff%fe", "application/x-www-form-urlencoded", "bad_utf8"),
     "no boundary": (b"--x\r\n\r\n", "multipart/form-data", "bad_form"),
     "other boundary": (b"--x\r\n\r\n", "multipart/form-data; boundary=y", "bad_form"),
     "cut short": (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nab',
@@ -61,6 +60,33 @@ def test_broken_form_is_a_dead_letter(client, shop, body, content_type, reason):
     answer = post(client, body, content_type)
 
     assert (answer.status_code, answer.json()["reason"]) == (200, reason)
+    kept(body)
+
+
+WEST = "Olá – 5 €"
+
+
+@pytest.mark.parametrize(("body", "content_type"), [
+    (b"id=1&text=" + WEST.replace(" ", "+").encode("cp1252"), "application/x-www-form-urlencoded"),
+    (b"id=1&text=Ol%E1+%96+5+%80", "application/x-www-form-urlencoded"),
+    (b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n' + WEST.encode("cp1252")
+     + b"\r\n--x--\r\n", "multipart/form-data; boundary=x")])
+def test_form_in_windows_1252_is_read_although_it_does_not_say_so(client, shop, body,
+                                                                  content_type):
+    answer = post(client, body, content_type)
+
+    assert answer.status_code == 202
+    kept(body)
+    assert Event.objects.get().text == WEST
+    assert RawPayload.objects.get().flags == ["charset_guessed"]
+
+
+def test_json_that_is_no_utf8_is_kept_whole_as_a_dead_letter(client, shop):
+    body = b'{"text": "Ol\xe1"}'
+
+    answer = post(client, body, "application/json")
+
+    assert (answer.status_code, answer.json()["reason"]) == (200, "bad_utf8")
     kept(body)
 
 

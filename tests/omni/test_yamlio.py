@@ -31,6 +31,32 @@ def test_everything_else_unquoted_is_text_as_written(written):
     assert yamlio.load(f"a: {written}").data == {"a": written}
 
 
+HASH = "begins a comment: put the whole text in quotes"
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("with: {text: Hello #1}", "line 1, column 7: this { is never closed; the ' #' in line 1, "
+                               f"column 20 {HASH}"),
+    ("a:\n  - [Hello #1]\n", "line 2, column 5: this [ is never closed; the ' #' in line 2, "
+                             f"column 12 {HASH}"),
+    ("a: one #1\n  two", f"belongs to; indent it like the lines of the same mapping or list; the "
+                         f"' #' in line 1, column 8 {HASH}"),
+    ("a: one\n  two #1\n\n  # 2\n  three", f"list; the ' #' in line 2, column 7 {HASH}"),
+    ("a:\n  - one #1\n    two", f"list; the ' #' in line 2, column 9 {HASH}"),
+    ("b: 1\nkey #1: x", "line 2, column 1: this key has no ': ' after it; the ' #' in line 2, "
+                        f"column 5 {HASH}"),
+    ("a: {b: one #1,\n    c: two}", "is missing before this; the ' #' in line 1, column 12 "
+                                  f"{HASH}"),
+    ("a: [1, 2 # not closed", "this [ is never closed"),
+    ("a: '#1]'\nb: [1, '#2]'", "this [ is never closed"),
+    ("a: 1 # one\n  b: 2", "indent it like the lines of the same mapping or list"),
+])
+def test_text_that_cannot_be_read_because_of_a_comment_says_so(text, expected):
+    [found] = problems(text)
+
+    assert found.endswith(expected)
+
+
 def test_quoted_numbers_are_text():
     assert yamlio.load("a: '5'\nb: \"true\"").data == {"a": "5", "b": "true"}
 

@@ -42,6 +42,19 @@ def make_outcome(run, path):
         step_kind="stop", status="done", started_at=now, ended_at=now, duration_ms=1.0)
 
 
+def test_runs_between_two_ids_come_oldest_first_and_end_before_the_second(workflow):
+    shop = make_instance()
+    made = [make_run(make_event(shop), workflow).pk for _ in range(6)]
+    client = client_of("read")
+
+    first = client.get(f"{RUNS}?limit=2&after={made[0]}&before={made[4]}").data
+    second = client.get(first["next"]).data
+
+    assert [[row["id"] for row in page["results"]] for page in (first, second)] == [
+        made[1:3], made[3:4]]
+    assert second["next"] is None
+
+
 @pytest.mark.parametrize(("query", "states"), [
     ("", {"queued", "failed"}),
     ("?state=failed", {"failed"}),

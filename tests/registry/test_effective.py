@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry import effective, matching, store
-from registry.models import Workflow, WorkflowVersion
+from registry.models import Binding, Workflow, WorkflowVersion
 from tests.factories import make_instance, make_workflow
 
 pytestmark = pytest.mark.django_db
@@ -138,26 +138,30 @@ class _Undo(Exception):
 @settings(max_examples=60, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bindings=st.dictionaries(st.sampled_from(PLACES), BINDING))
-def test_view_says_of_any_bindings_what_matching_does(bindings):
+def test_view_says_of_any_bindings_what_matching_does(published, bindings):
     try:
         with transaction.atomic():
-            _check(bindings)
+            _check(*published, bindings)
             raise _Undo
     except _Undo:
         matching.forget()
 
 
-def _check(bindings):
+@pytest.fixture
+def published():
+    """Accounts and a workflow of two versions, which every example finds as they are."""
     instances = {"shop": make_instance(), "desk": make_instance("desk", "webchat")}
     make_workflow(TEXT)
     workflow = make_workflow(NEWER)
-    versions = {None: None, 1: store.version_of(workflow, 1), 2: store.version_of(workflow, 2)}
-    for place, facts in bindings.items():
-        where = ({"scope": "instance", "instance": instances[place]} if place in instances
-                 else {"scope": "global"} if place == "global"
-                 else {"scope": "provider", "provider": place})
-        store.bind(workflow, actor="t", **where,
-                   **{**facts, "version": versions[facts["version"]]})
+    return instances, workflow, {None: None, **{
+        number: store.version_of(workflow, number) for number in (1, 2)}}
+
+
+def _check(instances, workflow, versions, bindings):
+    Binding.objects.bulk_create(
+        Binding(workflow=workflow, **_scope(place, instances),
+                **{**facts, "version": versions[facts["version"]]})
+        for place, facts in bindings.items())
     on = matching.Table(())
     for instance in instances.values():
         used = next(iter(on.switched_on(instance.pk, instance.provider)), None)
@@ -169,3 +173,9 @@ def _check(bindings):
                 used.version_number, used.priority, used.definition.claim, used.binding_id,
                 used.scope)
             assert {name: value.value for name, value in found.inputs.items()} == used.inputs
+
+
+def _scope(place, instances):
+    if place in instances:
+        return {"scope": "instance", "instance": instances[place]}
+    return {"scope": "global"} if place == "global" else {"scope": "provider", "provider": place}

@@ -291,7 +291,42 @@ def test_key_that_names_nothing_counts_no_two_events_together(shop, value):
     assert [verdict(event) for event in events] == ["matched", "matched"]
 
 
-@pytest.mark.parametrize("value", ["0", "false", "[]", "[null, 'a']", "'a'"])
+PART_KEYS = ["[event.sender_name, event.content.order]", "[['a', [event.content.order]], 'b']",
+             "['a', '']", "event.content.person"]
+
+
+@pytest.mark.parametrize("gate", [
+    "once: {key: KEY}", "debounce: {quiet: 6s, key: KEY}",
+    "throttle: {limit: 1, per: 1m, mode: drop, key: KEY}",
+    "concurrency: {limit: 1, mode: skip, key: KEY}"])
+@pytest.mark.parametrize("value", PART_KEYS)
+def test_key_that_lacks_one_part_counts_no_two_events_together(shop, gate, value):
+    gated(gate.replace("KEY", f'"{value}"'))
+    events = [come(shop, sender_name="ana", content={"person": {"id": 7, "shop": {"no": None}}})
+              for _ in range(2)]
+
+    routing.route()
+
+    assert [verdict(event) for event in events] == ["matched", "matched"]
+
+
+@pytest.mark.parametrize(("key", "where"), [
+    ("event.content.order", "its key is null,"),
+    ("[event.sender_name, event.content.order]", "its key is null at [1],"),
+    ("event.content", "its key is null at .person.shop.no,"),
+    ("[event.content, [null], '', null, null]",
+     "its key is null at [0].person.shop.no, [1][0], [2] and more,")])
+def test_decision_says_which_part_of_a_key_is_null(shop, key, where):
+    gated(f'once: {{key: "{key}"}}')
+    event = come(shop, sender_name="ana", content={"person": {"id": 7, "shop": {"no": None}}})
+
+    routing.route()
+
+    assert RoutingDecision.objects.get(event=event).considered[0]["clause"] == (
+        f"once: {where} so it counts this event with no other")
+
+
+@pytest.mark.parametrize("value", ["0", "false", "[]", "['a', 0, false, []]", "'a'"])
 def test_key_that_is_little_is_a_key(shop, value):
     gated(f'once: {{key: "{value}"}}')
     events = [come(shop), come(shop)]

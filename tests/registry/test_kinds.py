@@ -142,3 +142,24 @@ def test_text_that_yaml_cuts_is_warned_of_with_the_way_out(value, told):
     assert [problem.severity for problem in found] == ["warning"] * (told is not None)
     if told:
         assert str(found[0]).startswith(told)
+
+
+@pytest.mark.parametrize(("lines", "told"), [
+    ("x: {y: order #12\n}", ["line 7, column 20: YAML reads this '#' and the rest of the line as a "
+                             "comment, so the value ends with 'order'"]),
+    ("x: [order #12\n        , more]", ["line 7, column 17: YAML reads this '#'"]),
+    ("x: see\n        order #12\n        and", None),
+    ("x: see\n        order #12", ["line 8, column 15: YAML reads this '#' and the rest of the "
+                                  "line as a comment, so the value ends with 'see order'"]),
+    ("x: {y: 1, z #2: b\n}", ["line 7, column 19: YAML reads this '#' and the rest of the line as "
+                              "a comment, so the key is 'z' and has no value here"]),
+    ("x: {y: 1 # one\n}", [])])
+def test_text_that_yaml_cuts_is_warned_of_in_brackets_and_over_lines(lines, told):
+    text = TEXT.replace(" {x: \"%s\"}", "\n      %s") % ("", lines)
+    found = document.problems(text, library=LIBRARY)
+
+    if told is None:
+        assert [problem.severity for problem in found] == ["error"]
+    else:
+        assert [str(problem)[:len(said)] for problem, said in zip(
+            [one for one in found if one.code == "cut"], told, strict=True)] == told

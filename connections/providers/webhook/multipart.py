@@ -33,9 +33,13 @@ def parse(body: bytes, content_type: str) -> Parsed:
     texts: list[tuple[bytes, bytes]] = []
     charsets_of: list[str] = []
     files: list[dict[str, object]] = []
+    flags: set[str] = set()
     for part in parts:
         head, _, content = part.partition(b"\r\n\r\n")
-        headers = HeaderParser().parsestr(_head(head.lstrip(b"\r\n"), outer) + "\r\n\r\n")
+        # Browsers write names and file names in the form's charset.
+        written, odd = decode(head.lstrip(b"\r\n"), outer or "utf-8")
+        flags |= odd
+        headers = HeaderParser().parsestr(written + "\r\n\r\n")
         name = headers.get_param("name", header="content-disposition")
         if not isinstance(name, str):
             raise Unparsable("bad_form", "a part of the form has no name")
@@ -47,7 +51,6 @@ def parse(body: bytes, content_type: str) -> Parsed:
             files.append({"name": sanitize_text(name), "filename": sanitize_text(filename),
                           "mime": headers.get_content_type(), "size_bytes": len(content)})
     usual = charset_field(texts) or outer
-    flags: set[str] = set()
     pairs: list[tuple[str, str]] = []
     for (key, content), charset in zip(texts, charsets_of, strict=True):
         [value], odd = decoded([content], charset or usual)
@@ -74,8 +77,3 @@ def _parts(body: bytes, boundary: bytes) -> list[bytes]:
     if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
         raise Unparsable("bad_form", "the form has no end; it was cut off")
     return pieces[1:-1]
-
-
-def _head(head: bytes, charset: str) -> str:
-    """The headers of a part; browsers write names and file names in the form's charset."""
-    return decode(head, charset or "utf-8")[0]

@@ -21,7 +21,7 @@ from registry.execution import Execution
 from tests.registry.machine.documents import CHILD, definitions, parsed
 from tests.registry.machine.world import Run, World, WorldHands
 
-EXAMPLES, HISTORIES, THINGS = 252, 40, 26  # 10,080 histories
+EXAMPLES, HISTORIES, THINGS = 252, 16, 26  # 4,032 histories
 CHILD_DEFINITION = parsed(CHILD)
 
 

@@ -197,6 +197,8 @@ class World:
 
     def visible(self, run: Run) -> dict[tuple[str, str, int], Record]:
         """The outcomes a walk is given: of loops with progress not the turns left behind."""
+        if not run.progress:
+            return dict(run.records)
         return {key: record for key, record in run.records.items() if not any(
             key[0].startswith(f"{path}.for_each.") and int(key[1].split(".")[0]) < facts["next"]
             for path, facts in run.progress.items())}

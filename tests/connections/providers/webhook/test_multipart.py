@@ -49,8 +49,9 @@ def test_too_many_fields_are_refused():
     assert caught.value.code == "too_many_nodes"
 
 
-def test_a_field_that_is_not_utf8_is_refused():
-    with pytest.raises(Unparsable) as caught:
-        parse(form(('name="a"', b"\xff")), KIND)
+@pytest.mark.parametrize("part", [('name="a"', b"\xe9"), ('name="NAME"', b"a")])
+def test_field_that_is_no_utf8_and_names_no_charset_is_windows_1252(part):
+    parsed = parse(form(part).replace(b"NAME", b"\xe9"), KIND)
 
-    assert caught.value.code == "bad_utf8"
+    assert parsed.flags == {"charset_guessed"}
+    assert "\u00e9" in (*parsed.value, *parsed.value.values())
