@@ -257,6 +257,12 @@ def test_echo_under_a_new_name_settles_nothing_when_two_people_were_sent_it(phon
     assert not OutboxMessage.objects.exclude(state="unknown").exists()
 
 
+def test_echo_under_a_new_name_settles_no_send_of_another_account(phone, hidden):
+    sent_to(make_evolution("other"), ANA)
+
+    assert not told(echo(phone, hidden))
+
+
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
 def test_place_where_somebody_wrote_before_is_another_place(phone, hidden, direction):
     sent_to(phone, ANA)
