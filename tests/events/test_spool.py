@@ -168,6 +168,15 @@ def test_drained_delivery_makes_room(settings):
     assert spool.write(b"x" * 900).is_file() and len(spool.waiting()) == 1
 
 
+def test_delivery_that_could_not_be_written_takes_no_room(settings, monkeypatch):
+    settings.OMNI_SPOOL_MAX_BYTES = 10
+    with monkeypatch.context() as broken, pytest.raises(OSError):
+        broken.setattr(spool.durable, "write", lambda *_, **__: os.stat("/nowhere"))
+        spool.write(b"123456")
+
+    assert spool.write(b"123456").is_file()
+
+
 def test_what_was_put_back_comes_first_again():
     for number in range(3):
         spool.write(spool.pack(raw_row(b"%d" % number)))
