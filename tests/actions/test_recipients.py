@@ -100,6 +100,28 @@ def test_contact_never_met_at_the_instance_is_nobody(ana, chat, say, unknown):
         recipients.find(Person(contact_id=number), instance=other)
 
 
+@pytest.mark.parametrize("ref", ["5511988887777@s.whatsapp.net", "earlier"])
+def test_ref_of_another_account_leads_to_no_conversation(instance, chat, ref):
+    ConversationAlias.objects.create(instance=instance, ref="earlier", conversation=chat)
+
+    assert recipients.find(ref, instance=make_instance("other")).conversation is None
+
+
+def test_person_who_wrote_last_in_a_group_is_written_to_alone(instance, ana, chat, group, say):
+    say("hi")
+    say("hi all", conversation=group)
+
+    assert recipients.find(Person(contact_id=ana.pk), instance=instance).conversation == chat
+
+
+def test_person_of_the_people_an_account_no_longer_shares_is_nobody(instance, ana, say):
+    say("hi")
+    Contact.objects.filter(pk=ana.pk).update(people_group="others")
+
+    with pytest.raises(InvalidParams, match="never met"):
+        recipients.find(Person(contact_id=ana.pk), instance=instance)
+
+
 def test_person_needs_a_handle_or_a_number():
     with pytest.raises(ValueError, match="handle or a contact_id"):
         Person(name="Ana")

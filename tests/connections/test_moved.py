@@ -136,7 +136,7 @@ def test_admin_moves_an_agent_only_with_its_key():
 @pytest.mark.parametrize(("address", "is_wrong"), [
     ("https://ana:pass@old.example", True), ("https://token@old.example/x", True),
     ("https://old.example/@ana", False), ("https://old.example?to=a@b", False), ("", False),
-    (None, False), (" HTTPS://a:b@old.example ", True)])
+    (None, False), (" HTTPS://a:b@old.example ", True), (r"https:\\a:b@old.example", True)])
 def test_address_that_holds_a_password_is_told(address, is_wrong):
     assert bool(address_fault(address)) is is_wrong
 

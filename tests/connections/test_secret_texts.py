@@ -4,7 +4,13 @@ import base64
 
 import pytest
 
-from connections.secret_texts import header_fault, key_fault, passphrase_fault, unwrapped
+from connections.secret_texts import (
+    header_fault,
+    key_fault,
+    passphrase_fault,
+    token_fault,
+    unwrapped,
+)
 
 KEY = base64.b64encode(b"0123456789abcdef01234567").decode()
 SECRET = f"whsec_{KEY}"
@@ -34,7 +40,7 @@ def test_token_a_header_can_carry_has_no_fault(text):
     assert header_fault(text) == ""
 
 
-@pytest.mark.parametrize("text", [SECRET, KEY, KEY.rstrip("="), PUBLIC])
+@pytest.mark.parametrize("text", [SECRET, KEY, KEY.rstrip("="), PUBLIC, "whsec_" + "A" * 11])
 def test_usable_key_has_no_fault(text):
     assert key_fault(text) == ""
 
@@ -58,3 +64,8 @@ def test_token_no_header_can_carry_is_told(text):
 
 def test_short_passphrase_is_told():
     assert "1 characters" in passphrase_fault("x") and not passphrase_fault("eight888")
+
+
+@pytest.mark.parametrize(("text", "why"), [("one\ntwo", "header"), ("abc", "3 characters")])
+def test_token_is_told_what_is_wrong_with_either_use_of_it(text, why):
+    assert why in token_fault(text)

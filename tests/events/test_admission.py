@@ -55,6 +55,7 @@ def test_length_over_the_cap_is_refused_before_the_proof(settings):
     make_webhook()
 
     assert admitted(size=1001).status == 413
+    assert isinstance(admitted(size=1000, **TOKEN), Admitted)
 
 
 def test_body_of_a_chat_may_be_no_larger_than_a_frame():

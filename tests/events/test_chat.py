@@ -15,7 +15,7 @@ from events import deliver
 from events import feed as feed_module
 from events.chat import ChatSocket
 from events.models import Event, RawPayload
-from events.notify import EVENTS, SIGNALS, send_now
+from events.notify import EVENTS, SIGNALS, notifier, send_now
 from events.subscriptions import Filter
 from tests.factories import make_event, make_instance
 from tests.sockets import Phone
@@ -289,6 +289,23 @@ async def test_typing_of_a_visitor_is_passed_on_and_never_stored(desk, dial, tok
     assert [(signal.to, signal.by, signal.state) for signal in batch.signals] == [
         (name_of(token), name_of(token), "typing")]
     assert await events() == [] and not await sync_to_async(RawPayload.objects.exists)()
+
+
+async def test_typing_in_a_chat_that_is_off_is_passed_on_to_nobody(desk, dial, token):
+    phone = dial(token)
+    await phone.opened()
+    watcher = feed_module.feed().subscribe(Filter(instance_ids=frozenset([desk.pk]), signals=True))
+    await sync_to_async(Instance.objects.filter(pk=desk.pk).update)(enabled=False)
+
+    await phone.say(type="typing", id="1", state="typing")
+    assert (await phone.heard("ack"))["status"] == 202
+    await sync_to_async(notifier.send)(SIGNALS, json.dumps(
+        {"instance_id": desk.pk, "to": name_of(token), "state": "recording"}))
+
+    async with asyncio.timeout(10):
+        while not (batch := await watcher.next()).signals:
+            pass
+    assert [signal.state for signal in batch.signals] == ["recording"]
 
 
 async def test_own_typing_is_not_shown_to_the_visitor(desk, dial, token):

@@ -75,6 +75,13 @@ def test_writer_whose_thread_died_starts_again(writer):
     assert writer.submit(job_of(shop)).result(10).event_ids
 
 
+def test_sender_is_asked_to_try_again_when_the_writer_fails(writer, monkeypatch):
+    monkeypatch.setattr(commit, "store", lambda batch: 1 / 0)
+
+    with pytest.raises(Unavailable):
+        writer.submit(job_of(make_instance())).result(10)
+
+
 LARGE = b"x" * (commit.SMALL_BYTES + 1)
 
 

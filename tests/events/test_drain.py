@@ -81,6 +81,17 @@ def test_spooled_delivery_of_settings_that_no_longer_fit_is_a_dead_letter():
 
 
 @pytest.mark.django_db
+def test_spooled_delivery_of_an_instance_that_is_off_wakes_no_workflow():
+    spooled(make_webhook(), b'{"a": 1}')
+    Instance.objects.update(enabled=False)
+    forget()
+
+    drain.drain_spool()
+
+    assert Event.objects.get().routed_at is not None
+
+
+@pytest.mark.django_db
 def test_spooled_delivery_the_store_refuses_does_not_block_the_others(monkeypatch):
     shop = make_webhook()
     for number in range(2):
@@ -126,6 +137,23 @@ def test_delivery_that_had_to_wait_is_stored_at_the_next_try(monkeypatch):
             drain.drain_spool()
 
     assert drain.drain_spool() == 1 and Event.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_order_of_arrival_is_kept_though_the_database_was_away_for_a_moment(monkeypatch, pace):
+    shop, persist, tries = make_webhook(mapping={"id": "id"}), ingest.persist, []
+    for number in range(2):
+        spooled(shop, b'{"id": %d}' % number)
+    pace.most = 1
+    monkeypatch.setattr(ingest, "persist", lambda units: (
+        tries.append(1), away(units) if len(tries) == 1 else persist(units))[1])
+    with pytest.raises(OperationalError):
+        drain.drain_spool()
+
+    drain.drain_spool()
+
+    assert list(Event.objects.order_by("id").values_list("dedup_key", flat=True)) == [
+        "id:0", "id:1"]
 
 
 @pytest.mark.django_db

@@ -257,6 +257,22 @@ def test_echo_under_a_new_name_settles_nothing_when_two_people_were_sent_it(phon
     assert not OutboxMessage.objects.exclude(state="unknown").exists()
 
 
+def test_echo_under_a_new_name_settles_no_send_of_another_account(phone, hidden):
+    sent_to(make_evolution("other"), ANA)
+
+    assert not told(echo(phone, hidden))
+
+
+def test_reference_of_another_account_settles_nothing(shop):
+    row = sent(make_instance("other"))
+
+    echo(shop, client_ref=row.effect_key)
+    routing.route()
+
+    row.refresh_from_db()
+    assert row.state == "unknown"
+
+
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
 def test_place_where_somebody_wrote_before_is_another_place(phone, hidden, direction):
     sent_to(phone, ANA)

@@ -350,3 +350,26 @@ def test_what_a_rolled_back_batch_made_is_not_remembered():
     event = Event.objects.get()
     assert event.conversation == Conversation.objects.get()
     assert (event.contact, event.actor) == (Contact.objects.get(), HandleRow.objects.get())
+
+
+def test_receipt_stands_with_no_message_of_another_account(shop):
+    desk = make_instance("desk")
+    store(make_unit(desk, make_draft("m:1", provider_message_id="M1", conversation_ref="a")))
+
+    store(make_unit(shop, make_draft(
+        "s:1", event_type="message.status.read", relation="status_of", target_message_id="M1",
+        conversation_ref="b")))
+
+    assert Event.objects.get(instance=shop).conversation.instance == shop
+
+
+def test_phone_only_another_account_knows_is_not_told(shop):
+    desk, mail = make_instance("desk"), Handle("email", "ana@example.org")
+    store(make_unit(desk, make_draft(
+        "m:1", actor_handles=[mail, Handle("phone", "+351922000002")])))
+
+    store(make_unit(shop, make_draft("m:2", actor_handles=[mail])))
+
+    event = Event.objects.get(instance=shop)
+    assert event.contact == Event.objects.get(instance=desk).contact
+    assert event.contact_handle != "+351922000002"

@@ -1,6 +1,9 @@
 """Refused deliveries are counted, without their bodies."""
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import F
 
 from events.knocks import Knocks
 from events.models import Knock
@@ -92,6 +95,18 @@ def test_addresses_named_in_an_hour_are_bounded_whatever_the_seconds():
     assert Knock.objects.count() == 1001
     assert Knock.objects.get(address="(many others)").count == 800
     assert Knock.objects.get(address="webhook/0-1").count == 2
+
+
+def test_addresses_of_the_hour_before_leave_room_for_those_of_this_one():
+    knocks = Knocks()
+    for number in range(1000):
+        count(knocks, address=f"webhook/{number}")
+    knocks.flush(force=True)
+    Knock.objects.update(hour=F("hour") - timedelta(hours=1))
+    count(knocks, address="webhook/new")
+    knocks.flush(force=True)
+
+    assert Knock.objects.filter(address="webhook/new").exists()
 
 
 def test_scanner_never_hides_an_instance_that_is_knocked_at():

@@ -37,3 +37,19 @@ def test_contact_it_is_merged_into_costs_no_statement(person, django_assert_num_
         known_by.show(rows, person.limited)
 
     assert [str(row.merged_into) for row in rows if row.merged_into_id] == ["Ana"]
+
+
+def test_value_another_account_wrote_over_is_known_to_that_account_only():
+    contact = Contact.objects.create()
+    for number, city in ((1, "Faro"), (2, "Faro"), (3, "Porto")):
+        known_by.write(contact, instance_ids=[number], attributes={"city": city})
+        by = contact.known_by["attributes"]["city"]
+        assert by == ([3] if city == "Porto" else list(range(1, number + 1)))
+
+
+def test_contact_whose_handles_went_elsewhere_tells_limited_people_nothing(person):
+    contact = Contact.objects.create(name=FOREIGN_NAME, labels=[FOREIGN_LABEL])
+
+    known_by.show([contact], person.limited)
+
+    assert (contact.shown.name, contact.shown.labels) == ("", [])

@@ -108,6 +108,32 @@ async def test_body_over_the_cap_is_413_and_counted(shop, settings, headers, chu
     assert (await sync_to_async(Knock.objects.get)()).reason == "too_large"
 
 
+@pytest.mark.parametrize(("more", "status"), [(0, 202), (1, 413)])
+async def test_body_may_have_as_many_bytes_as_the_cap_says_and_not_one_more(
+        shop, settings, more, status):
+    settings.OMNI_WEBHOOK_MAX_BYTES = 1000
+
+    answer = await post(chunks=[b'{"text": "', b"x" * (988 + more), b'"}'])
+
+    assert answer[0] == status
+
+
+async def test_refused_body_is_let_go_before_its_sender_reads_the_answer(shop, settings):
+    settings.OMNI_WEBHOOK_MAX_BYTES = 1000
+    held = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * 600, "more_body": True}
+
+    async def send(_):
+        held.append(body_budget.budget.held)
+
+    await lane.lane({"type": "http", "method": "POST", "path": "/webhooks/webhook/shop/",
+                     "headers": [TOKEN]}, receive, send)
+
+    assert held == [0, 0]
+
+
 @pytest.mark.parametrize(("path", "headers", "status"), [
     ("/webhooks/webhook/nobody/", (TOKEN,), 404), ("/webhooks/webhook/shop/", (), 401),
     ("/webhooks/webhook/shop/", (TOKEN, (b"content-length", b"99000000")), 413)],

@@ -5,7 +5,7 @@ from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from connections.envelope import Handle
@@ -13,6 +13,7 @@ from events import conversations, ingest, merging, same_person
 from events.models import Contact, Conversation, ConversationAlias, Event
 from omni.errors import InvalidInput
 from tests.factories import make_draft, make_instance, make_unit
+from tests.two_connections import Elsewhere
 
 PHONE, LID, OTHER = "351922000002@s.whatsapp.net", "200000000000002@lid", "old-group@g.us"
 PHONE_HANDLE, LID_HANDLE = Handle("phone", "+351922000002"), Handle("lid", LID, "shop")
@@ -82,6 +83,20 @@ def test_what_one_account_says_does_not_make_two_people_of_another_one():
     arrive(desk, "b", handles=[mail])
 
     arrive(shop, "c", handles=[PHONE_HANDLE, mail])
+
+    assert Contact.objects.kept().count() == 2
+
+
+@pytest.mark.django_db
+def test_person_known_here_only_does_not_make_two_people_of_another_account_one():
+    """Nor does joining the first of them let the second one in."""
+    shop, desk = make_instance(), make_instance("desk")
+    mail = Handle("email", "ana@example.org")
+    arrive(shop, LID, handles=[LID_HANDLE])
+    arrive(desk, "a", handles=[PHONE_HANDLE])
+    arrive(desk, "b", handles=[mail])
+
+    arrive(shop, "c", handles=[LID_HANDLE, PHONE_HANDLE, mail])
 
     assert Contact.objects.kept().count() == 2
 
@@ -173,6 +188,39 @@ def test_event_and_a_split_at_once_both_hold():
 
     assert errors == [] and Event.objects.filter(dedup_key="m:late").exists()
     assert Conversation.objects.kept().count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_accounts_that_hear_it_at_once_make_one_person_once():
+    shop, desk = make_instance(), make_instance("desk")
+    both = [PHONE_HANDLE, Handle("email", "ana@example.org")]
+    for account, handle in zip((shop, desk), both, strict=True):
+        arrive(account, "a", handles=[handle])
+
+    with transaction.atomic():
+        arrive(shop, "b", handles=both)
+        other = Elsewhere(lambda: arrive(desk, "b", handles=both))
+        assert other.waits_for() == "advisory"
+    other.gives()
+
+    assert Event.objects.filter(event_type="system.contact.merged").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_people_who_split_at_once_the_second_is_told():
+    shop = make_instance()
+    arrive(shop, PHONE)
+    arrive(shop, LID)
+    arrive(shop, LID, PHONE)
+    younger = Conversation.objects.get(ref=LID)
+
+    with transaction.atomic():
+        merging.split(younger, actor="user:ana")
+        other = Elsewhere(lambda: merging.split(younger, actor="user:bo"))
+        assert other.waits_for() == "advisory"
+
+    with pytest.raises(InvalidInput, match="is not merged"):
+        other.gives()
 
 
 def statements_of(shop, ref, *aliases, handles=(), **fields):

@@ -163,6 +163,15 @@ def test_endless_new_visitors_cannot_grow_memory(monkeypatch):
     assert all(len(used) <= 10 for used in desk.quotas._used.values())
 
 
+def test_newcomer_is_counted_though_names_are_forgotten(monkeypatch):
+    monkeypatch.setattr("events.quotas._MOST", 10)
+    desk = Desk(visitor={"messages_per_minute": 1})
+    for number in range(20):
+        desk.says(f"v{number}")
+
+    assert [desk.says(), desk.says()] == ["taken", (429, "60")]
+
+
 def test_refusal_says_when_to_come_again():
     answer = Quotas().refusal(Guest("ana", limits(visitor={"bytes_per_minute": 5})), size=10,
                               instance_id=1, peer=HOME, now=0.0)

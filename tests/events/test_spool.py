@@ -163,6 +163,15 @@ def test_deliveries_of_many_pieces_of_the_listing_come_in_order(monkeypatch):
     assert [entry.raw.body for entry in taken()] == [b"%d" % number for number in range(20)]
 
 
+def test_delivery_that_could_not_be_written_takes_no_room(settings, monkeypatch):
+    settings.OMNI_SPOOL_MAX_BYTES = 10
+    with monkeypatch.context() as broken, pytest.raises(OSError):
+        broken.setattr(spool.durable, "write", lambda *_, **__: os.stat("/nowhere"))
+        spool.write(b"123456")
+
+    assert spool.write(b"123456").is_file()
+
+
 def test_what_was_put_back_comes_first_again():
     for number in range(3):
         spool.write(spool.pack(raw_row(b"%d" % number)))

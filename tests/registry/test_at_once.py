@@ -64,6 +64,17 @@ def test_woken_run_stands_behind_one_that_is_just_being_stored(shop, wake):
     assert waited_for == "advisory" and first < second
 
 
+def test_two_that_want_the_same_places_in_line_do_not_wait_in_a_circle():
+    keys = [f"place {number}" for number in range(9, -1, -1)]
+
+    with transaction.atomic():
+        queue.lock_slots([min(keys)])
+        other = Elsewhere(lambda: queue.lock_slots(keys))
+        assert other.waits_for() == "advisory"
+        queue.lock_slots(keys)
+    other.gives()
+
+
 def test_rerun_stands_behind_a_run_that_is_just_being_stored(shop):
     run = asleep(shop, state="failed")
 

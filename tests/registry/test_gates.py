@@ -348,6 +348,16 @@ def test_once_is_counted_from_runs(shop, clock):
     assert [verdict(event) for event in events] == ["matched", "once", "matched", "matched"]
 
 
+def test_once_counts_what_is_done_as_well(shop):
+    gated("once: {key: event.sender_name, per: 1h}")
+    first = come(shop, sender_name="ana")
+    work()
+    second = come(shop, sender_name="ana")
+    work()
+
+    assert [verdict(event) for event in (first, second)] == ["matched", "once"]
+
+
 def test_throttle_that_delays_starts_runs_later(shop, clock):
     gated("throttle: {limit: 2, per: 1m}")
     for _ in range(3):
@@ -370,6 +380,17 @@ def test_throttle_that_drops_says_so(shop):
     assert [verdict(event) for event in events] == ["matched", "throttled"]
     assert RoutingDecision.objects.get(event=events[1]).considered[0]["clause"].startswith(
         "throttle: 1 in 60 s is reached, free again at ")
+
+
+def test_throttle_counts_what_passed_last(shop, clock):
+    gated("throttle: {limit: 1, per: 1m, mode: drop}")
+    events = []
+    for seconds in (61, 61, 1):
+        clock.forward(seconds=seconds)
+        events.append(come(shop))
+        routing.route()
+
+    assert [verdict(event) for event in events] == ["matched", "matched", "throttled"]
 
 
 def test_key_that_cannot_be_computed_refuses_with_its_reason(shop):

@@ -103,6 +103,14 @@ def test_hurried_run_is_due_at_once_wherever_it_waits(shop):
     assert sorted(claimed()) == [queued.pk, waiting.pk]
 
 
+def test_run_that_is_due_loses_no_time_by_being_hurried(shop):
+    [run] = runs(shop, None)
+
+    queue.hurry({run.pk})
+
+    assert Run.objects.get().available_at == run.available_at
+
+
 @pytest.mark.parametrize("state", ["running", "waiting", "done", "failed", "dead", "canceled"])
 def test_only_queued_runs_are_claimed(shop, state):
     runs(shop, None, state=state)

@@ -166,6 +166,15 @@ def test_secret_is_masked_as_a_host_carries_it(value, written):
     assert vault.masked(f"no host {written(value)}.invalid") == "no host [secret].invalid"
 
 
+def test_every_secret_is_masked_wherever_it_stands_as_soon_as_it_was_handed_out():
+    vault = Vault(None)
+    for name in ("first", "second"):
+        Secret.objects.create(name=name, value=f"{name} canary")
+        vault[name]
+
+        assert vault.masked({f"{name} canary": [f"{name} canary"]}) == {"[secret]": ["[secret]"]}
+
+
 def test_value_that_does_not_fit_is_not_repeated_in_the_error(shop):
     Secret.objects.create(name="key", value="canary-key")
     text = NOTIFY.replace("${{ secrets.address }}", "not an address ${{ secrets.key }}")

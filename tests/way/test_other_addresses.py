@@ -6,7 +6,7 @@ Bodies go in at the webhook, sends at the API; what is looked at is who is writt
 from contextlib import suppress
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
 from connections.envelope import OutboundMessage, SendResult
 from connections.providers.whatsapp_evolution import places
@@ -18,6 +18,7 @@ from registry.models import Run
 from tests.api_client import client_of, post_json
 from tests.factories import ANA, evolution_text, make_evolution, post_delivery, switch_on
 from tests.registry.runs import work
+from tests.two_connections import Elsewhere
 from tests.way.test_one_person import (
     BOTH,
     LID,
@@ -325,6 +326,40 @@ def test_receipt_before_its_message_joins_no_chat_somebody_wrote_in(write, tell)
         work()
 
     assert places_now() == {BOB: [], LID: [], ANA: []}
+
+
+def test_receipt_before_its_message_under_another_phone_makes_it_no_name_of_the_chat(write, tell):
+    tell("messages.update", receipt("OUT1", chat=BOB))
+    work()
+    write("OUT1", fromMe=True)
+    work()
+
+    assert places_now() == {BOB: [], ANA: []}
+
+
+def test_receipt_before_its_message_joins_no_chat_that_has_two_names(write, tell):
+    tell("messages.update", {**receipt("OUT1"), "participant": BOB})
+    work()
+    write("OUT1", fromMe=True)
+    work()
+
+    assert places_now() == {LID: [BOB], ANA: []}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_receipt_before_its_message_and_a_message_that_names_both_join_them_once(write, tell):
+    tell("messages.update", receipt("OUT1"))
+    work()
+    write("OUT1", fromMe=True)
+
+    with transaction.atomic():
+        write("M1", chat=LID, **BOTH)
+        other = Elsewhere(work)
+        assert other.waits_for()
+    other.gives()
+
+    assert places_now() == {LID: [ANA]}
+    assert Event.objects.filter(event_type="system.conversation.merged").count() == 1
 
 
 def test_receipt_that_names_phone_and_hidden_address_names_both(write, tell):

@@ -86,6 +86,15 @@ def test_tag_gives_the_other_side_of_direct_conversations(meet, instance, contex
     assert handles(context, "tag:lead") == ["+5511900000001"]
 
 
+def test_tag_gives_nobody_of_the_people_an_account_no_longer_shares(meet, instance, context):
+    ana = meet("Ana", ("phone", "+5511900000001"))
+    Conversation.objects.create(instance=instance, ref="a", kind="direct", contact=ana,
+                                tags=["lead"])
+    Contact.objects.filter(pk=ana.pk).update(people_group="others")
+
+    assert handles(context, "tag:lead") == []
+
+
 def test_one_person_under_several_names_comes_once(meet, context):
     meet("Ana", ("phone", "+5511900000001"), ("email", "ana@x.example"), labels=["vip"])
 

@@ -116,6 +116,29 @@ def test_first_fitting_event_counts(start, probe, place):
     assert probe.calls[1] == "event first"
 
 
+@pytest.mark.parametrize("fields", [{"event_type": "message.reaction"}, {"content": {"n": "many"}}],
+                         ids=["of another type", "with what cannot be compared"])
+def test_event_that_is_not_waited_for_wakes_nobody(start, place, fields):
+    run = advance(start("- wait: {event: message.text, where: event.content.n > 5}", event=place))
+
+    come(place, **{"content": {"n": 6}, **fields})
+    routing.route()
+    run.refresh_from_db()
+
+    assert run.state == "waiting"
+
+
+def test_event_that_was_stored_before_the_wait_and_is_routed_after_it_wakes_nobody(start, place):
+    run = start("- wait: {event: message.text, since: step}", event=place)
+    come(place)
+
+    advance(run)
+    routing.route()
+    run.refresh_from_db()
+
+    assert run.state == "waiting"
+
+
 @pytest.mark.parametrize(("since", "woken"), [("trigger", True), ("step", False)])
 def test_event_that_came_before_the_wait_counts_since_the_trigger(start, place, since, woken):
     run = start(f"""
