@@ -22,13 +22,16 @@ def taken_port():
 
 
 @pytest.fixture
-def up(capsys):
-    """The command line in this process: (exit code, what it said of errors)."""
+def up(capsys, monkeypatch):
+    """The command line in this process: (exit code, what it said of errors). It starts itself anew
+    when an option differs from the settings; this process may not.
+    """
     def up(*arguments):
         with pytest.raises(SystemExit) as ended:
             execute_from_command_line(["manage.py", "up", *arguments])
         return ended.value.code, capsys.readouterr().err
 
+    monkeypatch.setattr(os, "execv", lambda path, arguments: pytest.fail(f"started {arguments}"))
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield up
     for number, handler in before.items():
