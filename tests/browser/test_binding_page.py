@@ -31,8 +31,18 @@ def test_on_nowhere_is_said_and_leads_to_switching_on(panel):
     assert Binding.objects.get().inputs == {"hours": "nine to five"}
 
 
-def test_wrong_entry_keeps_what_was_typed_and_says_it_there(panel):
+def test_search_chooses_nothing_and_a_wrong_entry_keeps_what_was_typed(panel):
     panel.get_by_role("link", name="Switch on for").click()
+    find = panel.get_by_label("Find by slug or name")
+    find.fill("shop")
+    shown = panel.locator(".omni-choices label:visible")
+    expect(shown).to_have_text(["shop Flowers", "workshop Repairs",
+                                "demo-orders Orders of the shop"])
+    find.press("Enter")
+    expect(panel.locator(".omni-choices input:checked")).to_have_count(0)
+    assert not Binding.objects.exists()
+
+    find.fill("")
     panel.get_by_label("shop Flowers", exact=True).check()
     panel.get_by_label("most").fill("7")
     panel.get_by_role("button", name="Switch on").click()
@@ -42,19 +52,6 @@ def test_wrong_entry_keeps_what_was_typed_and_says_it_there(panel):
     expect(panel.get_by_label("most")).to_have_value("7")
     expect(panel.get_by_label("shop Flowers", exact=True)).to_be_checked()
     expect(panel.locator("body")).not_to_contain_text("was changed successfully")
-    assert not Binding.objects.exists()
-
-
-def test_search_puts_the_slug_first_and_enter_chooses_nothing(panel):
-    panel.get_by_role("link", name="Switch on for").click()
-    find = panel.get_by_label("Find by slug or name")
-    find.fill("shop")
-
-    shown = panel.locator(".omni-choices label:visible")
-    expect(shown).to_have_text(["shop Flowers", "workshop Repairs",
-                                "demo-orders Orders of the shop"])
-    find.press("Enter")
-    expect(panel.locator(".omni-choices input:checked")).to_have_count(0)
     assert not Binding.objects.exists()
 
 
