@@ -1,5 +1,6 @@
 """A real server on a free port with the test database, and a real browser that looks at it."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -23,6 +24,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update"]
 START_SECONDS = 30.0
+SCREEN = {"width": 1280, "height": 820}
 # Without a browser on the machine these files are left out; CI has one and leaves nothing out.
 if not os.environ.get("CI") and not any(map(shutil.which, BROWSERS)):
     collect_ignore_glob = ["test_*.py"]
@@ -64,27 +66,54 @@ def _wait(process, url, log):
             sleep(0.1)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Not for the session: its driver keeps an event loop in this thread, beside which the
-    asynchronous tests of other files cannot run theirs.
-    """
+@pytest.fixture(scope="session")
+def chromium():
+    """One for every file, and the event loop that its driver keeps in this thread."""
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         pytest.fail(f"no browser found; install one of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        running, loop = (playwright.chromium.launch(executable_path=found, args=QUIET),
+                         asyncio.get_running_loop())
+        asyncio._set_running_loop(None)
+        yield running, loop
+        asyncio._set_running_loop(loop)
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """The driver's loop counts as running only in these files: beside it the asynchronous tests of
+    other files could not run theirs.
+    """
+    running, loop = chromium
     # Django takes that loop for async code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=QUIET)
-        yield running
-        running.close()
+    asyncio._set_running_loop(loop)
+    yield running
+    asyncio._set_running_loop(None)
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+@pytest.fixture(scope="module")
+def profile(browser, server):
+    """(context, what makes it new): one for a file, so that scripts and fonts are fetched once."""
+    context = browser.new_context(base_url=server, viewport=SCREEN)
+    keeper = context.new_cdp_session(context.new_page())
+
+    def clean():
+        for tab in context.pages[1:]:
+            tab.close()
+        keeper.send("Storage.clearDataForOrigin", {"origin": server, "storageTypes": "all"})
+
+    yield context, clean
+    context.close()
+
+
 @pytest.fixture
-def page(browser, server, transactional_db):
-    """A page of a fresh profile. What breaks the content policy or throws is a fault."""
-    context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 820})
+def page(profile, transactional_db):
+    """A new page, where nobody has been. What breaks the content policy or throws is a fault."""
+    context, clean = profile
     page = context.new_page()
     page.set_default_timeout(10_000)
     faults = []
@@ -92,7 +121,7 @@ def page(browser, server, transactional_db):
     page.on("console", lambda message: faults.append(message.text)
             if "Content Security Policy" in message.text else None)
     yield page
-    context.close()
+    clean()
     _wait_until_quiet()
     assert faults == []
 

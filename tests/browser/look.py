@@ -2,6 +2,8 @@
 
 CONTRAST = 4.5  # WCAG 2.2, success criterion 1.4.3, for text of ordinary size
 
+WIDTHS = (1280, 390)  # a desk and a phone
+
 # The colour behind a text is that of the nearest ancestor that paints one.
 _CONTRASTS = """
 (selector) => {
@@ -37,16 +39,50 @@ def contrasts(page, selector):
     return [tuple(pair) for pair in page.evaluate(_CONTRASTS, selector)]
 
 
-def hard_to_read(page, selector):
-    """Those below the least contrast, rounded."""
-    return [(what, round(ratio, 2)) for what, ratio in contrasts(page, selector)
-            if ratio < CONTRAST]
-
-
 def height(page):
     return page.evaluate("document.documentElement.scrollHeight")
+
+
+def is_dark(page):
+    """Whether the admin shows its dark theme."""
+    return page.evaluate("document.documentElement.classList.contains('dark')")
 
 
 def sticks_out(page):
     """Pixels the page is wider than the window."""
     return page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
+def each_look(page):
+    """(scheme, width) of each look, while the page has it.
+
+    The present scheme comes first, and the page is loaded again for the other one, because it
+    chooses its theme at loading.
+    """
+    first = _scheme(page)
+    for scheme in (first, "light" if first == "dark" else "dark"):
+        if scheme != first:
+            page.emulate_media(color_scheme=scheme)
+            page.reload()
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 820})
+            yield scheme, width
+
+
+def _scheme(page):
+    return page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
+
+
+def unreadable(page, row, selector):
+    """[(row, what)] of words that are hard to read, or not there, and of what sticks out.
+
+    row: names the page and the look it has, so that an error does.
+    """
+    found = contrasts(page, selector)
+    faults = [(row, "hard to read", what, round(ratio, 2)) for what, ratio in found
+              if ratio < CONTRAST]
+    if not found:
+        faults.append((row, "shows nothing of", selector))
+    if (pixels := sticks_out(page)) > 0:
+        faults.append((row, "sticks out", pixels))
+    return faults

@@ -68,8 +68,15 @@ def test_changed_text_is_what_the_customer_reads(chat, question):
     expect(chat.locator(".message:not(.own) .text")).to_have_text("At ten, sorry.")
 
 
-def test_reject_sends_nothing_and_keeps_the_comment(chat, question):
-    question.get_by_label("Comment").fill("not today")
+def test_enter_in_the_comment_answers_nothing_and_reject_keeps_it_and_sends_nothing(chat, question):
+    field = question.get_by_label("Comment")
+    field.press_sequentially("not")
+    field.press("Enter")
+    field.press_sequentially("sure")
+    expect(field).to_have_value("not\nsure")
+    assert Approval.objects.get().state == "open"
+
+    field.fill("not today")
     question.get_by_role("button", name="Reject").click()
 
     expect(question.locator("body")).to_contain_text("is rejected")
@@ -77,13 +84,3 @@ def test_reject_sends_nothing_and_keeps_the_comment(chat, question):
     chat.reload()
     expect(chat.locator(".message .text")).to_have_text(["When do you open?"])
     assert Approval.objects.get().comment == "not today"
-
-
-def test_enter_in_the_comment_answers_nothing(question):
-    field = question.get_by_label("Comment")
-    field.press_sequentially("not")
-    field.press("Enter")
-    field.press_sequentially("sure")
-
-    expect(field).to_have_value("not\nsure")
-    assert Approval.objects.get().state == "open"
