@@ -13,8 +13,8 @@ from actions import tasks
 from actions.models import Memory, Task
 from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
 from connections.authentication import principal
-from events.admin_events import event_link
-from events.admin_shown import ShownContact, ShownContacts
+from events.admin.events import event_link
+from events.admin.shown import ShownContact, ShownContacts
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, verb
 from omni.audit import note
 from omni.errors import InvalidInput

@@ -17,7 +17,7 @@ from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import INSTANCE_UNREAD, Conflict, need_every_instance
-from events.filters import AccountFilter
+from events.api.filters import AccountFilter
 from omni.api import StrictFiltersMixin
 from omni.audit import note
 

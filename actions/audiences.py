@@ -12,8 +12,8 @@ from actions.models import ContactList, ContactListEntry
 from actions.recipients import address_of
 from connections.access import SYSTEM, Principal
 from connections.models import Instance
-from events import known_by
 from events.models import Contact, Conversation, Event, Handle
+from events.people import known_by
 
 _NO = ("withdrawn", "revoked", "denied", "opted_out", "opt_out")
 

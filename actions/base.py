@@ -67,8 +67,9 @@ class Context:
     instance: the configured account the event came through (connections.models.Instance).
     effect_key: stable name of this step of this run; `effect(n)` names one outward act of it.
     deadline: monotonic seconds at which the step's time is up.
-    deliver: `events.deliver.send` with this run's facts filled in; a dry run puts a recorder here.
-    perform: `events.deliver.perform` likewise, for outward acts that are no message.
+    deliver: `events.outbox.deliver.send` with this run's facts filled in; a dry run puts a recorder
+    here.
+    perform: `events.outbox.deliver.perform` likewise, for outward acts that are no message.
     inputs: the binding's inputs. run_id, step_id, workflow: where we are; None outside a run.
     viewer: whose eyes a dry run reads with (connections.access.Principal); None: Omni's own.
     """

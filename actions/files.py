@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from connections.models import Instance
-from events import media
 from events.models import Attachment
+from events.store import media
 from omni.errors import InvalidParams, Rejected, Unavailable
 
 _SIGNATURES = (  # the first bytes of pictures vision models take

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import transaction
 
 from connections.envelope import EventDraft
-from events import ingest, notify
 from events.models import Event
+from events.store import ingest, notify
 
 
 def store(event_type: str, *, dedup_key: str, caused_by: Event, text: str | None = None,

@@ -8,8 +8,8 @@ from django.db import connection
 
 from actions.base import Context
 from connections.envelope import OutboundMessage
-from events import deliver
 from events.models import Event
+from events.outbox import deliver
 from omni.recent import Recent
 
 SHOWN_SECONDS = 15.0  # how long a provider shows one mark; the first Omni asked for the same

@@ -8,9 +8,9 @@ from actions.contact_lists import person_of
 from actions.models import Task
 from connections.models import Instance
 from events.models import Event
-from events.storable import storable
 from omni import audit
 from omni.errors import InvalidInput
+from omni.storable import storable
 
 TITLE_LENGTH = 120
 NOTE_LENGTH = 8_000  # characters

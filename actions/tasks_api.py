@@ -13,8 +13,8 @@ from actions import tasks
 from actions.models import Task
 from connections.authentication import principal
 from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
-from events.filters import AccountFilter, IdFilter, PersonFilter, PlaceFilter
-from events.serializers import InstanceSlugField
+from events.api.filters import AccountFilter, IdFilter, PersonFilter, PlaceFilter
+from events.api.serializers import InstanceSlugField
 from omni.api import StrictFiltersMixin
 
 

@@ -146,7 +146,7 @@ class Adapter:
 
     def guest(self, delivery: Delivery, account: Account) -> Guest | None:
         """Who sent a proven delivery, where anybody can have the proof; None where a secret is
-        shared. `max_bytes` of such an adapter is at most events.large_bodies.LARGE_BYTES.
+        shared. `max_bytes` of such an adapter is at most events.door.large_bodies.LARGE_BYTES.
         """
         return None
 

@@ -1,7 +1,7 @@
 """Senders that anybody can be, without an account: how much they may send. Pure.
 
 An adapter whose proof is handed out to everybody says in `Adapter.guest` who sent a delivery; the
-front door counts it before anything is stored (events.quotas).
+front door counts it before anything is stored (events.door.quotas).
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error
 
-from events.body_budget import most_at_once
+from events.door.body_budget import most_at_once
 
 
 def door_bytes(**_: Any) -> list[Error]:

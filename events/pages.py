@@ -15,9 +15,10 @@ from connections.adapter import Account
 from connections.envelope import DIRECTIONS, KINDS
 from connections.models import Instance, lookup
 from connections.providers.webchat import visitors
-from events import chatlog, media
-from events.chat import PROVIDER, cookie_name
-from events.media_api import as_response
+from events.api.media import as_response
+from events.chat import chatlog
+from events.chat.socket import PROVIDER, cookie_name
+from events.store import media
 from omni.errors import RateLimited, SignatureMismatch
 
 COOKIE_SECONDS = 400 * 86_400  # the longest a browser keeps one

@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from events.chat import ChatSocket
-from events.consumers import EventsSocket
+from events.chat.socket import ChatSocket
+from events.live.consumers import EventsSocket
 
 websocket_urlpatterns = [
     path("ws/events/", EventsSocket.as_asgi()),

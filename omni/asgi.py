@@ -13,8 +13,9 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.core.wsgi import get_wsgi_application
 
-from events import feed, lane, large_bodies
-from events.commit import writer
+from events.door import lane, large_bodies
+from events.door.commit import writer
+from events.live import feed
 from events.routing import websocket_urlpatterns
 from omni.bridge import WSGIBridge
 

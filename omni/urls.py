@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from events.views import WebhookView
+from events.door.views import WebhookView
 from omni import health, own_password
 
 webhook = WebhookView.as_view()

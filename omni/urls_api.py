@@ -8,7 +8,9 @@ from actions.tasks_api import TaskViewSet
 from catalog.api import ActionListView, ActionView, ProviderListView, ProviderView
 from connections.api import ApiKeyViewSet, InstanceViewSet
 from connections.secrets_api import SecretViewSet
-from events.api import (
+from events.api.media import AttachmentBytesView
+from events.api.messages import SendView
+from events.api.rows import (
     ContactViewSet,
     ConversationViewSet,
     EventActionViewSet,
@@ -16,8 +18,6 @@ from events.api import (
     OutboxViewSet,
     RawPayloadViewSet,
 )
-from events.media_api import AttachmentBytesView
-from events.messages_api import SendView
 from registry.api import WorkflowViewSet
 from registry.approvals_api import ApprovalViewSet
 from registry.runs_api import BindingViewSet, RunViewSet, TraceView

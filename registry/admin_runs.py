@@ -13,8 +13,8 @@ from connections.access import Principal
 from connections.admin_instances import ago
 from connections.admin_scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
-from events.admin_put_aside import PutAsideMixin
-from events.admin_trace import step, waits_of
+from events.admin.put_aside import PutAsideMixin
+from events.admin.trace import step, waits_of
 from events.models import EventAction, OutboxMessage
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 from registry.endings import cancel_by

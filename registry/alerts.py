@@ -5,9 +5,9 @@ from typing import Any
 from django.utils import timezone
 
 from connections.envelope import EventDraft
-from events import ingest, notify
-from events.limits import LOOP_STOPPED
 from events.models import Event
+from events.outbox.limits import LOOP_STOPPED
+from events.store import ingest, notify
 from registry.models import Run
 
 FAILED = "workflow.failed"
@@ -33,7 +33,7 @@ def run_ended_badly(run: Run) -> None:
 def loop_stopped(event: Event) -> None:
     """Store `system.loop.stopped` for the conversation of an event; once a minute at most.
 
-    While it is young, the conversation gets no automatic answers (`events.limits`). It says
+    While it is young, the conversation gets no automatic answers (`events.outbox.limits`). It says
     nothing that differs from event to event: with other content it would be another event of the
     same key. What it was is its cause, and the reason of the decision or the run.
     """

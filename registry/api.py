@@ -19,7 +19,7 @@ from connections import missing
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import Conflict, StrictJSONParser, need_every_instance
-from events.messages_api import IdempotencyMismatch, effect_key
+from events.api.messages import IdempotencyMismatch, effect_key
 from events.models import Conversation
 from omni import yamlio
 from omni.api import StrictFiltersMixin

@@ -15,11 +15,11 @@ from django.utils import timezone
 from connections.access import Principal, principal_of
 from connections.envelope import EventDraft
 from connections.payload import sanitize_text
-from events import ingest, notify
 from events.models import Event
-from events.storable import storable_json
+from events.store import ingest, notify
 from omni import audit
 from omni.errors import InvalidInput
+from omni.storable import storable_json
 from registry import queue, waits
 from registry.models import Approval, Run, Wait
 from registry.waiting import Wait as Waiting

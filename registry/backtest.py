@@ -17,8 +17,8 @@ from django.db import transaction
 from actions import library as found_on_disk
 from connections.access import Principal
 from connections.models import Instance
-from events import known_by
 from events.models import Event
+from events.people import known_by
 from omni.errors import InvalidInput
 from registry import conditions, document, gatekeeping, gates, matching, scope, trial
 from registry.check_actions import Library

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from events import notify
-from events.storable import storable_json
+from events.store import notify
 from omni.errors import InvalidInput
+from omni.storable import storable_json
 from registry import gates, matching, queue
 from registry.models import Run, Workflow
 from registry.waiting import Wait

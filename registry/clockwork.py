@@ -14,8 +14,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from connections.envelope import EventDraft
 from connections.models import Instance
-from events import ingest, notify
 from events.models import Event
+from events.store import ingest, notify
 from registry import matching, named, schedules
 from registry.definition import Schedule
 

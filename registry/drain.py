@@ -19,7 +19,7 @@ import psycopg
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from events import derive, notify
+from events.store import derive, notify
 from registry import clockwork, endings, queue, routing, runner, waits
 from registry.execution import Execution
 

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connection
 
 from connections.envelope import OutboundMessage
-from events import deliver
-from events.deliver import Delivered
+from events.outbox import deliver
+from events.outbox.deliver import Delivered
 from omni.errors import Held
 
 _LEFT = """
@@ -21,7 +21,7 @@ FROM omni_outbox WHERE id = %s AND resolution IN ('', 'echo')
 
 
 def send(message: OutboundMessage, **facts: Any) -> Delivered:
-    """`events.deliver.send`; raises Held while it is unknown what became of it, for
+    """`events.outbox.deliver.send`; raises Held while it is unknown what became of it, for
     OMNI_ECHO_WAIT_SECONDS at most.
     """
     delivered = deliver.send(message, **facts)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 
 from connections.payload import sanitize_text
-from events import interrupted, notify
+from events.outbox import interrupted
+from events.store import notify
 from omni import audit
 from omni.errors import InvalidInput
 from registry import alerts, queue, waits

@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from connections.authentication import principal
-from events.filters import AccountFilter, IdFilter, PlaceFilter, WordsFilter
+from events.api.filters import AccountFilter, IdFilter, PlaceFilter, WordsFilter
 from registry import approvals
 from registry.models import Approval, Binding, Run, Workflow
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db import connection
 
-from events import limits
 from events.models import Event
-from events.storable import storable_json
+from events.outbox import limits
+from omni.storable import storable_json
 from registry import alerts, gate_keys, gatekeeping, scope, waiting, waits
 from registry.definition import Definition
 from registry.expressions import ExpressionError

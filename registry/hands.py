@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from actions import decisions, library
 from actions.base import Action, Context, Outcome, done, failed
 from connections.envelope import OutboundMessage
-from events import deliver
 from events.models import Conversation, Event
+from events.outbox import deliver
 from omni import failpoints
 from registry import approvals, calls, echo_wait, journal, queue
 from registry.definition import DecideBody, Step

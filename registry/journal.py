@@ -12,10 +12,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from connections.payload import sanitize_text
-from events import notify, outcomes
 from events.models import EventAction
-from events.storable import storable_json
+from events.store import notify, outcomes
 from omni import failpoints
+from omni.storable import storable_json
 from registry import alerts, approvals, calls, endings, queue, waits
 from registry.contract import Ended, Record, Suspended
 from registry.execution import WAITED_FOR, Execution

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from connections.envelope import EventDraft, Handle
 from connections.models import Instance
-from events import ingest, notify
 from events.models import Contact, Conversation, Event
+from events.store import ingest, notify
 from omni.errors import InvalidInput
 from registry import matching, named
 from registry.inputs import check

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from connections.access import Principal
 from connections.models import Instance
-from events import known_by
 from events.models import Event
+from events.people import known_by
 from registry import matching, scope
 from registry.models import Workflow, WorkflowVersion
 

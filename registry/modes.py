@@ -8,7 +8,7 @@ approvals go on in both.
 from django.db import transaction
 from django.db.models import Count
 
-from events import notify
+from events.store import notify
 from omni import audit
 from omni.errors import InvalidInput
 from registry.models import Run, Workflow

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import connection, transaction
 
-from events import notify
+from events.store import notify
 from omni.errors import OmniError
 
 MAX_DEATHS = 3

@@ -12,9 +12,9 @@ from typing import Any
 from django.db import transaction
 
 from actions import library
-from events import notify, outcomes
 from events.models import EventAction, OutboxMessage
-from events.put_aside import put_aside
+from events.store import notify, outcomes
+from events.store.put_aside import put_aside
 from omni import audit
 from omni.errors import InvalidInput, UnknownAction
 from registry import names, queue

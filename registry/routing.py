@@ -9,8 +9,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from connections.models import by_id
 from connections.payload import sanitize_text
-from events import derive, echoes, limits, notify
 from events.models import Conversation, Event
+from events.outbox import echoes, limits
+from events.store import derive, notify
 from omni import failpoints
 from registry import alerts, endings, gates, matching, queue, waits
 from registry.models import RoutingDecision

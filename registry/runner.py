@@ -4,8 +4,8 @@ import logging
 from functools import lru_cache
 
 from connections.models import by_id
-from events import notify
 from events.models import Event
+from events.store import notify
 from omni import failpoints
 from omni.errors import InvalidWorkflow
 from registry import bursts, journal, matching, queue, scope, waits

@@ -17,8 +17,8 @@ from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when, need_every_instance
+from events.api.serializers import OutcomesSerializer
 from events.models import Event, EventAction, OutboxMessage
-from events.serializers import OutcomesSerializer
 from omni.api import StrictFiltersMixin
 from registry import endings, reruns, store
 from registry.approvals_api import questions

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from connections import library
-from events.serializers import (
+from events.api.serializers import (
     EventActionSerializer,
     EventSerializer,
     InstanceSlugField,

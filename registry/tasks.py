@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils import timezone
 from django_q.models import Failure, Schedule
 
-from events import partitions
+from events.store import partitions
 from registry.drain import Drain, drain
 
 __all__ = ["Drain", "drain", "keep_partitions", "schedule_all", "trim_failures"]

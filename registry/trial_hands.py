@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from actions.base import Action, Context, Outcome, done, failed
 from connections.access import Principal
 from connections.envelope import OutboundMessage
-from events import deliver
-from events.storable import storable
+from events.outbox import deliver
+from omni.storable import storable
 from registry import stubs
 from registry.check_actions import Library
 from registry.contract import Place, Record

@@ -8,8 +8,8 @@ from typing import Any
 
 from connections.access import Principal
 from connections.models import Instance
-from events import known_by
 from events.models import Event, EventAction
+from events.people import known_by
 from omni import yamlio
 from registry import backtest, document, matching, staging, stubs, trial
 from registry.backtest import Report

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from events.models import Event
-from events.storable import storable_json
+from omni.storable import storable_json
 from registry import alternates, queue, scope, waiting
 from registry.contract import Place
 from registry.models import Wait

@@ -11,7 +11,6 @@ from actions.models import Agent, ContactList, Memory, Task
 from connections.access import InstanceGrant
 from connections.adapter import Delivery
 from connections.models import Instance, Secret
-from events import archive, ingest
 from events.models import (
     Contact,
     Conversation,
@@ -22,6 +21,7 @@ from events.models import (
     OutboxMessage,
     RawPayload,
 )
+from events.store import archive, ingest
 from omni.audit import note
 from registry.models import Approval, RoutingDecision, Run, Wait, Workflow
 from tests.factories import make_event, make_instance, make_workflow

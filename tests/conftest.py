@@ -13,9 +13,9 @@ from actions import base, library
 from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
 from connections import wrong_keys
-from events import contacts, conversations
-from events.knocks import knocks
-from events.quotas import quotas
+from events.door.knocks import knocks
+from events.door.quotas import quotas
+from events.people import contacts, conversations
 from registry import clockwork, matching, runner
 from tests.emptied import empty
 

@@ -12,10 +12,10 @@ from connections.access import SCOPES, ApiKey
 from connections.adapter import Delivery
 from connections.envelope import EventDraft
 from connections.models import Instance
-from events import archive
-from events.archive import RawRow
-from events.ingest import Unit
 from events.models import Conversation, Event, OutboxMessage
+from events.store import archive
+from events.store.archive import RawRow
+from events.store.ingest import Unit
 from registry import store
 from registry.models import Run, Workflow, WorkflowVersion
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from connections.access import Principal
 from connections.envelope import Handle
 from connections.models import Instance
-from events import ingest, known_by, same_person
 from events.models import Contact, Event
+from events.people import known_by, same_person
+from events.store import ingest
 from tests.factories import make_draft, make_evolution, make_unit
 
 FOREIGN_NAME, FOREIGN_LABEL, FOREIGN_NUMBER = "Zaphod", "foreign-debtor", "351922000002"

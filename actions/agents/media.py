@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from events import archive
 from events.models import Attachment, Event, RawPayload
+from events.store import archive
 
 _MOST = 12 * 1024 * 1024  # characters of base64 passed on; more goes by address
 _TYPES = ("image", "video", "document")

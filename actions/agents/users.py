@@ -6,8 +6,8 @@ Kept in the contact's attributes as {"agent_users": {agent slug: user id}}.
 from django.db import transaction
 
 from actions.agents.question import Question
-from events import known_by
 from events.models import Contact
+from events.people import known_by
 
 
 def known_user(question: Question) -> str:

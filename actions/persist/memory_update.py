@@ -8,7 +8,7 @@ from actions.contact_lists import person_of
 from actions.models import Memory
 from connections.models import Instance
 from events.models import Contact, Event, Handle
-from events.storable import storable
+from omni.storable import storable
 
 _ID_DIGITS = 9  # longer numbers are phones, never contacts of ours
 MAX_TEXT = 4_000  # characters

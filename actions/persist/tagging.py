@@ -5,8 +5,8 @@ from pydantic import Field
 
 from actions.base import Context, Outcome, Output, Params, action, done, failed
 from actions.contact_lists import person_of
-from events import known_by
 from events.models import Contact, Conversation, Event
+from events.people import known_by
 
 
 class TaggingParams(Params):

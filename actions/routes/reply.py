@@ -8,8 +8,8 @@ from actions import presence, sending, splitting
 from actions.base import Context, Outcome, Params, action, failed
 from actions.silence import speakable
 from connections.envelope import OutboundMessage
-from events.deliver import Delivered
 from events.models import Event
+from events.outbox.deliver import Delivered
 
 _HIDDEN = ("@lid", ".lid")  # WhatsApp's ids of people who keep their number to themselves
 

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from actions.base import Context, Outcome, Output, Params, action, done, failed
-from events import state
 from events.models import Event
+from events.store import state
 
 _NAME_KEYS = ("name", "text", "title", "optionName")
 LINE_LENGTH = 200  # characters of a question or an option that are shown

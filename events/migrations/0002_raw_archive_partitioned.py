@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from events.partitions import CREATE_TABLE, DROP_TABLE, ensure
+from events.store.partitions import CREATE_TABLE, DROP_TABLE, ensure
 
 
 def make_first_months(apps, schema_editor):

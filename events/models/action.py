@@ -12,7 +12,7 @@ class EventActionQuerySet(ScopedQuerySet):
 
 
 class EventAction(models.Model):
-    """One step and attempt of one run. Written by `events.outcomes` only, never edited.
+    """One step and attempt of one run. Written by `events.store.outcomes` only, never edited.
 
     run_id: the run (registry.Run) by number; the store does not know workflows.
     path: the place in the workflow (`steps[2].branch[0].do[1]`). iteration: loop turns, "" outside.

@@ -1,4 +1,4 @@
-"""Files of messages. Fetching one has a life of its own (`events.media`)."""
+"""Files of messages. Fetching one has a life of its own (`events.store.media`)."""
 
 from django.db import models
 

@@ -58,7 +58,8 @@ class ContactQuerySet(models.QuerySet):
 class Contact(models.Model):
     """A person of one people group. labels: words guards and workflows ask for (vip, partner).
 
-    known_by: which instances wrote the name, the labels and the attributes (`events.known_by`).
+    known_by: which instances wrote the name, the labels and the attributes (see
+    `events.people.known_by`).
     name_by_hand: a person typed the name; no event replaces it.
     merged_into: the row that stands for the person; it is never merged itself. kept_apart: ids of
     rows a person said are somebody else.

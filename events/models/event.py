@@ -126,7 +126,7 @@ class Event(models.Model):
     routed_at = models.DateTimeField(null=True)
 
     objects = EventQuerySet.as_manager()
-    ids_drawn_before = "created_at"  # for `omni.horizon`; events.ingest sets it so
+    ids_drawn_before = "created_at"  # for `omni.horizon`; events.store.ingest sets it so
 
     class Meta:
         db_table = "omni_events"

@@ -7,7 +7,7 @@ from events.models.event import Event
 
 
 class MessageState(models.Model):
-    """The current face of one message. Written by `events.state` only.
+    """The current face of one message. Written by `events.store.state` only.
 
     A row may exist before its message arrives (a receipt came first): introduced_by is null then.
     """

@@ -11,7 +11,7 @@ class PutAsideQuerySet(models.QuerySet):
 
 
 class PutAside(models.Model):
-    """Written by `events.put_aside` only.
+    """Written by `events.store.put_aside` only.
 
     kind, row_id: a dead letter (raw payload) or a run that failed. Not a foreign key: raw payloads
     are dropped by the month.

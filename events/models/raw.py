@@ -20,7 +20,7 @@ class RawQuerySet(ScopedQuerySet):
 
 
 class RawPayload(models.Model):
-    """One delivery as it arrived; never edited. Written by `events.archive` only.
+    """One delivery as it arrived; never edited. Written by `events.store.archive` only.
 
     body: the exact bytes, except where `redacted` says that credential fields were blanked;
     sha256 is of what arrived. headers: an allow-list. deliveries: how often the same bytes came.

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Underived(models.Model):
-    """An event that could not be derived, or is not yet, and why. Written by `events.derive` only.
+    """An event that could not be derived, or is not yet, and why. Written by `events.store.derive`.
 
     The row goes when a new try succeeds; the table is empty as a rule.
     """

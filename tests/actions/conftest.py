@@ -8,15 +8,15 @@ import pytest
 
 from actions.base import Context
 from connections.envelope import OutboundMessage, SendResult
-from events.deliver import Delivered
 from events.models import Contact, Conversation, Event, Handle
+from events.outbox.deliver import Delivered
 from omni.recent import Recent
 from tests.factories import make_event, make_instance
 
 
 @dataclass
 class Outbox:
-    """Stands for `events.deliver`: once per effect key, answers as told, else succeeds."""
+    """Stands for `events.outbox.deliver`: once per effect key, answers as told, else succeeds."""
 
     messages: list[OutboundMessage] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ def signals(monkeypatch):
     """Presence marks in the order they were shown, instead of the provider's."""
     shown: list[str] = []
     monkeypatch.setattr("actions.presence._shown", Recent(10))
-    monkeypatch.setattr("events.deliver.signal",
+    monkeypatch.setattr("events.outbox.deliver.signal",
                         lambda message, *, instance: shown.append(message.content["state"]))
     return shown
 
@@ -163,7 +163,7 @@ def slowly():
 @pytest.fixture
 def attach(say, settings, tmp_path):
     """Gives an event a file whose bytes are stored, or are not (`data=None`); returns `media`."""
-    from events import media
+    from events.store import media
 
     settings.MEDIA_ROOT = tmp_path / "media"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from actions.models import Agent, Task
-from events import media
 from events.models import Event, EventAction, OutboxMessage
+from events.store import media
 from registry import queue, runner, store
 from tests.factories import (
     ANA,

@@ -11,7 +11,7 @@ def test_typing_is_shown_while_the_block_lasts(say, context, monkeypatch):
         marks.append((message.to, message.content, instance.slug))
         seen.release()
 
-    monkeypatch.setattr("events.deliver.signal", signal)
+    monkeypatch.setattr("events.outbox.deliver.signal", signal)
     event = say()
 
     with presence.Typing(event, context, after=0.01, every=0.01) as mark:
@@ -35,7 +35,7 @@ def test_block_does_not_wait_for_a_mark_on_its_way(say, context, monkeypatch):
         on_its_way.set()
         release.wait(10)
 
-    monkeypatch.setattr("events.deliver.signal", signal)
+    monkeypatch.setattr("events.outbox.deliver.signal", signal)
 
     with presence.Typing(say(), context, after=0, every=5):
         assert on_its_way.wait(5)

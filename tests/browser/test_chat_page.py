@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from connections.envelope import OutboundMessage
-from events import deliver
 from events.models import Event
-from events.notify import SIGNALS, send_now
+from events.outbox import deliver
+from events.store.notify import SIGNALS, send_now
 from tests.factories import make_instance
 
 pytestmark = pytest.mark.browser

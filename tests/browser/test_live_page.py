@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from events import outcomes
 from events.models import EventAction
-from events.notify import EVENTS, RUNS, send_now
+from events.store import outcomes
+from events.store.notify import EVENTS, RUNS, send_now
 from registry.models import Run
 from tests.factories import make_event, make_instance, make_workflow
 

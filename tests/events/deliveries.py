@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime
 
 from connections.adapter import Delivery
+from events.door.receive import receive
 from events.models import RawPayload
-from events.receive import receive
 from tests.factories import make_instance
 
 MAPPED = {"event_type": "message.text", "id": "id", "text": "text"}

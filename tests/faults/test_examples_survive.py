@@ -16,8 +16,8 @@ from django.db import connection
 from actions.library import actions
 from actions.models import Agent, ContactList, Memory, Task
 from connections.library import adapters
-from events import media
 from events.models import Contact, Conversation, Event, EventAction, Handle
+from events.store import media
 from registry import approvals, manual, matching
 from registry.models import Approval, Run, Workflow
 from tests.factories import make_event, make_evolution, make_instance, switch_on

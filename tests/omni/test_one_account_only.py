@@ -10,10 +10,10 @@ from django.test import Client
 from actions.models import ContactList, Task
 from connections.access import SCOPES, ApiKey
 from connections.models import Secret
-from events import feed as feed_module
+from events.live import feed as feed_module
 from events.models import EventAction
-from events.notify import EVENTS, send_now
 from events.routing import websocket_urlpatterns
+from events.store.notify import EVENTS, send_now
 from registry.models import Binding
 from tests.admin_world import make_surroundings, sign_in
 from tests.api_client import client_of

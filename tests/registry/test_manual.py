@@ -3,8 +3,8 @@
 import pytest
 from django.utils import timezone
 
-from events import ingest
 from events.models import Contact, Event
+from events.store import ingest
 from omni.errors import InvalidInput
 from registry import manual, routing, store
 from registry.models import Run

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from events import state
 from events.models import Event, MessageState, OutboxMessage
+from events.store import state
 from registry import routing
 from registry.models import RoutingDecision, Run
 from tests.factories import (

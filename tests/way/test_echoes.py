@@ -18,8 +18,9 @@ from werkzeug import Response
 
 from actions.models import Agent
 from connections.envelope import OutboundMessage
-from events import deliver, notify
 from events.models import Conversation, Event, OutboxMessage
+from events.outbox import deliver
+from events.store import notify
 from registry import drain, seed
 from registry.drain import Drain
 from registry.models import RoutingDecision, Run

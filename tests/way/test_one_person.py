@@ -6,8 +6,10 @@ Bodies go in at the webhook; what is looked at is what people see: lists, timeli
 import pytest
 
 from actions.models import ContactList
-from events import contacts, conversations, limits, merging
 from events.models import Contact, Conversation, ConversationAlias, Event, EventAction
+from events.outbox import limits
+from events.people import contacts, conversations
+from events.store import merging
 from omni.audit import AuditEntry
 from omni.errors import Held
 from registry import routing

@@ -10,8 +10,10 @@ from django.db import OperationalError, transaction
 
 from connections.envelope import OutboundMessage, SendResult
 from connections.providers.whatsapp_evolution import places
-from events import conversations, deliver, derive, late_receipts, state
 from events.models import Conversation, ConversationAlias, Event, OutboxMessage, Underived
+from events.outbox import deliver
+from events.people import conversations
+from events.store import derive, late_receipts, state
 from omni import failpoints
 from omni.audit import AuditEntry
 from registry.models import Run

@@ -10,9 +10,10 @@ from django.urls import reverse
 from actions import audiences
 from connections.envelope import Handle
 from connections.models import Instance
-from events import ingest, known_by, same_person
 from events.models import Contact, Conversation, Event
 from events.models import Handle as HandleRow
+from events.people import known_by, same_person
+from events.store import ingest
 from omni.errors import InvalidInput
 from registry import queue, routing, runner
 from tests.admin_world import sign_in

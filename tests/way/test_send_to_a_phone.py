@@ -9,8 +9,9 @@ from django.db import connection
 from werkzeug import Request, Response
 
 from connections.envelope import OutboundMessage
-from events import conversations, deliver
 from events.models import Contact, Conversation, ConversationAlias, Event, OutboxMessage
+from events.outbox import deliver
+from events.people import conversations
 from registry import manual, queue, routing, runner
 from registry.models import Run
 from tests.api_client import client_of, post_json

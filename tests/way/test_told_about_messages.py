@@ -2,8 +2,8 @@
 
 import pytest
 
-from events import state
 from events.models import Event
+from events.store import state
 from registry import queue, routing, runner
 from registry.models import Run
 from tests.factories import ANA, evolution_text, make_evolution, post_delivery, switch_on

@@ -8,7 +8,6 @@ from actions import audiences
 from actions.models import Memory
 from actions.routes import agent_personal
 from connections.envelope import Handle
-from events import contacts, echoes, ingest, limits
 from events.models import (
     Contact,
     Conversation,
@@ -17,6 +16,9 @@ from events.models import (
     MessageState,
     OutboxMessage,
 )
+from events.outbox import echoes, limits
+from events.people import contacts
+from events.store import ingest
 from omni.errors import Held, InvalidInput
 from registry import endings, queue, waits
 from registry.models import RoutingDecision, Run, Wait

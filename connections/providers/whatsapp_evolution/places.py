@@ -80,7 +80,7 @@ def same_place(asked: str, answered: str) -> str:
     The server names the number it found for a phone: with or without an extra digit, or hidden.
     Anything else is not believed: a WHATSAPP-BUSINESS instance fills in the chat it dealt with
     last, which may be somebody else's. That it may be for a hidden one too, so the store looks
-    whose that is (`events.other_names.answered`).
+    whose that is (`events.people.other_names.answered`).
     """
     ref, found = place_of(asked).ref, bare(answered)
     kinds = {address_kind(ref), address_kind(found)}

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError
 
-from events import archive, archive_import, raw_selection
+from events.store import archive, archive_import, raw_selection
 from omni import audit
 
 

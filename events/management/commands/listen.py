@@ -5,7 +5,7 @@ import signal
 from django.core.management.base import BaseCommand, CommandError
 
 from connections.models import Instance
-from events.listeners import Listeners
+from events.door.listeners import Listeners
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from connections.models import Instance
-from events import derive, state
 from events.models import MessageState
-from events.raw_selection import instance_named
+from events.store import derive, state
+from events.store.raw_selection import instance_named
 
 CHUNK = 500
 # Ids of messages that something was said about, in order; the rows there are, so that what no

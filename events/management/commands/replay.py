@@ -12,9 +12,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DataError, IntegrityError
 
-from events import raw_selection
 from events.models import RawPayload
-from events.replay import Replayed, replay
+from events.store import raw_selection
+from events.store.replay import Replayed, replay
 from omni import audit
 from omni.errors import OmniError
 

@@ -77,7 +77,7 @@ def test_answer_stands_when_the_session_look_up_fails(agent, ask, httpserver):
 
 def make_raw(event, payload):
     """An archived body; the table is partitioned and written by SQL, so by its own writer."""
-    from events import archive, ingest
+    from events.store import archive, ingest
 
     delivery = Delivery(body=json.dumps(payload).encode(), received_at=event.received_at)
     row = archive.keep(delivery, instance_id=event.instance_id, adapter=event.instance.adapter,

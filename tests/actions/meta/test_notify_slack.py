@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from actions.meta.notify_slack import NotifySlackParams, notify_slack
-from events import deliver
 from events.models import OutboxMessage
+from events.outbox import deliver
 
 POST = "/api/chat.postMessage"
 HOOK = "/services/T0/B0/canary-hook"

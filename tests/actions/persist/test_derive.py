@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from actions.persist.derive import DeriveParams, derive
-from events import state
 from events.models import Event, MessageState
+from events.store import state
 from tests.factories import make_event, make_instance
 
 

@@ -187,7 +187,7 @@ def test_typing_is_shown_meanwhile_and_taken_back_when_nothing_follows(
         shown.append(message.content["state"])
         release.set()
 
-    monkeypatch.setattr("events.deliver.signal", signal)
+    monkeypatch.setattr("events.outbox.deliver.signal", signal)
     httpserver.expect_request("/answer").respond_with_handler(held_back(release, text))
 
     run(say(), context, typing=True, typing_after=0.01, typing_every=60)

@@ -53,7 +53,7 @@ def test_task_and_its_event_are_stored_together_or_not_at_all(say, context, monk
     def broken(units):
         raise DatabaseError("gone")
 
-    monkeypatch.setattr("events.ingest.persist", broken)
+    monkeypatch.setattr("events.store.ingest.persist", broken)
     with pytest.raises(DatabaseError):
         hand_over(event, context)
 

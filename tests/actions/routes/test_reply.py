@@ -4,7 +4,7 @@ import pytest
 
 from actions import presence
 from actions.routes.reply import ReplyParams, reply
-from events.deliver import Delivered
+from events.outbox.deliver import Delivered
 
 
 def answer(say, context, text="one\n\ntwo", event=None, **params):
@@ -136,7 +136,7 @@ def test_answer_does_not_wait_until_typing_is_taken_back(say, context, monkeypat
         if message.content["state"] == "paused":
             release.wait(10)
 
-    monkeypatch.setattr("events.deliver.signal", signal)
+    monkeypatch.setattr("events.outbox.deliver.signal", signal)
     event = say()
     presence.show(event, context, "typing")
 

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from actions.models import ContactList
 from actions.transforms.audience_members import AudienceMembersParams, members
 from events.models import Contact, Conversation, Handle
-from events.same_person import merge
+from events.people.same_person import merge
 from tests.factories import make_event, make_instance
 
 

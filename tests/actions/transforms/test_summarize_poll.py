@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from actions.transforms.summarize_poll import SummarizePollParams, summarize
-from events import state
+from events.store import state
 from tests.factories import NOON, make_event, make_instance
 
 LUNCH = {"poll": {"name": "Lunch?", "options": ["Pizza", "Sushi", "Soup"], "selectable": 1}}

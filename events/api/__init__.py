@@ -1,0 +1,4 @@
+"""REST: reading the event store, sending one message, fetching a file, replaying a delivery.
+
+Addresses are listed in `omni.urls_api`; other apps' views use `filters` and `serializers`.
+"""

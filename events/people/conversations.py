@@ -1,0 +1,334 @@
+"""Finds or makes the conversation of a draft, by any ref it has had.
+
+Known ids are kept in memory: the row a ref belongs to never changes. Whether that row was merged
+into another is read when the event is stored (`columns.stored_as`), so that a merge or a split of
+another process counts at once. `remember` is called after the commit only, so that nothing of a
+rolled back transaction is kept. All of it is bounded: what was used longest ago is forgotten.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+
+from connections.envelope import CHANGE_RELATIONS, EFFECT_RELATIONS, EventDraft
+from events.people import conversation_rows, other_names, same_place, together
+from events.people.conversation_rows import Key, Target
+from events.people.same_place import PlaceJoin
+from omni.recent import Recent
+
+Placed = tuple[int, EventDraft]  # instance id, draft
+Bunch = tuple[list[Key], EventDraft]  # names that arrived together, and with what
+_MOST = 50_000
+# Names that arrived together and had no conversation are not looked up again for so long. A place
+# another process makes meanwhile is made by `other_names.find`, which knows the pair from the
+# handles; only where all three were stored at the same moment is it found when this ends.
+NOWHERE_SECONDS = 60.0
+
+_known: Recent[Key, int] = Recent(_MOST)
+_kindless: Recent[int, None] = Recent(_MOST)  # conversations whose kind nobody has said, as seen
+_nobodys: Recent[int, None] = Recent(_MOST)  # and those whose person nobody has named yet
+_settled: Recent[frozenset[int], None] = Recent(_MOST)  # rows known to be one place, or not to be
+_nowhere: Recent[Key, float] = Recent(_MOST)  # names without a conversation, until when that counts
+_lock = threading.Lock()
+
+
+class Found(dict[Key, int]):
+    """The conversation row of every name of a batch.
+
+    borrowed: names without a row, of events that belong where the message they name is.
+    moved: changes of a message by its author's other address, by id(), and where the message is.
+    joins: what became one place, with the draft that said so.
+    settled, named: for `remember`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.borrowed: set[Key] = set()
+        self.moved: dict[int, int] = {}
+        self.joins: list[tuple[PlaceJoin, EventDraft]] = []
+        self.settled: set[frozenset[int]] = set()
+        self.named: set[int] = set()
+
+    def of(self, instance_id: int, draft: EventDraft) -> int | None:
+        """The row a draft is filed in, unless that was merged; None for a draft without place."""
+        return self.moved.get(id(draft)) or self.get((instance_id, draft.conversation_ref))
+
+
+def resolve(drafts: Iterable[Placed]) -> Found:
+    """Conversation ids of every name of the drafts' places. drafts: (instance id, draft) pairs.
+
+    Names that arrived together are one place: a known one leads the others to its conversation,
+    and of two known conversations the younger is merged into the older.
+    """
+    drafts = list(drafts)
+    placed = [(instance_id, draft) for instance_id, draft in drafts if draft.conversation_ref]
+    bunches = [(_names(instance_id, (draft.conversation_ref, *draft.conversation_aliases)),
+                draft) for instance_id, draft in placed]
+    bunches += [(names, draft) for instance_id, draft in drafts
+                for refs in draft.places_together
+                if not _is_nowhere(names := _names(instance_id, refs))]
+    found = Found()
+    found.update({name: number for bunch, _ in bunches for name in bunch
+                  if (number := _known.get(name)) is not None})
+    if any(_is_open(bunch, found) for bunch, _ in bunches):
+        _resolve_unknown(bunches, placed, found)
+    changes = [(instance_id, draft) for instance_id, draft in placed if _is_change(draft)]
+    if changes:
+        _move_changes(changes, placed, found)
+    _keep_titles(placed, found)
+    _fill_kinds(placed, found)
+    return found
+
+
+def _names(instance_id: int, refs: Iterable[str]) -> list[Key]:
+    return [(instance_id, ref) for ref in refs if ref]
+
+
+def _is_nowhere(names: list[Key]) -> bool:
+    """Whether a moment ago nobody had written under any of these."""
+    now = time.monotonic()
+    return all(name not in _known and _nowhere.get(name, 0.0) > now for name in names)
+
+
+def _is_open(bunch: list[Key], found: Found) -> bool:
+    """Whether something is to be found out about names that arrived together."""
+    if any(name not in found for name in bunch):
+        return True
+    ids = frozenset(found[name] for name in bunch) if len(bunch) > 1 else frozenset()
+    return len(ids) > 1 and ids not in _settled
+
+
+def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -> None:
+    """Find, join or make the conversation of each place, and keep its new names as aliases."""
+    _look_up({name for bunch, _ in bunches for name in bunch if name not in found}, found)
+    places = together.groups(bunch for bunch, _ in bunches)
+    _join(places, bunches, found)
+    drafts: dict[Key, list[EventDraft]] = {}
+    for instance_id, draft in placed:
+        drafts.setdefault((instance_id, draft.conversation_ref), []).append(draft)
+    missing = [place for place in places if not any(name in found for name in place)
+               and any(name in drafts for name in place)]
+    about = {place[0]: [draft for name in place for draft in drafts.get(name, ())]
+             for place in missing}
+    later = _elsewhere(about, found)
+    effects = {key: said for key, said in about.items()
+               if key not in found and all(map(_is_effect, said))}
+    _make({key: said for key, said in about.items()
+           if key not in found and key not in effects and key not in later}, found)
+    if later:
+        _follow(later, found)
+        _make({key: about[key] for key in later if key not in found}, found)
+    _keep(_lead(places, found))
+    if effects:
+        _keep(_borrow(effects, placed, found))
+        _make({key: said for key, said in effects.items() if key not in found}, found)
+        _keep(_lead(places, found))
+    for place in places:
+        if place[0] not in found:  # another conversation of somebody, where nobody has written yet
+            with _lock:
+                _nowhere.keep_all((name, time.monotonic() + NOWHERE_SECONDS) for name in place)
+
+
+def _elsewhere(about: dict[Key, list[EventDraft]], found: Found) -> dict[Key, Key]:
+    """Lead people who are known under another address to the conversation there.
+
+    Returns what is to follow when it is made: names of somebody who is new under two of them.
+    """
+    direct = [key for key, said in about.items()
+              if any(draft.conversation_kind == "direct" for draft in said)]
+    if not direct:
+        return {}
+    known, later = other_names.find(direct)
+    found.update(known)
+    _keep(list(known.items()))
+    return {key: other for key, other in later.items() if not all(map(_is_effect, about[key]))}
+
+
+def _follow(later: dict[Key, Key], found: Found) -> None:
+    taken = other_names.take([(key, found[other]) for key, other in later.items()
+                              if other in found], from_others=False)
+    found.update(taken)
+    _keep(taken)
+
+
+def _lead(places: list[list[Key]], found: Found) -> list[tuple[Key, int]]:
+    """Let the new names of a place lead where the others do; returns those to keep."""
+    aliases = []
+    for place in places:
+        number = next((found[name] for name in place if name in found), None)
+        new = [name for name in place if name not in found]
+        if number is None or not new:
+            continue
+        found.update(dict.fromkeys(new, number))
+        if found.borrowed.isdisjoint(place):
+            aliases += [(name, number) for name in new]
+        else:
+            found.borrowed.update(new)
+    return aliases
+
+
+def _keep(aliases: list[tuple[Key, int]]) -> None:
+    if aliases:
+        conversation_rows.add_aliases(aliases)
+
+
+def _look_up(keys: set[Key], found: Found) -> None:
+    rows = conversation_rows.find(keys) if keys else {}
+    with _lock:
+        _kindless.keep_all((row.id, None) for row in rows.values() if not row.kind)
+        _nobodys.keep_all((row.id, None) for row in rows.values() if row.is_nobodys)
+    found.update({key: row.id for key, row in rows.items()})
+
+
+def _make(about: dict[Key, list[EventDraft]], found: Found) -> None:
+    if about:
+        conversation_rows.make({key: _facts(drafts) for key, drafts in about.items()})
+        _look_up(set(about), found)
+
+
+def _facts(drafts: list[EventDraft]) -> dict[str, str]:
+    """What the drafts say about a new conversation; the first word counts."""
+    kinds = [draft.conversation_kind for draft in drafts if draft.conversation_kind]
+    titles = [draft.conversation_title for draft in drafts if draft.conversation_title]
+    return {"kind": kinds[0] if kinds else "", "title": titles[0] if titles else ""}
+
+
+def _join(places: list[list[Key]], bunches: list[Bunch], found: Found) -> None:
+    """Merge conversations that turned out to be one place."""
+    several = [(ids, place) for place in places
+               if len(ids := frozenset(found[name] for name in place if name in found)) > 1
+               and ids not in _settled]
+    if not several:
+        return
+    same_place.hold(place[0][0] for _, place in several)
+    for ids, place in several:
+        found.settled.add(ids)
+        said = next(draft for bunch, draft in bunches if len(set(place).intersection(bunch)) > 1)
+        found.joins += [(joined, said) for joined in same_place.join(ids)]
+
+
+def _borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
+            found: Found) -> list[tuple[Key, int]]:
+    """Let events about known messages stand where the message is; no row is made for their names.
+
+    A receipt for our own message in a direct chat names its reader: where that can be nobody else
+    (`other_names.take`), the name is an alias of the chat, which is returned. Other events may
+    come under any address, so nothing is kept of theirs; where somebody changes a message, it must
+    be possible that they are the person there.
+    """
+    met = _targets([(key[0], draft) for key, drafts in effects.items() for draft in drafts],
+                   placed, found)
+    known = {key: [met[(key[0], draft.target_message_id or "")] for draft in drafts]
+             for key, drafts in effects.items()
+             if all((key[0], draft.target_message_id or "") in met for draft in drafts)}
+    changes = [(key, targets[0].conversation_id) for key, targets in known.items()
+               if any(map(_is_change, effects[key]))]
+    possible = dict(other_names.take(changes, from_others=False)) if changes else {}
+    refused = {key for key, number in changes if key not in possible
+               or any(target.conversation_id != number for target in known[key])}
+    known = {key: targets for key, targets in known.items() if key not in refused}
+    found.update({key: targets[0].conversation_id for key, targets in known.items()})
+    found.borrowed.update(known)
+    readers = [(key, found[key]) for key, targets in known.items()
+               if all(target.is_own_direct for target in targets) and all(
+                   draft.relation == "status_of" and draft.from_me
+                   and draft.conversation_kind == "direct" for draft in effects[key])]
+    taken = other_names.take(readers, from_others=True) if readers else []
+    found.borrowed.difference_update(key for key, _ in taken)
+    return taken
+
+
+def _targets(effects: list[Placed], placed: list[Placed], found: Found) -> dict[Key, Target]:
+    """Where the messages are that these events are about: stored ones, and those of this batch."""
+    met = conversation_rows.targets((instance_id, draft.target_message_id or "")
+                                    for instance_id, draft in effects)
+    for instance_id, draft in placed:
+        number = found.get((instance_id, draft.conversation_ref))
+        if number is not None and draft.provider_message_id and not _is_effect(draft):
+            met.setdefault((instance_id, draft.provider_message_id), Target(
+                number, draft.from_me and draft.conversation_kind in ("direct", "")))
+    return met
+
+
+def _move_changes(changes: list[Placed], placed: list[Placed], found: Found) -> None:
+    """File a change where its message is, where its author can be the person there: they were met
+    under two addresses, and nothing has named both yet.
+    """
+    met = _targets(changes, placed, found)
+    wishes: dict[tuple[Key, int], list[EventDraft]] = {}
+    for instance_id, draft in changes:
+        key, target = (instance_id, draft.conversation_ref), met.get(
+            (instance_id, draft.target_message_id or ""))
+        if target is not None and target.conversation_id != found[key]:
+            wishes.setdefault((key, target.conversation_id), []).append(draft)
+    for wish in other_names.take(wishes, from_others=False) if wishes else ():
+        found.moved.update((id(draft), wish[1]) for draft in wishes[wish])
+
+
+def _is_effect(draft: EventDraft) -> bool:
+    return draft.relation in EFFECT_RELATIONS and bool(draft.target_message_id)
+
+
+def _is_change(draft: EventDraft) -> bool:
+    return draft.relation in CHANGE_RELATIONS and bool(draft.target_message_id)
+
+
+def _keep_titles(placed: list[Placed], found: Found) -> None:
+    """A conversation event that carries a title renames the conversation."""
+    titles = {found[(instance_id, draft.conversation_ref)]: draft.conversation_title
+              for instance_id, draft in placed
+              if draft.conversation_title and draft.event_type.startswith("conversation.")}
+    if titles:
+        conversation_rows.retitle(titles)
+
+
+def _fill_kinds(placed: list[Placed], found: Found) -> None:
+    """Our own sends make conversations without a kind; the first event that knows it says so."""
+    if not _kindless:
+        return
+    kinds = {found[(instance_id, draft.conversation_ref)]: draft.conversation_kind
+             for instance_id, draft in placed if draft.conversation_kind
+             and (instance_id, draft.conversation_ref) not in found.borrowed}
+    kinds = {number: kind for number, kind in kinds.items() if number in _kindless}
+    if kinds:
+        conversation_rows.fill_kinds(kinds)
+        with _lock:
+            _kindless.drop(kinds)
+
+
+def fill_contacts(met: Iterable[tuple[int, EventDraft, int | None]], found: Found) -> None:
+    """Say whose a direct conversation is, from the first event with a person on the other side.
+
+    met: (instance id, draft, contact id). One statement for what nobody has said yet.
+    """
+    if not _nobodys:
+        return
+    people = {found[(instance_id, draft.conversation_ref)]: contact
+              for instance_id, draft, contact in met
+              if contact is not None and draft.conversation_ref
+              and draft.conversation_kind == "direct" and not _is_effect(draft)}
+    people = {number: contact for number, contact in people.items() if number in _nobodys}
+    if people:
+        conversation_rows.fill_contacts(people)
+        found.named.update(people)
+
+
+def remember(found: Found) -> None:
+    """Keep resolved ids in memory; call after the commit."""
+    with _lock:
+        used = {name: number for name, number in found.items() if name not in found.borrowed}
+        _known.keep_all(used.items())
+        _settled.keep_all((ids, None) for ids in found.settled)
+        _nobodys.drop(found.named)
+        for open_ones in (_kindless, _nobodys):  # remembered as long as their names
+            open_ones.keep_all((number, None) for number in used.values() if number in open_ones)
+
+
+def forget() -> None:
+    """Drop what memory knows, when a row it names is gone."""
+    with _lock:
+        _known.clear()
+        _kindless.clear()
+        _nobodys.clear()
+        _settled.clear()
+        _nowhere.clear()
