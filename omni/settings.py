@@ -221,7 +221,7 @@ Q_CLUSTER = {
     "save_limit": -1,
     "catch_up": False,
     "recycle": 500,
-    "broker_class": "registry.broker.FabricBroker",
+    "broker_class": "registry.engine.work.broker.FabricBroker",
     "label": "Background tasks",
 }
 
@@ -256,10 +256,10 @@ UNFOLD = {
         "950": "oklch(26.5% .062 245.3)"}},
     "STYLES": [lambda request: f"{STATIC_URL}omni/admin/omni.css"],
     "SCRIPTS": [lambda request: f"{STATIC_URL}omni/admin/omni.js"],
-    "DASHBOARD_CALLBACK": "registry.admin_dashboard.dashboard",
+    "DASHBOARD_CALLBACK": "registry.admin.dashboard.dashboard",
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
-        "navigation": "registry.admin_dashboard.navigation",
+        "navigation": "registry.admin.dashboard.navigation",
     },
 }

@@ -18,9 +18,9 @@ from events.api.rows import (
     OutboxViewSet,
     RawPayloadViewSet,
 )
-from registry.api import WorkflowViewSet
-from registry.approvals_api import ApprovalViewSet
-from registry.runs_api import BindingViewSet, RunViewSet, TraceView
+from registry.api.approvals import ApprovalViewSet
+from registry.api.runs import BindingViewSet, RunViewSet, TraceView
+from registry.api.workflows import WorkflowViewSet
 
 router = SimpleRouter()
 router.register("instances", InstanceViewSet, basename="instance")

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django_q.models import Failure, Schedule
 
 from events.store import partitions
-from registry.drain import Drain, drain
+from registry.engine.work.drain import Drain, drain
 
 __all__ = ["Drain", "drain", "keep_partitions", "schedule_all", "trim_failures"]
 logger = logging.getLogger("omni.registry")

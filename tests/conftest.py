@@ -16,7 +16,9 @@ from connections import wrong_keys
 from events.door.knocks import knocks
 from events.door.quotas import quotas
 from events.people import contacts, conversations
-from registry import clockwork, matching, runner
+from registry.engine.route import matching
+from registry.engine.run import runner
+from registry.engine.waits import clockwork
 from tests.emptied import empty
 
 

@@ -16,8 +16,8 @@ from events.models import Conversation, Event, OutboxMessage
 from events.store import archive
 from events.store.archive import RawRow
 from events.store.ingest import Unit
-from registry import store
 from registry.models import Run, Workflow, WorkflowVersion
+from registry.versions import store
 
 _numbers = itertools.count(1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -7,8 +7,8 @@ from connections.models import Instance
 from omni import audit
 from omni.demo import orders, site, whatsapp
 from omni.demo.script import Line, Request, Turn
-from registry import store
 from registry.models import Workflow
+from registry.versions import store
 
 ACTOR = "command:demo"
 

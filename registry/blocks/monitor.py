@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from actions.base import Context, Outcome, Output, Params, action, done, failed
 from events.models import Event
-from registry import queue
-from registry.durations import seconds
+from registry.engine.work import queue
+from registry.language.durations import seconds
 from registry.models import Run, Workflow
 
 BAD = ("failed", "dead")

@@ -4,9 +4,9 @@ from pydantic import Field
 
 from actions.base import Context, Outcome, Output, Params, action, done
 from events.models import Event
-from registry.definition import Retry
-from registry.durations import seconds
-from registry.retry import delay_after
+from registry.language.definition import Retry
+from registry.language.durations import seconds
+from registry.language.retry import delay_after
 
 
 class RetryPolicyParams(Params):

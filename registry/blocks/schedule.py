@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 from actions.base import Context, Outcome, Output, Params, action, done, failed
 from events.models import Event
 from omni.errors import InvalidInput
-from registry import calls, queue
-from registry.durations import seconds
+from registry.engine.waits import calls
+from registry.engine.work import queue
+from registry.expressions.values import to_time
+from registry.language.durations import seconds
 from registry.models import Run
-from registry.values import to_time
 
 
 class ScheduleParams(Params):

@@ -1,4 +1,4 @@
-"""What put runs in order becomes a slot with tickets; see `registry.queue`."""
+"""What put runs in order becomes a slot with tickets; see `registry.engine.work.queue`."""
 
 from django.db import migrations
 

@@ -6,7 +6,7 @@ from connections.access import ScopedQuerySet
 
 
 class RoutingDecision(models.Model):
-    """What matching said about one event. Written by `registry.routing` only.
+    """What matching said about one event. Written by `registry.engine.route.routing` only.
 
     considered: [{workflow, version, binding, result, clause, run_id}]; result is matched,
     suppressed (another took the claim), condition (clause says which), type, error, or what a

@@ -28,7 +28,7 @@ class RunQuerySet(ScopedQuerySet):
 
 
 class Run(models.Model):
-    """One workflow version at work on one event. Written by `registry.queue` and its neighbours.
+    """One workflow version at work on one event. Written by `registry.engine` only.
 
     state: queued, running, waiting; done, ignored, failed, dead, canceled. reason: why it ended.
     token: grows with every claim; a write with an older one is refused. lease_until: database

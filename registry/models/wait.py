@@ -7,7 +7,7 @@ from connections.access import ScopedQuerySet
 
 
 class Wait(models.Model):
-    """One thing a run waits for. Written by `registry.waits` only.
+    """One thing a run waits for. Written by `registry.engine.waits.waits` only.
 
     kind: time, event, approval, call; cancel is an event that ends the run from outside.
     state: open; settled (result says with what); closed (the run went on without it).
@@ -62,7 +62,7 @@ class Wait(models.Model):
 
 
 class Approval(models.Model):
-    """A question to people that holds a run up. Written by `registry.approvals` only.
+    """A question to people that holds a run up. Written by `registry.engine.waits.approvals` only.
 
     state: open; approved, rejected (answered_by says who, "" when the deadline did); closed (the
     run ended without it). of: `group:<name>`, `user:<name>`, `key:<name>`. show: exactly what is

@@ -7,7 +7,9 @@ import pytest
 from actions.models import Agent, Task
 from events.models import Event, EventAction, OutboxMessage
 from events.store import media
-from registry import queue, runner, store
+from registry.engine.run import runner
+from registry.engine.work import queue
+from registry.versions import store
 from tests.factories import (
     ANA,
     make_conversation,

@@ -61,7 +61,7 @@ def measure() -> tuple[list[float], int, int]:
     from django.test.utils import CaptureQueriesContext
 
     from connections.envelope import KINDS
-    from registry import matching
+    from registry.engine.route import matching
     from tests.factories import make_event, make_instance, switch_on
 
     instance = make_instance("bench")

@@ -56,7 +56,7 @@ def database() -> Iterator[dict[str, str]]:
                 "OMNI_REPLIES_PER_MINUTE": "0"}  # the engine is measured, not its limits
             _run(environment, "manage.py", "migrate", "-v", "0")
             _run(environment, "-c", "import django; django.setup(); "
-                 "from registry.seed import seed; seed()")
+                 "from registry.versions.seed import seed; seed()")
             yield environment
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -37,7 +37,7 @@ def large_workflow(seed: int) -> str:
 
 def measure() -> list[float]:
     """Seconds of process time of each try, shortest first."""
-    from registry import document
+    from registry.language import document
     from tests.registry.language import LIBRARY
 
     times = []

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from events.models import EventAction
-from registry import store
+from registry.versions import store
 from tests.admin_world import WORKFLOW, make_surroundings, make_world
 from tests.browser import look
 

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from registry.models import Binding
 from tests.browser import look
 from tests.factories import make_instance, make_workflow
-from tests.registry.test_admin_bindings import WITH_INPUTS
+from tests.registry.admin.test_bindings import WITH_INPUTS
 
 pytestmark = pytest.mark.browser
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from registry import seed, store
+from registry.versions import seed, store
 from tests.browser import look
 
 pytestmark = pytest.mark.browser

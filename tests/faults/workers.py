@@ -12,7 +12,10 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.db import connection
 
-from registry import endings, queue, routing, runner
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.waits import endings
+from registry.engine.work import queue
 from registry.models import Run
 
 

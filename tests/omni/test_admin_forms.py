@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from connections.access import ApiKey
 from omni.admin import VerbsMixin
-from registry import store
 from registry.models import Approval, Wait
+from registry.versions import store
 from tests.admin_world import make_surroundings, make_world, sign_in
 from tests.factories import make_run
 

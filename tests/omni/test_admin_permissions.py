@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from connections.access import SCOPES, ApiKey
 from connections.models import Secret
 from omni.audit import note
-from registry import store
+from registry.versions import store
 from tests.admin_world import CANARY, make_surroundings, make_world, sign_in
 
 pytestmark = pytest.mark.django_db

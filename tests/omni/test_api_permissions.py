@@ -12,8 +12,8 @@ from actions.models import Agent, ContactList, Task
 from connections.access import ApiKey
 from connections.models import Secret
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
-from registry import store
 from registry.models import Approval, Run, Wait
+from registry.versions import store
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key, make_workflow
 

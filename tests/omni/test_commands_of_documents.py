@@ -13,8 +13,8 @@ from django.db import connection
 from connections.access import ApiKey
 from connections.models import Instance
 from events.models import Event
-from registry import seed
 from registry.models import Approval
+from registry.versions import seed
 from tests.factories import make_conversation, make_event
 from tests.omni.documents import ROOT
 from tests.registry.runs import work

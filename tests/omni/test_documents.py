@@ -11,9 +11,11 @@ from actions import library
 from connections.envelope import KINDS
 from connections.library import adapters
 from events.models import Event
-from registry import grammar, steps, store
+from registry.engine.run import steps
+from registry.language import grammar
 from registry.models import Binding, Workflow
-from registry.seed import PLAYBOOKS, load_playbooks
+from registry.versions import store
+from registry.versions.seed import PLAYBOOKS, load_playbooks
 from tests.omni import documents
 
 ROOT = documents.ROOT

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from omni import yamlio
-from registry import store, workflow_tests
-from registry.seed import PLAYBOOKS
+from registry.trials import workflow_tests
+from registry.versions import store
+from registry.versions.seed import PLAYBOOKS
 from tests.omni import documents
 
 PAGES = ("tutorial.md", "recipes.md", "workflows.md", "testing-workflows.md")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from actions.base import Action, Effects, Output, Params, done
 from omni.errors import UnknownAction
-from registry import document
+from registry.language import document
 
 
 class AgentParams(Params):

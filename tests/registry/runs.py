@@ -7,7 +7,10 @@ from django.db import connection
 from django.utils import timezone
 
 from events.models import EventAction
-from registry import endings, queue, routing, runner
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.waits import endings
+from registry.engine.work import queue
 from registry.models import Run
 
 

@@ -6,7 +6,9 @@ import pytest
 from werkzeug import Response
 
 from events.models import EventAction, OutboxMessage
-from registry import queue, routing, runner
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.work import queue
 from registry.models import Run
 from tests.factories import ANA, evolution_text, make_evolution, post_delivery, switch_on
 

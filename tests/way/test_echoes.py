@@ -21,9 +21,10 @@ from connections.envelope import OutboundMessage
 from events.models import Conversation, Event, OutboxMessage
 from events.outbox import deliver
 from events.store import notify
-from registry import drain, seed
-from registry.drain import Drain
+from registry.engine.work import drain
+from registry.engine.work.drain import Drain
 from registry.models import RoutingDecision, Run
+from registry.versions import seed
 from tests.factories import (
     ANA,
     evolution_text,

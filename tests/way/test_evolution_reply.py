@@ -7,8 +7,11 @@ import pytest
 from actions.models import Agent
 from connections.models import Instance
 from events.models import Event, EventAction, OutboxMessage, RawPayload
-from registry import queue, routing, runner, seed
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.work import queue
 from registry.models import RoutingDecision, Run
+from registry.versions import seed
 
 SECRET = "the-shared-secret"
 

@@ -7,7 +7,7 @@ they said it, and the message stays what it is.
 import pytest
 
 from events.models import Event, MessageState
-from registry import routing
+from registry.engine.route import routing
 from registry.models import Run
 from tests.factories import ANA, evolution_text, make_evolution, post_delivery, switch_on
 from tests.registry.runs import advance, work

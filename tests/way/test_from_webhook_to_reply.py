@@ -7,8 +7,11 @@ from werkzeug import Request, Response
 
 from actions.models import Agent
 from events.models import Event, EventAction, OutboxMessage, RawPayload
-from registry import queue, routing, runner, seed
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.work import queue
 from registry.models import RoutingDecision, Run
+from registry.versions import seed
 from tests.factories import ANA, SECRET, evolution_text, make_evolution, post_delivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.peers]

@@ -2,7 +2,9 @@
 
 import pytest
 
-from registry import queue, routing, runner
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.work import queue
 from tests.factories import evolution_text, make_evolution, post_delivery, switch_on
 
 pytestmark = [pytest.mark.django_db, pytest.mark.peers]

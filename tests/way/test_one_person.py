@@ -12,7 +12,7 @@ from events.people import contacts, conversations
 from events.store import merging
 from omni.audit import AuditEntry
 from omni.errors import Held
-from registry import routing
+from registry.engine.route import routing
 from registry.models import Run
 from tests.api_client import client_of, post_json
 from tests.factories import (

@@ -15,7 +15,9 @@ from events.models import Handle as HandleRow
 from events.people import known_by, same_person
 from events.store import ingest
 from omni.errors import InvalidInput
-from registry import queue, routing, runner
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.work import queue
 from tests.admin_world import sign_in
 from tests.api_client import client_of
 from tests.factories import (

@@ -12,7 +12,10 @@ from connections.envelope import OutboundMessage
 from events.models import Contact, Conversation, ConversationAlias, Event, OutboxMessage
 from events.outbox import deliver
 from events.people import conversations
-from registry import manual, queue, routing, runner
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.waits import manual
+from registry.engine.work import queue
 from registry.models import Run
 from tests.api_client import client_of, post_json
 from tests.factories import evolution_text, make_evolution, make_sent, post_delivery, switch_on

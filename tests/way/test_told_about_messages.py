@@ -4,7 +4,9 @@ import pytest
 
 from events.models import Event
 from events.store import state
-from registry import queue, routing, runner
+from registry.engine.route import routing
+from registry.engine.run import runner
+from registry.engine.work import queue
 from registry.models import Run
 from tests.factories import ANA, evolution_text, make_evolution, post_delivery, switch_on
 

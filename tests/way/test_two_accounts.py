@@ -20,7 +20,8 @@ from events.outbox import echoes, limits
 from events.people import contacts
 from events.store import ingest
 from omni.errors import Held, InvalidInput
-from registry import endings, queue, waits
+from registry.engine.waits import endings, waits
+from registry.engine.work import queue
 from registry.models import RoutingDecision, Run, Wait
 from tests.api_client import client_of
 from tests.factories import (

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from events.models import Event, MessageState, Underived
-from registry import routing
+from registry.engine.route import routing
 from tests.factories import evolution_text, make_evolution, post_delivery
 
 pytestmark = pytest.mark.django_db(transaction=True)

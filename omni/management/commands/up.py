@@ -68,8 +68,8 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
             call_command("migrate", interactive=False, verbosity=0)
-            if find_spec("registry.seed"):
-                from registry.seed import seed  # only now do its tables exist
+            if find_spec("registry.versions.seed"):
+                from registry.versions.seed import seed  # only now do its tables exist
                 for line in seed():
                     self.stdout.write(line)
         connection.close()  # also gives the lock back

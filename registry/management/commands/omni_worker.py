@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from registry import tasks, worker_cluster
+from registry import tasks
+from registry.engine.work import worker_cluster
 
 
 class Command(BaseCommand):

@@ -19,10 +19,11 @@ from django.utils import timezone
 from connections.missing import nothing
 from connections.models import Instance
 from omni.errors import InvalidInput, InvalidWorkflow
-from registry import backtest, files, workflow_tests
-from registry.files import Change, Difference, DocumentsRefused, FileDocument, Found
+from registry.expressions.values import to_time
 from registry.models import Workflow
-from registry.values import to_time
+from registry.trials import backtest, workflow_tests
+from registry.versions import files
+from registry.versions.files import Change, Difference, DocumentsRefused, FileDocument, Found
 
 ACTOR = "command:workflows"
 

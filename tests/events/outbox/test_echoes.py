@@ -11,7 +11,7 @@ from connections.envelope import OutboundMessage
 from events.models import Conversation, Event, OutboxMessage
 from events.outbox import deliver, echoes
 from omni.errors import UnknownOutcome
-from registry import routing
+from registry.engine.route import routing
 from tests.factories import (
     ANA,
     make_conversation,

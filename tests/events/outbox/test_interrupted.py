@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from events.models import Event, OutboxMessage
 from events.outbox import interrupted
-from registry import endings
+from registry.engine.waits import endings
 from tests.factories import make_conversation, make_event, make_instance, make_run, make_sent
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from events.models import Event, MessageState, Underived
 from events.store import derive, state
-from registry import routing
+from registry.engine.route import routing
 from tests.factories import NOON, make_event, make_instance
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,8 @@ from events.models import OutboxMessage, PutAside, RawPayload
 from events.outbox import deliver
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
-from registry import admin_dashboard, reruns
+from registry.admin import dashboard as admin_dashboard
+from registry.engine.waits import reruns
 from registry.models import Run
 from tests.admin_world import make_outbox, make_raw, make_world, sign_in
 from tests.factories import make_instance

@@ -5,7 +5,7 @@ import pytest
 from events.models import Event, RawPayload
 from events.store import state
 from events.store.replay import replay
-from registry import routing
+from registry.engine.route import routing
 from registry.models import Run
 from tests.events.deliveries import change_mapping, deliver, make_shop
 from tests.factories import switch_on

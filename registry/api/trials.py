@@ -1,0 +1,100 @@
+"""REST: trying workflows out. Nothing here stores more than pins, and nothing sends."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from connections import missing
+from connections.authentication import principal
+from connections.models import Instance
+from connections.rest import need_every_instance
+from registry.api.trial_serializers import (
+    BacktestRequestSerializer,
+    DryRunRequestSerializer,
+    ReportSerializer,
+    TestRequestSerializer,
+    TestResultsSerializer,
+    TrialSerializer,
+)
+from registry.models import Run, Workflow
+from registry.trials import requests as trial_requests
+from registry.trials import workflow_tests
+from registry.versions import store
+
+
+class TrialActions:
+    """Routes below one workflow, for `WorkflowViewSet`; posting needs the scope `workflows`."""
+
+    @extend_schema(request=DryRunRequestSerializer, responses=TrialSerializer)
+    @action(detail=True, methods=["post"], url_path="dry-run", url_name="dry-run")
+    def dry_run(self, request: Request, slug: str) -> Response:
+        """Try the workflow on an event: reads are real, nothing is stored or sent."""
+        workflow, wish, who = self.get_object(), self.body(DryRunRequestSerializer), principal(
+            request)
+        text = _text(workflow, wish)
+        event = wish.pop("event")
+        staged = trial_requests.find_event(event, who, now=wish.get("now") or timezone.now())
+        if staged is None:
+            raise NotFound(f"there is no event {event}")
+        found = trial_requests.try_workflow(workflow, text, staged, who, **wish)
+        return Response(found.as_dict())
+
+    @extend_schema(request=BacktestRequestSerializer, responses=ReportSerializer)
+    @action(detail=True, methods=["post"])
+    def backtest(self, request: Request, slug: str) -> Response:
+        """Look at stored events: how many would have matched, and what of the others."""
+        workflow, wish, who = self.get_object(), self.body(BacktestRequestSerializer), principal(
+            request)
+        text, instances = _text(workflow, wish), None
+        if named := wish.pop("instance", None):
+            instances = [missing.named(Instance.objects.visible_to(who), named, what="instance")]
+        report = trial_requests.backtest_workflow(workflow, text, who, instances=instances, **wish)
+        return Response(report.as_dict())
+
+    @extend_schema(request=TestRequestSerializer, responses=TestResultsSerializer)
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, slug: str) -> Response:
+        """Run the `tests` of the draft. They may name events of every instance."""
+        need_every_instance(principal(request))
+        results = workflow_tests.run_tests(_text(self.get_object(),
+                                                 self.body(TestRequestSerializer)))
+        return Response({"passed": all(result.passed for result in results),
+                         "results": [result.as_dict() for result in results]})
+
+    @extend_schema(responses=OpenApiTypes.OBJECT, filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None)
+    def pins(self, request: Request, slug: str) -> Response:
+        """What trials take for steps: {id or path of a step: its output}."""
+        need_every_instance(principal(request))
+        return Response(self.get_object().pins)
+
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
+    @pins.mapping.put
+    def set_pins(self, request: Request, slug: str) -> Response:
+        """Replace the pins. `{"from_run": id}` pins what that run gave; others stand over it."""
+        workflow, actor = self.get_object(), self.writer()
+        wish = request.data
+        if not isinstance(wish, dict):
+            raise ValidationError("a mapping {step: output} is needed")
+        pins = dict(wish)
+        if isinstance(pins.get("from_run"), int):
+            run = missing.numbered(Run.objects.visible_to(principal(request)).select_related(
+                "workflow").filter(workflow=workflow), pins.pop("from_run"),
+                what=f"run of '{workflow.slug}' with the number")
+            pins = {**trial_requests.pins_of_run(run), **pins}
+        return Response(store.save_pins(workflow, pins, actor=actor).pins)
+
+
+def _text(workflow: Workflow, wish: dict[str, Any]) -> str:
+    """The text a request means; takes `text` and `version` out of it."""
+    number = wish.pop("version", None)
+    if number is not None:
+        return missing.numbered(workflow.versions, number, field="number",
+                                what=f"version of '{workflow.slug}' with the number").text
+    return wish.pop("text", workflow.draft)

@@ -1,0 +1,304 @@
+"""Between a match and its run: the gates, counted from rows, and the run's place in line.
+
+`gatekeeping` decides; here its facts are read and what it said is written. The keys of a batch are
+locked first, so that two workers never count the same key at once. `claim` is settled in matching.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from events.models import Event
+from events.outbox import limits
+from omni.storable import storable_json
+from registry.engine.route import gate_keys, gatekeeping
+from registry.engine.route.gatekeeping import Burst, Facts, Live, Said, Wish
+from registry.engine.route.matching import Effective
+from registry.engine.run import alerts, scope
+from registry.engine.waits import waiting, waits
+from registry.expressions.expression import ExpressionError
+from registry.language.definition import Definition
+
+_INSERT = """
+INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
+    reason, code, priority, slot_key, slot_limit, once_key, burst_key, burst_until, batch,
+    throttle_key, throttle_at, available_at, lease_owner, token, deaths, step_path, deadline,
+    parent_path, parent_iteration, depth, progress, created_at)
+SELECT instance_id, event_id, workflow_id, version_id, 0, inputs, state, '', '', priority,
+    slot_key, slot_limit, once_key, burst_key, burst_until, batch, throttle_key, throttle_at,
+    coalesce(due, omni_now()), '', 0, 0, '', deadline, '', '', 0, '{}', omni_now()
+FROM jsonb_to_recordset(%s::jsonb) AS r(instance_id bigint, event_id bigint, workflow_id bigint,
+    version_id bigint, inputs jsonb, state text, priority int, slot_key text, slot_limit int,
+    once_key text, burst_key text, burst_until timestamptz, batch jsonb, throttle_key text,
+    throttle_at timestamptz, due timestamptz, deadline timestamptz, n int)
+ORDER BY n
+ON CONFLICT (event_id, workflow_id, replay_no) WHERE parent_id IS NULL DO NOTHING
+RETURNING id, event_id, workflow_id
+"""
+_ONCE = """
+SELECT w.key, greatest(
+    (SELECT max(created_at) FROM omni_runs WHERE once_key = w.key),
+    (SELECT max(created_at) FROM omni_runs WHERE once_key = w.former
+     AND instance_id = w.instance_id))
+FROM jsonb_to_recordset(%s::jsonb) AS w(key text, former text, instance_id bigint)
+"""
+_BURSTS = """
+SELECT burst_key, id, batch, burst_until, throttle_at FROM omni_runs
+WHERE burst_key = ANY(%s) AND state = 'waiting' AND started_at IS NULL FOR UPDATE
+"""
+_THROTTLED = """
+SELECT w.key, r.throttle_at FROM jsonb_to_recordset(%s::jsonb) AS w(key text, former text,
+    instance_id bigint, most int, per float)
+CROSS JOIN LATERAL (
+    (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.key
+     ORDER BY throttle_at DESC LIMIT w.most)
+    UNION ALL
+    (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.former
+     AND instance_id = w.instance_id AND throttle_at > omni_now() - make_interval(secs => w.per)
+     ORDER BY throttle_at DESC LIMIT w.most)) r
+ORDER BY w.key, r.throttle_at
+"""
+_LIVE = """
+SELECT slot_key, id, state FROM omni_runs WHERE slot_key = ANY(%s)
+  AND state IN ('queued', 'running', 'waiting') ORDER BY slot_key, ticket
+"""
+_ADOPT = """
+UPDATE omni_runs SET slot_key = coalesce(%(keys)s::jsonb ->> slot_key, slot_key),
+    burst_key = coalesce(%(keys)s::jsonb ->> burst_key, burst_key)
+WHERE (slot_key = ANY(%(old)s) AND state IN ('queued', 'waiting'))
+   OR (burst_key = ANY(%(old)s) AND state = 'waiting' AND started_at IS NULL)
+"""
+_JOIN = """
+UPDATE omni_runs r SET event_id = w.event_id, batch = w.batch, available_at = w.due
+FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, event_id bigint, batch jsonb, due timestamptz)
+WHERE r.id = w.id
+"""
+
+_ALONE = "so it counts this event with no other"
+
+
+@dataclass(slots=True)
+class Passage:
+    """One match at the gates. said: what they answered; run_id: the run it opened or joined."""
+
+    event: Event
+    effective: Effective
+    wish: Wish | None = None
+    said: Said | None = None
+    run_id: int | None = None
+
+    @property
+    def keys(self) -> list[str | None]:
+        wish = self.wish
+        return [] if wish is None else [wish.once_key, wish.burst_key, wish.throttle_key,
+                                        wish.slot_key, *self.former_keys]
+
+    @property
+    def former_keys(self) -> dict[str, str]:
+        """Keys by conversations that were merged into the event's, and what they are now."""
+        place, wish = self.event.conversation, self.wish
+        if place is None or wish is None or not place.former_ids:
+            return {}
+        id, instance = self.effective.workflow_id, self.event.instance_id
+        return {old: new for former in place.former_ids for old, new in (
+            (gate_keys.slot_in(id, former), gate_keys.slot_in(id, place.pk)),
+            (gate_keys.burst_in(id, instance, former), gate_keys.burst_in(id, instance, place.pk)))
+            if new in (wish.slot_key, wish.burst_key)}
+
+
+def approach(matches: Sequence[tuple[Event, Effective]]) -> list[Passage]:
+    """What each match asks of the gates; a key that cannot be computed refuses the match."""
+    passages = []
+    for number, (event, effective) in enumerate(matches):
+        passage = Passage(event, effective)
+        try:
+            passage.wish = _wish(f"new:{number}", event, effective)
+        except ExpressionError as exc:
+            passage.said = Said("refuse", result="error", clause=exc.message)
+        passages.append(passage)
+    return passages
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """restarted: ids of runs that a restart ends. watches: ids of new waits of `cancel_on`."""
+
+    restarted: list[int]
+    watches: list[int]
+
+
+def pass_through(passages: Sequence[Passage], *, now: datetime) -> Passed:
+    """Ask the gates and store what they said.
+
+    The caller holds the keys (`queue.lock_slots` with `Passage.keys`). An event that had a run of
+    this workflow keeps that one, whatever was published since.
+    """
+    _stop_loops(passages)
+    asking = [passage for passage in passages if passage.said is None]
+    _adopt({old: new for passage in asking for old, new in passage.former_keys.items()})
+    facts = _facts([passage.wish for passage in asking if passage.wish is not None])
+    for passage in asking:
+        assert passage.wish is not None
+        passage.said = gatekeeping.decide(passage.wish, facts, now)
+    ids = _store(asking, now)
+    watches = _open_cancels([passage for passage in asking if passage.run_id is not None
+                             and passage.said is not None and passage.said.kind == "open"])
+    return Passed([ids.get(run, run) for passage in asking if passage.said is not None
+                   for run in passage.said.cancels], watches)
+
+
+def slot_of(workflow_id: int, definition: Definition, event: Event,
+            inputs: dict[str, Any]) -> tuple[str | None, int]:
+    """The slot of a run: (key, how many at a time).
+
+    As `concurrency` says; else runs that send go one after the other within a conversation.
+    """
+    gate = definition.concurrency
+    if gate is not None:
+        roots = scope.of_event(event, inputs=inputs)
+        return gate_keys.of_gate(workflow_id, "slot", gate.key, roots, event), gate.limit
+    if definition.sends and event.conversation_id is not None:
+        place = event.conversation
+        return gate_keys.slot_in(workflow_id, place.kept_id if place else event.conversation_id), 1
+    return None, 1
+
+
+def _wish(run: str, event: Event, effective: Effective) -> Wish:
+    definition, id = effective.definition, effective.workflow_id
+    roots = scope.of_event(event, inputs=dict(effective.inputs))
+    once, burst, throttle = definition.once, definition.debounce, definition.throttle
+    slot_key, _ = slot_of(id, definition, event, dict(effective.inputs))
+    once_key = gate_keys.of_gate(id, "once", once.key, roots, event) if once else None
+    burst_key = gate_keys.of_burst(id, burst.key, roots, event) if burst else None
+    throttle_key = (gate_keys.of_gate(id, "throttle", throttle.key, roots, event)
+                    if throttle else None)
+    return Wish(
+        run=run, event_id=event.pk, once=once, debounce=burst, throttle=throttle,
+        concurrency=definition.concurrency, slot_key=slot_key, once_key=once_key,
+        burst_key=burst_key, throttle_key=throttle_key, notes=tuple(
+            f"{name}: {gate_keys.why_none(gate.key, roots)}, {_ALONE}"
+            for name, gate, found in (
+                ("once", once, once_key), ("debounce", burst, burst_key),
+                ("throttle", throttle, throttle_key),
+                ("concurrency", definition.concurrency, slot_key))
+            if gate is not None and found is None))
+
+
+def _adopt(keys: Mapping[str, str]) -> None:
+    """Runs of a conversation that was merged stand in the line of the kept one, by their tickets.
+
+    One that is at work keeps its key until it gives its place back.
+    """
+    if keys:
+        with connection.cursor() as cursor:
+            cursor.execute(_ADOPT, {"keys": json.dumps(dict(keys)), "old": list(keys)})
+
+
+def _facts(wishes: Sequence[Wish]) -> Facts:
+    """The rows that count for these keys; nothing is asked for gates nobody has."""
+    facts = Facts()
+    once = [wish.once_key for wish in wishes if wish.once_key]
+    bursts = [wish.burst_key for wish in wishes if wish.burst_key]
+    throttles = {wish.throttle_key: wish.throttle for wish in wishes
+                 if wish.throttle_key and wish.throttle}
+    slots = [wish.slot_key for wish in wishes if wish.slot_key and wish.concurrency]
+    with connection.cursor() as cursor:
+        if once:
+            cursor.execute(_ONCE, [storable_json(
+                [gate_keys.with_former(key) for key in sorted(set(once))])])
+            facts.once = {key: last for key, last in cursor.fetchall() if last is not None}
+        if bursts:
+            cursor.execute(_BURSTS, [bursts])
+            facts.bursts = {key: Burst(id, waits.plain(batch), until, earliest)
+                            for key, id, batch, until, earliest in cursor.fetchall()}
+        if throttles:
+            cursor.execute(_THROTTLED, [storable_json(
+                [{**gate_keys.with_former(key), "most": gate.limit, "per": gate.per}
+                 for key, gate in throttles.items()])])
+            for key, moment in cursor.fetchall():
+                facts.throttled.setdefault(key, []).append(moment)
+        if slots:
+            cursor.execute(_LIVE, [slots])
+            for key, id, state in cursor.fetchall():
+                facts.slots.setdefault(key, []).append(Live(id, state))
+    return facts
+
+
+def _stop_loops(passages: Sequence[Passage]) -> None:
+    """Refuse answers to conversations that two machines seem to have with each other."""
+    sending = [passage for passage in passages if passage.said is None
+               and passage.effective.definition.sends and passage.event.direction == "inbound"
+               and passage.event.conversation_ref]
+    loops = limits.looping((passage.event.instance_id, passage.event.place)
+                           for passage in sending)
+    for passage in sending:
+        event = passage.event
+        loop = loops.get((event.instance_id, event.place))
+        if loop:
+            passage.said = Said("refuse", result="loop_guard", clause=loop.reason)
+            if not loop.known:
+                alerts.loop_stopped(event)
+
+
+def _store(passages: Sequence[Passage], now: datetime) -> dict[Any, int]:
+    """Insert opened runs and bring joined ones up to date: {placeholder: id}."""
+    opened = [passage for passage in passages if passage.said and passage.said.kind == "open"]
+    ids: dict[Any, int] = {}
+    with connection.cursor() as cursor:
+        if opened:
+            cursor.execute(_INSERT, [storable_json(
+                [{**_row(passage, now), "n": n} for n, passage in enumerate(opened)])])
+            made = {(event_id, workflow_id): id for id, event_id, workflow_id in cursor.fetchall()}
+            for passage in opened:
+                passage.run_id = made.get((passage.event.pk, passage.effective.workflow_id))
+                if passage.run_id is not None and passage.wish is not None:
+                    ids[passage.wish.run] = passage.run_id
+        joined: dict[int, dict[str, Any]] = {}
+        for passage in passages:
+            if passage.said is not None and passage.said.kind == "join":
+                passage.run_id = ids.get(passage.said.run, passage.said.run)
+                if isinstance(passage.run_id, int):
+                    joined[passage.run_id] = {
+                        "id": passage.run_id, "event_id": passage.event.pk,
+                        "batch": passage.said.batch, "due": passage.said.due}
+        if joined:
+            cursor.execute(_JOIN, [storable_json([joined[id] for id in sorted(joined)])])
+    return ids
+
+
+def _row(passage: Passage, now: datetime) -> dict[str, Any]:
+    event, effective, wish, said = passage.event, passage.effective, passage.wish, passage.said
+    assert wish is not None and said is not None
+    definition = effective.definition
+    starts = said.due if said.waits and said.due else now
+    return {"instance_id": event.instance_id, "event_id": event.pk,
+            "workflow_id": effective.workflow_id, "version_id": effective.version_id,
+            "inputs": dict(effective.inputs), "priority": effective.priority,
+            "state": "waiting" if said.waits else "queued", "due": said.due if said.waits else None,
+            "slot_key": wish.slot_key,
+            "slot_limit": definition.concurrency.limit if definition.concurrency else 1,
+            "once_key": wish.once_key, "burst_key": wish.burst_key, "burst_until": said.until,
+            "batch": said.batch if wish.burst_key else [], "throttle_key": wish.throttle_key,
+            "throttle_at": said.throttle_at,
+            "deadline": starts + timedelta(seconds=definition.timeout)}
+
+
+def _open_cancels(passages: Sequence[Passage]) -> list[int]:
+    """What would end each new run from outside, watched from its event on."""
+    rows = []
+    for passage in passages:
+        roots = None
+        for number, match in enumerate(passage.effective.definition.cancel_on):
+            if roots is None:
+                roots = scope.of_event(passage.event, inputs=dict(passage.effective.inputs))
+                roots["run"] = {"id": passage.run_id, "workflow": passage.effective.slug,
+                                "version": passage.effective.version_number}
+            rows.append((passage.run_id, passage.event.instance_id, waiting.for_event(
+                f"cancel_on[{number}]", "", kind="cancel", event_types=match.event,
+                pairs={name: value.render(roots) for name, value in match.match.items()},
+                where=match.where, scope=roots, before=waiting.SoFar(passage.event.pk))))
+    return list(waits.store(rows).values())

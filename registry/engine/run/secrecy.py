@@ -1,0 +1,84 @@
+"""Secrets of a run: what a workflow names as `secrets.<name>` reaches its action, nothing else."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from actions.base import Outcome
+from connections.envelope import SendResult
+from connections.secret_store import Vault, unknown
+from omni import yamlio
+from omni.errors import InvalidWorkflow, OmniError
+from omni.yamlmarks import Path
+from registry.language.definition import UsesBody
+from registry.language.structure import WorkflowReader
+
+_USERINFO = re.compile(r"https?://[^\s/?#@]+@", re.IGNORECASE)
+
+
+def without_secrets(vault: Vault, act: Callable[[], Outcome]) -> Outcome:
+    """The outcome of an action, or its error, less every secret it was given."""
+    try:
+        outcome = act()
+    except OmniError as exc:
+        exc.message = vault.masked(exc.message)
+        exc.details = vault.masked(exc.details)
+        raise
+    return replace(outcome, output=vault.masked(outcome.output),
+                   reason=vault.masked(outcome.reason))
+
+
+def masked_facts(vault: Vault, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `deliver.perform` as the outbox may keep them, its answer likewise."""
+    call = facts["call"]
+
+    def masked(effect_key: str) -> SendResult:
+        try:
+            result = call(effect_key)
+        except OmniError as exc:
+            exc.message = vault.masked(exc.message)
+            raise
+        return replace(result, error=vault.masked(result.error),
+                       answer=vault.masked(result.answer))
+
+    return {**facts, "call": masked, "recipient": vault.masked(facts["recipient"]),
+            "request": vault.masked(facts["request"])}
+
+
+def warnings(text: str) -> list[yamlio.Problem]:
+    """Secrets a document names that nobody stored, and passwords inside its addresses."""
+    try:
+        reader = WorkflowReader(yamlio.load(text))
+    except InvalidWorkflow:
+        return []
+    reader.workflow()
+    reader.problems.clear()
+    named = [(placed, read) for placed in reader.expressions for read in placed.expression.reads
+             if read.path[0] == "secrets" and len(read.path) > 1]
+    missing = unknown(read.path[1] for _, read in named)
+    for placed, read in named:
+        if read.path[1] in missing:
+            reader.note(placed.path, "unknown_secret", f"there is no secret '{read.path[1]}'; add "
+                        "it under Secrets, until then this step is unavailable",
+                        offset=placed.offset + read.offsets[1], severity="warning")
+    for placed in reader.steps:
+        if isinstance(placed.step.body, UsesBody):
+            for path, value in _texts(placed.step.body.params.source, (*placed.path, "with")):
+                if _USERINFO.search(value):
+                    reader.note(path, "password_in_address", "a name and password in an address "
+                                "are shown to everybody who may read this workflow; keep the "
+                                "address under Secrets and write ${{ secrets.… }}",
+                                severity="warning")
+    return reader.problems
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _texts(item, (*path, name))
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _texts(item, (*path, number))
+    elif isinstance(value, str):
+        yield path, value

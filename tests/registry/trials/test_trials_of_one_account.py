@@ -1,0 +1,124 @@
+"""What a key of one account learns by trying texts of its own: what that account knows, no more."""
+
+import json
+
+import pytest
+
+from actions.models import ContactList
+from connections.access import SCOPES
+from events.models import Conversation, Event, Handle
+from registry.versions import store
+from tests.admin_world import sign_in
+from tests.api_client import client_of, post_json
+from tests.factories import make_workflow
+from tests.shared_person import FOREIGN_LABEL, FOREIGN_NAME, FOREIGN_NUMBER, shared_person
+
+pytestmark = pytest.mark.django_db
+HEAD = "omni: 1\nid: greet\ntrigger: [{event: message.text}]\nsteps:\n"
+OWN_NUMBER = "351922000009"
+
+
+@pytest.fixture
+def person():
+    make_workflow(HEAD + "  - {uses: route.ignore}\n")
+    return shared_person()
+
+
+def tried(person, step, *, event=None):
+    """The answer of a dry run, less its times and what was given."""
+    answer = post_json(client_of("workflows", instances=[person.mine]),
+                       "/api/v1/workflows/greet/dry-run/",
+                       {"event": event or person.own.pk, "text": f"{HEAD}  - {step}\n",
+                        "anyway": True})
+    assert answer.status_code == 200, answer.data
+    told = json.loads(json.dumps(answer.data, default=str))
+    for entry in told["path"]:
+        del entry["took_ms"], entry["input"], entry["at"]
+    del told["took_ms"], told["expressions"]
+    return told
+
+
+def outcome(found):
+    [entry] = found["path"]
+    return entry["status"], entry["output"]
+
+
+@pytest.mark.parametrize("event", [None, "message.text"])
+@pytest.mark.parametrize("to", ["{place}", "'{ref}'", "{{contact_id: {contact}}}", "'+1555'"])
+def test_sending_through_a_foreign_account_reads_as_through_none(person, to, event):
+    place = Conversation.objects.get(instance__slug="theirs")
+    to = to.format(place=place.pk, ref=place.ref, contact=person.kept.pk)
+
+    foreign, none = (tried(person, f"{{uses: route.send, with: {{to: {to}, text: hi, "
+                                   f"instance: {slug}}}}}", event=event)
+                     for slug in ("theirs", "nobody"))
+
+    assert foreign["path"][0]["status"] == "failed" and not foreign["sends"]
+    assert json.dumps(foreign).replace("theirs", "nobody") == json.dumps(none)
+
+
+def test_person_whom_only_a_foreign_account_met_reads_as_nobody(person):
+    stranger = Handle.objects.create(provider=person.mine.provider, kind="phone", value="+1777",
+                                     contact=type(person.kept).objects.create(name="Trillian"))
+    stranger.instances.add(Conversation.objects.get(instance__slug="theirs").instance)
+
+    foreign, none = (tried(person, "{uses: route.send, with: {text: hi, to: "
+                                   f"{{contact_id: {number}}}}}}}")
+                     for number in (stranger.contact_id, 987654))
+
+    assert json.dumps(foreign).replace(str(stranger.contact_id), "987654") == json.dumps(none)
+
+
+def test_label_of_a_foreign_account_is_on_nobody(person):
+    audience = tried(person, "{uses: transform.audience.members, with: {audience: "
+                             f"'label:{FOREIGN_LABEL}'}}}}")
+    guard = tried(person, f"{{uses: guard.contact_override, with: {{label: {FOREIGN_LABEL}, "
+                          "mode: note}}")
+
+    assert outcome(audience)[1]["count"] == 0
+    assert outcome(guard)[1]["labelled"] is False
+
+
+def test_audience_names_people_as_the_own_account_calls_them(person):
+    found = tried(person, f"{{uses: transform.audience.members, with: {{audience: "
+                          f"['+{OWN_NUMBER}']}}}}")
+
+    assert [item["name"] for item in outcome(found)[1]["items"]] == ["Ana"]
+    assert FOREIGN_NAME not in json.dumps(found) and FOREIGN_NUMBER not in json.dumps(found)
+
+
+def test_audience_does_not_tell_whose_foreign_handle_a_rule_blocks(person):
+    blocked = ContactList.objects.create(name="no", purpose="block", instance=person.mine)
+    blocked.entries.create(pattern=f"+{FOREIGN_NUMBER}")
+
+    found = tried(person, f"{{uses: transform.audience.members, with: {{audience: "
+                          f"['+{OWN_NUMBER}']}}}}")
+
+    assert outcome(found)[1]["left_out"] == {}
+
+
+def test_backtest_counts_as_sent_nothing_through_a_foreign_account(person):
+    Event.objects.filter(pk=person.own.pk).update(source="live", direction="inbound")
+    text = f"{HEAD}  - {{uses: route.send, with: {{to: '+1555', text: hi, instance: theirs}}}}\n"
+
+    answer = post_json(client_of("workflows", instances=[person.mine]),
+                       "/api/v1/workflows/greet/backtest/",
+                       {"text": text, "run": True, "since": "2000-01-01T00:00:00Z",
+                        "until": "2100-01-01T00:00:00Z"})
+
+    assert answer.data["tried"] == 1, answer.data
+    assert (answer.data["trials"], answer.data["sends"]) == ({"failed": 1}, 0)
+
+
+def test_page_of_a_trial_tells_a_person_of_one_account_nothing_foreign(person):
+    workflow = store.save_draft(
+        f"{HEAD}  - {{uses: transform.audience.members, with: {{audience: ['+{OWN_NUMBER}', "
+        f"'+{FOREIGN_NUMBER}']}}}}\n"
+        "  - {uses: route.send, with: {to: '+1555', text: hi, instance: theirs}}\n", actor="test")
+    client = sign_in(grants=[(person.mine, list(SCOPES))], name="ana")
+
+    page = client.post(f"/admin/registry/workflow/{workflow.pk}/try/", {
+        "event": person.own.pk, "anyway": "on"}).content.decode()
+
+    assert FOREIGN_NAME not in page
+    assert "there is no enabled instance &#x27;theirs&#x27;" in page
