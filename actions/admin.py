@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from actions.admin_tasks import MemoryAdmin, TaskAdmin
 from actions.models import Agent, ContactList, ContactListEntry
 from connections import moved
-from connections.admin_scope import EditableScopedAdmin
+from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from omni.admin_secrets import CredentialsForm
 from omni.audit import note

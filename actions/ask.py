@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from actions.refusals import json_of
-from connections.http import Client
+from connections.http.client import Client
 from omni.errors import NotConfigured, OmniError, Rejected, Unavailable
 
 _NO_SUCH_DOOR = (404, 405, 501)  # what an endpoint without speech answers
@@ -35,7 +35,8 @@ def chat(messages: Sequence[Message], *, timeout: float, base_url: str = "", mod
     """One completion. timeout: seconds. options: more fields of the request (temperature, ...).
 
     base_url: up to and including /v1; with another endpoint than ours our key is not sent.
-    Raises NotConfigured naming the setting, and the errors of `refusals` and `connections.http`.
+    Raises NotConfigured naming the setting, and the errors of `refusals` and of
+    `connections.http.client`.
     """
     key = api_key or ("" if base_url else settings.OMNI_LLM_API_KEY)
     address = base_url or settings.OMNI_LLM_BASE_URL
@@ -70,7 +71,8 @@ def transcribe(data: bytes, *, filename: str, mime: str, timeout: float,
 
     Models that refuse the long form of the answer (400) are asked once more for the short one.
 
-    Raises NotConfigured naming the setting, and the errors of `refusals` and `connections.http`.
+    Raises NotConfigured naming the setting, and the errors of `refusals` and of
+    `connections.http.client`.
     """
     address = settings.OMNI_STT_BASE_URL or settings.OMNI_LLM_BASE_URL
     if not address:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from actions.base import Outcome, failed, unavailable
-from connections.http import Response
+from connections.http.client import Response
 from omni.errors import NotConfigured, OmniError, RateLimited, Rejected, Unavailable
 
 

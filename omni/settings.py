@@ -9,7 +9,7 @@ from pathlib import Path
 
 import environ
 
-from connections.addresses import read_allowed
+from connections.http.addresses import read_allowed
 from omni.embedded_places import socket_url
 from omni.logs import PROCESS_NAME
 

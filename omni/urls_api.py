@@ -6,8 +6,8 @@ from rest_framework.routers import SimpleRouter
 from actions.api import AgentViewSet, ContactListViewSet
 from actions.tasks_api import TaskViewSet
 from catalog.api import ActionListView, ActionView, ProviderListView, ProviderView
-from connections.api import ApiKeyViewSet, InstanceViewSet
-from connections.secrets_api import SecretViewSet
+from connections.api.instances import ApiKeyViewSet, InstanceViewSet
+from connections.api.secrets import SecretViewSet
 from events.api.media import AttachmentBytesView
 from events.api.messages import SendView
 from events.api.rows import (

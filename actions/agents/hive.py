@@ -8,7 +8,7 @@ from actions import phones
 from actions.agents.question import Answer, Question
 from actions.agents.users import known_user
 from actions.refusals import checked
-from connections.http import Client
+from connections.http.client import Client
 from omni.errors import NotConfigured, Unavailable
 
 _CONTENT = ("RunResponseContent", "RunContent", "RunResponse")

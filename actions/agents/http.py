@@ -4,7 +4,7 @@ from typing import Any
 
 from actions.agents.question import Answer, Question
 from actions.refusals import json_of
-from connections.http import Client
+from connections.http.client import Client
 from events.models import Event
 from omni.errors import Unavailable
 

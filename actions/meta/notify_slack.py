@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from actions import sending
 from actions.base import Context, Outcome, Params, action, unavailable
 from connections.envelope import SendResult
-from connections.http import Client, Response
+from connections.http.client import Client, Response
 from events.models import Event
 
 MAX_TEXT = 30_000  # characters; Slack cuts after 40,000

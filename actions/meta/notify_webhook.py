@@ -11,7 +11,7 @@ from actions import sending
 from actions.base import Context, Outcome, Params, action
 from connections import standard_webhooks
 from connections.envelope import SendResult
-from connections.http import Client, Response
+from connections.http.client import Client, Response
 from connections.secret_texts import unwrapped
 from events.models import Event
 from omni.errors import SignatureMismatch

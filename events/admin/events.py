@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from connections.access import Principal
-from connections.admin_scope import InstanceFilter, ProviderFilter, ScopedAdmin
+from connections.admin.scope import InstanceFilter, ProviderFilter, ScopedAdmin
 from connections.authentication import principal
 from connections.envelope import DIRECTIONS, KINDS, SOURCES
 from connections.models import Instance

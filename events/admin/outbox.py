@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.decorators import display
 
-from connections.admin_scope import InstanceFilter, ScopedAdmin
+from connections.admin.scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
 from events.admin.events import event_link
 from events.models import OutboxMessage

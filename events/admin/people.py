@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from connections.access import Principal
-from connections.admin_scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
+from connections.admin.scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
 from connections.authentication import principal
 from events.admin.shown import ShownContacts
 from events.models import (

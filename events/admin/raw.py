@@ -12,7 +12,7 @@ from django.urls import reverse
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from connections.admin_scope import InstanceFilter, ProviderFilter, ScopedAdmin
+from connections.admin.scope import InstanceFilter, ProviderFilter, ScopedAdmin
 from connections.authentication import principal
 from events.admin.put_aside import PutAsideMixin
 from events.models import Event, RawPayload

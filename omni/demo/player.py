@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from connections.http import Client
+from connections.http.client import Client
 from omni.demo import whatsapp
 from omni.demo.instances import Part
 from omni.demo.script import Line, Request, Turn

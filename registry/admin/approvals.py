@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from connections.admin_instances import ago
-from connections.admin_scope import InstanceFilter, ScopedAdmin
+from connections.admin.instances import ago
+from connections.admin.scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
 from omni.admin import ReadOnlyAdmin, link, moment, pretty, verb
 from registry.engine.waits import approvals

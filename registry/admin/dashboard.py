@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connections.access import Principal
-from connections.admin_instances import recent_events
+from connections.admin.instances import recent_events
 from connections.authentication import principal
 from connections.models import Instance
 from events.models import Event, OutboxMessage, RawPayload

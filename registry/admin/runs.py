@@ -10,8 +10,8 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from connections.access import Principal
-from connections.admin_instances import ago
-from connections.admin_scope import InstanceFilter, ScopedAdmin
+from connections.admin.instances import ago
+from connections.admin.scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
 from events.admin.put_aside import PutAsideMixin
 from events.admin.trace import step, waits_of

@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from connections.admin_scope import ScopedAdmin
+from connections.admin.scope import ScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
 from omni.admin import KeysetMixin, ReadOnlyAdmin, link, verb

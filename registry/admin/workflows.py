@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.views import ChangeList
 
-from connections.admin_scope import EditableScopedAdmin
+from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
 from omni.admin import VerbsMixin, verb

@@ -11,7 +11,7 @@ from pydantic import Field
 from connections.adapter import Account, Adapter, Config, Delivery
 from connections.envelope import Attachment, EventDraft, OutboundMessage, Place, SendResult
 from connections.guests import Guest, Limits
-from connections.http import Client
+from connections.http.client import Client
 from connections.payload import Unparsable, parse_json
 from connections.providers.webchat import mapping, visitors
 from connections.secret_texts import Secrets, named, passphrase_fault, wrong_in

@@ -8,7 +8,7 @@ from uuid import uuid4
 from connections import standard_webhooks
 from connections.adapter import Account
 from connections.envelope import OutboundMessage, SendResult
-from connections.http import Client, Response
+from connections.http.client import Client, Response
 from connections.providers.webhook.paths import read
 from omni.errors import InvalidInput, NotSent, UnknownOutcome
 

@@ -15,7 +15,7 @@ from connections.envelope import (
     Place,
     SendResult,
 )
-from connections.http import Client, Response
+from connections.http.client import Client, Response
 from connections.moved import Addresses
 from connections.providers.whatsapp_evolution import places
 from connections.providers.whatsapp_evolution.client import (

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from connections import secret_forms
 from connections.adapter import Account
-from connections.http import Client, Response
+from connections.http.client import Client, Response
 from connections.providers.whatsapp_evolution.outbound import Call
 from connections.providers.whatsapp_evolution.scalars import as_dict, as_list, as_text
 from omni.errors import NotConfigured, RateLimited, Rejected, UnknownOutcome
@@ -39,7 +39,7 @@ class EvolutionClient:
     def send(self, call: Call, *, timeout: float | None = None) -> Response:
         """One send call; the caller judges the status.
 
-        Raises NotSent, UnknownOutcome or InvalidInput (see connections.http).
+        Raises NotSent, UnknownOutcome or InvalidInput (see connections.http.client).
         """
         return self._client.request(call.method, self._path(call.endpoint), json=call.body,
                                     timeout=timeout)

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from connections import captures
-from connections.audit import Result, audit, coverage
+from connections.captures import files as captures
+from connections.captures.audit import Result, audit, coverage
 from omni.errors import InvalidInput
 
 FIRST_COLUMNS = ("file", "provider", "answer", "verified", "events")

@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from connections.addresses import may_reach
+from connections.http.addresses import may_reach
 from connections.models import Instance
 from omni.demo import whatsapp
 from omni.demo.instances import Part, lead_to, ready_parts

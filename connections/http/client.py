@@ -16,8 +16,8 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from connections import retry_after
-from connections.network import CheckedBackend, until
+from connections.http import retry_after
+from connections.http.network import CheckedBackend, until
 from omni.errors import InvalidInput, NotSent, UnknownOutcome
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024

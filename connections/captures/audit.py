@@ -13,8 +13,9 @@ from typing import Any, get_origin
 
 from pydantic import ValidationError
 
-from connections import captures, library
+from connections import library
 from connections.adapter import Account, Adapter, Answer, Config, Delivery
+from connections.captures import files as captures
 from connections.envelope import UNMAPPED, is_kind, moment_of
 from connections.models import Instance
 from connections.payload import Unparsable

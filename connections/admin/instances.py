@@ -19,7 +19,7 @@ from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from connections import library, moved
-from connections.admin_scope import EditableScopedAdmin
+from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
 from connections.webhooks import webhook_url

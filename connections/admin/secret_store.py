@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from connections.admin_scope import EditableScopedAdmin
+from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Secret
 from connections.secret_store import MOST_CHARACTERS

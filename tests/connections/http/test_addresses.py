@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from connections.addresses import is_public, may_reach, read_allowed, resolve
+from connections.http.addresses import is_public, may_reach, read_allowed, resolve
 
 
 @pytest.mark.parametrize("address", [

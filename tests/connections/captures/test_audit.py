@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from connections.adapter import Adapter, Config
-from connections.audit import NOT_CHECKED, Setup, audit, coverage, open_account, run
-from connections.captures import find
+from connections.captures.audit import NOT_CHECKED, Setup, audit, coverage, open_account, run
+from connections.captures.files import find
 from connections.envelope import DRAFT_FIELDS, EventDraft
 from connections.standard_webhooks import sign
 from omni.errors import InvalidInput, SignatureMismatch

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 import httpcore2
 from django.conf import settings
 
-from connections.addresses import resolve
+from connections.http.addresses import resolve
 
 _end: ContextVar[float | None] = ContextVar("end", default=None)
 

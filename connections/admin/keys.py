@@ -17,8 +17,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from connections.access import KEY_DAYS, KEY_MAX_DAYS, SCOPES, ApiKey, InstanceGrant
-from connections.admin_scope import EditableScopedAdmin
-from connections.api import keys_of
+from connections.admin.scope import EditableScopedAdmin
+from connections.api.instances import keys_of
 from connections.authentication import principal
 from omni.admin import VerbsMixin, verb
 from omni.audit import note

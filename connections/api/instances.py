@@ -14,10 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connections.access import ApiKey, Principal
-from connections.authentication import principal
-from connections.models import Instance
-from connections.rest import Conflict, VisibleRows, need_every_instance
-from connections.serializers import (
+from connections.api.serializers import (
     ApiKeyRequestSerializer,
     ApiKeySerializer,
     HealthSerializer,
@@ -25,6 +22,9 @@ from connections.serializers import (
     IssuedKeySerializer,
     SetUpSerializer,
 )
+from connections.authentication import principal
+from connections.models import Instance
+from connections.rest import Conflict, VisibleRows, need_every_instance
 from connections.webhooks import webhook_url
 from omni.api import StrictFiltersMixin
 from omni.audit import note

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from werkzeug import Response as Answer
 
-from connections.http import Client
+from connections.http.client import Client
 from omni.errors import InvalidInput, NotSent, UnknownOutcome
 
 

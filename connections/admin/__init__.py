@@ -1,0 +1,7 @@
+"""Admin pages of this app, found by Django's autodiscovery."""
+
+from connections.admin.instances import InstanceAdmin
+from connections.admin.keys import ApiKeyAdmin, PersonAdmin
+from connections.admin.secret_store import SecretAdmin
+
+__all__ = ["ApiKeyAdmin", "InstanceAdmin", "PersonAdmin", "SecretAdmin"]

@@ -1,0 +1,4 @@
+"""The one outbound HTTP client: bounded in time and size, with no way to private addresses.
+
+Adapters and actions call `client`; settings of hosts are read by `addresses`.
+"""
