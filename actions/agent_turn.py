@@ -9,7 +9,7 @@ from actions import presence
 from actions.agents import kinds, prompt
 from actions.agents.question import Answer, Question
 from actions.base import Context, Outcome, Output, Params, done
-from actions.contact_lists import person_of
+from actions.people.contact_lists import person_of
 from actions.refusals import code_of, outcome_of
 from actions.silence import speakable
 from events.models import Event

@@ -15,7 +15,7 @@ from actions import ask
 from actions.agents import kinds, prompt
 from actions.agents.question import Question
 from actions.base import Context
-from actions.contact_lists import person_of
+from actions.people.contact_lists import person_of
 from events.models import Event
 from omni.errors import InvalidInput, OmniError, Unavailable
 

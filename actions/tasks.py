@@ -4,8 +4,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from actions import own_events
-from actions.contact_lists import person_of
 from actions.models import Task
+from actions.people.contact_lists import person_of
 from connections.models import Instance
 from events.models import Event
 from omni import audit

@@ -3,8 +3,8 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from actions.api import AgentViewSet, ContactListViewSet
-from actions.tasks_api import TaskViewSet
+from actions.api.agents import AgentViewSet, ContactListViewSet
+from actions.api.tasks import TaskViewSet
 from catalog.api import ActionListView, ActionView, ProviderListView, ProviderView
 from connections.api.instances import ApiKeyViewSet, InstanceViewSet
 from connections.api.secrets import SecretViewSet

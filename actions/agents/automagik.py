@@ -4,10 +4,10 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
-from actions import phones
 from actions.agents.media import items_of, message_type_of, payload_of
 from actions.agents.question import Answer, Question
 from actions.agents.users import known_user, remember_user
+from actions.people import phones
 from actions.refusals import json_of
 from connections.http.client import Client
 from omni.errors import NotConfigured, OmniError, Unavailable

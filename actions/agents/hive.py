@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from actions import phones
 from actions.agents.question import Answer, Question
 from actions.agents.users import known_user
+from actions.people import phones
 from actions.refusals import checked
 from connections.http.client import Client
 from omni.errors import NotConfigured, Unavailable

@@ -1,6 +1,6 @@
 """An event in words, as agents have always been given it."""
 
-from actions import phones
+from actions.people import phones
 from connections.models import Instance
 from events.models import Event
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from actions import contact_lists
 from actions.base import Context, Outcome, Output, Params, action, done, stop
+from actions.people import contact_lists
 from events.models import Event
 
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from actions import access_rules, contact_lists
 from actions.base import Context, Outcome, Output, Params, action, done, stop
+from actions.people import access_rules, contact_lists
 from events.models import Event
 
 

@@ -2,10 +2,10 @@
 
 from pydantic import ConfigDict, Field
 
-from actions import access_rules
 from actions.base import Context, Outcome, Output, Params, action, done, failed
-from actions.contact_lists import person_of
 from actions.models import Memory
+from actions.people import access_rules
+from actions.people.contact_lists import person_of
 from connections.models import Instance
 from events.models import Contact, Event, Handle
 from omni.storable import storable

@@ -4,7 +4,7 @@ from django.db import transaction
 from pydantic import Field
 
 from actions.base import Context, Outcome, Output, Params, action, done, failed
-from actions.contact_lists import person_of
+from actions.people.contact_lists import person_of
 from events.models import Contact, Conversation, Event
 from events.people import known_by
 

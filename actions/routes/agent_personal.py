@@ -5,8 +5,8 @@ from pydantic import Field
 from actions import agent_turn
 from actions.agent_turn import AgentOutput, AgentParams
 from actions.base import Context, Outcome, action
-from actions.contact_lists import person_of
 from actions.models import Agent, Memory
+from actions.people.contact_lists import person_of
 from events.models import Event
 
 PERSONAL = "personal"

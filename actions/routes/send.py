@@ -2,9 +2,10 @@
 
 from pydantic import ConfigDict, Field
 
-from actions import recipients, sending
+from actions import sending
 from actions.base import Context, Outcome, action, failed
 from actions.contents import Message
+from actions.people import recipients
 from actions.silence import speakable
 from connections.envelope import OutboundMessage
 from events.models import Event

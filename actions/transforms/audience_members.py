@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from actions import audiences
 from actions.base import Context, Outcome, Output, Params, action, done, failed
+from actions.people import audiences
 from actions.refusals import outcome_of
 from events.models import Event
 from omni.errors import OmniError

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.urls import reverse
 
-from actions import audiences
+from actions.people import audiences
 from connections.envelope import Handle
 from connections.models import Instance
 from events.models import Contact, Conversation, Event

@@ -4,8 +4,8 @@
 import pytest
 from django.utils import timezone
 
-from actions import audiences
 from actions.models import Memory
+from actions.people import audiences
 from actions.routes import agent_personal
 from connections.envelope import Handle
 from events.models import (

@@ -7,9 +7,9 @@ from typing import Any
 from django.db.models import BigIntegerField, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
-from actions import access_rules, contact_lists, phones
 from actions.models import ContactList, ContactListEntry
-from actions.recipients import address_of
+from actions.people import access_rules, contact_lists, phones
+from actions.people.recipients import address_of
 from connections.access import SYSTEM, Principal
 from connections.models import Instance
 from events.models import Contact, Conversation, Event, Handle

@@ -7,7 +7,7 @@ its plus, its punctuation and its WhatsApp host; a LID or group id is also compa
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from actions import phones
+from actions.people import phones
 
 
 @dataclass(frozen=True, slots=True)

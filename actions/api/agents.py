@@ -7,12 +7,12 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import viewsets
 
-from actions.models import Agent, ContactList
-from actions.serializers import (
+from actions.api.serializers import (
     AgentSerializer,
     ContactListSerializer,
     ContactListSummarySerializer,
 )
+from actions.models import Agent, ContactList
 from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance

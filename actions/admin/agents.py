@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from actions.admin_tasks import MemoryAdmin, TaskAdmin
+from actions.admin.tasks import MemoryAdmin, TaskAdmin
 from actions.models import Agent, ContactList, ContactListEntry
 from connections import moved
 from connections.admin.scope import EditableScopedAdmin

@@ -1,6 +1,6 @@
 import pytest
 
-from actions import phones
+from actions.people import phones
 
 
 @pytest.mark.parametrize(("ref", "number"), [

@@ -1,6 +1,6 @@
 import pytest
 
-from actions.access_rules import decide, names_of, parse
+from actions.people.access_rules import decide, names_of, parse
 
 ANA = "+5511988887777"
 

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from django.db import connection
 
-from actions import access_rules
-from actions.access_rules import Rule
 from actions.models import ContactList, ContactListEntry
+from actions.people import access_rules
+from actions.people.access_rules import Rule
 from events.models import Contact, ConversationAlias, Event
 from omni.errors import InvalidParams
 

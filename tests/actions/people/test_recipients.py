@@ -1,7 +1,7 @@
 import pytest
 
-from actions import recipients
-from actions.recipients import Person
+from actions.people import recipients
+from actions.people.recipients import Person
 from events.models import Contact, Conversation, ConversationAlias
 from omni.errors import InvalidParams
 from tests.factories import make_instance
