@@ -11,7 +11,7 @@ from rest_framework.permissions import BasePermission
 from connections import wrong_keys
 from connections.access import ApiKey, Principal, principal_of
 from omni.errors import RateLimited
-from omni.peer import peer_of
+from omni.web.peer import peer_of
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 

@@ -8,9 +8,9 @@ import threading
 import time
 
 from connections.access import ApiKey, digest
-from omni import peer
 from omni.errors import RateLimited
 from omni.recent import Recent
+from omni.web import peer
 
 SECONDS = 60.0
 FREE = 30  # wrong keys of an address in SECONDS
@@ -25,9 +25,10 @@ class KeyBrake:
         self._lock = threading.Lock()
 
     def find(self, text: str, *, sender: str) -> ApiKey | None:
-        """The live key of a text; None when it is none. sender: as `omni.peer.peer_of` gives it.
+        """The live key of a text; None when it is none.
 
-        Raises RateLimited, before anything is looked up, when too many of the sender's were wrong.
+        sender: as `omni.web.peer.peer_of` gives it. Raises RateLimited, before anything is looked
+        up, when too many of the sender's were wrong.
         """
         limits, hashed = _limits(sender), digest(text)
         if hashed not in self._right and (wait := self._wait(limits)):

@@ -27,7 +27,7 @@ from omni.errors import (
     RateLimited,
     Unavailable,
 )
-from omni.slashes import lacks_slash
+from omni.web.slashes import lacks_slash
 
 logger = logging.getLogger("omni.api")
 PROBLEM = "application/problem+json"

@@ -1,6 +1,6 @@
 """Models of the ground."""
 
 from omni.audit import AuditEntry
-from omni.sign_in import SignInTries
+from omni.web.sign_in import SignInTries
 
 __all__ = ["AuditEntry", "SignInTries"]

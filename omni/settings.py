@@ -10,7 +10,7 @@ from pathlib import Path
 import environ
 
 from connections.http.addresses import read_allowed
-from omni.embedded_places import socket_url
+from omni.embedded.places import socket_url
 from omni.logs import PROCESS_NAME
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -118,10 +118,10 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "omni.headers.security_headers",
+    "omni.web.headers.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "omni.slashes.SlashMiddleware",
+    "omni.web.slashes.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -155,7 +155,7 @@ DATABASES["default"]["OPTIONS"].setdefault(
     "application_name", "omni" if PROCESS_NAME == "omni" else f"omni-{PROCESS_NAME}")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-AUTHENTICATION_BACKENDS = ["omni.sign_in.BrakedBackend"]
+AUTHENTICATION_BACKENDS = ["omni.web.sign_in.BrakedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
      "OPTIONS": {"min_length": 12}},

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TextIO
 
-from omni.embedded import EmbeddedPostgres
+from omni.embedded.server import EmbeddedPostgres
 from omni.errors import OmniError
 from omni.log_stream import LogStream
 from omni.processes import die_with_parent, end_group, has_exited

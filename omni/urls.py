@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from events.door.views import WebhookView
-from omni import health, own_password
+from omni.web import health, own_password
 
 webhook = WebhookView.as_view()
 

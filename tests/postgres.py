@@ -17,7 +17,7 @@ from time import time
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from omni.embedded import EmbeddedPostgres
+from omni.embedded.server import EmbeddedPostgres
 from omni.errors import Unavailable
 
 PREFIX = "omni-tests-"

@@ -12,7 +12,7 @@ from actions.models import Agent, ContactList, ContactListEntry
 from connections import moved
 from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
-from omni.admin_secrets import CredentialsForm
+from omni.admin.secrets import CredentialsForm
 from omni.audit import note
 
 __all__ = ["AgentAdmin", "ContactListAdmin", "MemoryAdmin", "TaskAdmin"]

@@ -15,7 +15,7 @@ from connections.admin.scope import EditableScopedAdmin, InstanceFilter, ScopedA
 from connections.authentication import principal
 from events.admin.events import event_link
 from events.admin.shown import ShownContact, ShownContacts
-from omni.admin import KeysetMixin, ReadOnlyAdmin, link, verb
+from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, verb
 from omni.audit import note
 from omni.errors import InvalidInput
 

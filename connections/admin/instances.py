@@ -23,9 +23,9 @@ from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
 from connections.webhooks import webhook_url
-from omni.admin import VerbsMixin, pretty, verb
-from omni.admin_secrets import CredentialsForm
-from omni.admin_words import WordsForm
+from omni.admin.pages import VerbsMixin, pretty, verb
+from omni.admin.secrets import CredentialsForm
+from omni.admin.words import WordsForm
 from omni.audit import note
 
 RECENT = 20_000  # newest events looked at for "last event"; keeps the lists cheap at any size

@@ -20,7 +20,7 @@ from connections.access import KEY_DAYS, KEY_MAX_DAYS, SCOPES, ApiKey, InstanceG
 from connections.admin.scope import EditableScopedAdmin
 from connections.api.instances import keys_of
 from connections.authentication import principal
-from omni.admin import VerbsMixin, verb
+from omni.admin.pages import VerbsMixin, verb
 from omni.audit import note
 
 User = get_user_model()

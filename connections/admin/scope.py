@@ -10,7 +10,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance
-from omni.admin import IndentedJSONField
+from omni.admin.pages import IndentedJSONField
 
 
 class ScopedAdmin:

@@ -22,7 +22,7 @@ from connections.models import Instance
 from events.admin.shown import ShownContact
 from events.admin.trace import trace
 from events.models import Event, RawPayload
-from omni.admin import KeysetMixin, ReadOnlyAdmin, link, moment, pretty
+from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, moment, pretty
 
 TEXT_DAYS = 30  # how far back a word is searched; ids are found at any age
 _LONGEST = 120  # characters of a text in the list

@@ -12,7 +12,7 @@ from connections.authentication import principal
 from events.admin.events import event_link
 from events.models import OutboxMessage
 from events.outbox.deliver import AGAIN, resolve, send_again
-from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
+from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 
 COLORS = {"pending": "info", "sending": "info", "succeeded": "success", "rejected": "danger",
           "not_sent": "warning", "unknown": "danger"}

@@ -28,8 +28,8 @@ from events.people.contacts import forget
 from events.people.known_by import may_see, write
 from events.people.same_person import merge
 from events.store.merging import split
-from omni.admin import ANSWER, KeysetMixin, ReadOnlyAdmin, VerbsMixin, link, pretty, verb
-from omni.admin_words import WordsForm, chips
+from omni.admin.pages import ANSWER, KeysetMixin, ReadOnlyAdmin, VerbsMixin, link, pretty, verb
+from omni.admin.words import WordsForm, chips
 from omni.audit import note
 
 NEWEST = 20  # events listed on the page of a contact or conversation

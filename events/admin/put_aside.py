@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from connections.authentication import principal
 from events.models import PutAside
 from events.store.put_aside import NOTE_MOST, put_aside
-from omni.admin import ANSWER, moment, verb
+from omni.admin.pages import ANSWER, moment, verb
 
 
 class PutAsideMixin:

@@ -17,7 +17,7 @@ from connections.authentication import principal
 from events.admin.put_aside import PutAsideMixin
 from events.models import Event, RawPayload
 from events.store.replay import Replayed, replay
-from omni.admin import KeysetMixin, ReadOnlyAdmin, pretty, verb
+from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, pretty, verb
 from omni.audit import note
 from omni.errors import OmniError
 

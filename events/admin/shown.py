@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from connections.authentication import principal
 from events.models import Contact
 from events.people.known_by import show
-from omni.paginator import KeysetChangeList
+from omni.admin.paginator import KeysetChangeList
 
 
 def contact_of(row: Any) -> Contact | None:

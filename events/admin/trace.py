@@ -8,7 +8,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Q
 
 from events.models import Attachment, Event, EventAction, MessageState, OutboxMessage, RawPayload
-from omni.admin import pretty
+from omni.admin.pages import pretty
 
 STEPS_MOST = 500  # steps shown; a run with more has its own page
 

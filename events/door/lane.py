@@ -26,7 +26,7 @@ from events.door.body_budget import Share, budget
 from events.door.fair_threads import FairThreads
 from events.door.receive import answered, proven_as_sent, take_in
 from omni.errors import Unavailable
-from omni.peer import peer_of
+from omni.web.peer import peer_of
 
 PREFIX = "/webhooks/"
 LEGACY_PREFIX = "/webhook/evolution/"

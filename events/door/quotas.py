@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from connections.adapter import Answer
 from connections.guests import Guest, Limits, Quota
-from omni.peer import NETWORK, network_of
+from omni.web.peer import NETWORK, network_of
 
 _MINUTE, _DAY = 60.0, 86_400.0
 _SHARE = 10  # part of the instance's quota that one network may take

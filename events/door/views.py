@@ -17,7 +17,7 @@ from connections.adapter import Answer, Delivery
 from events.door.admission import Admitted, admit, announced, error, refuse, try_later
 from events.door.body_budget import budget
 from events.door.receive import proven_as_sent, take_in
-from omni.peer import peer_of
+from omni.web.peer import peer_of
 
 COMMIT_SECONDS = 25.0
 

@@ -41,7 +41,7 @@ def of_session(scope: dict[str, Any]) -> Caller | None:
 
 
 def of_key(text: str, *, sender: str) -> Caller | None:
-    """sender: as `omni.peer.peer_of` gives it. Raises RateLimited when it guesses."""
+    """sender: as `omni.web.peer.peer_of` gives it. Raises RateLimited when it guesses."""
     key = wrong_keys.brake.find(text, sender=sender) if text else None
     return Caller(key_id=key.pk) if key else None
 

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from connections.payload import Unparsable, parse_json
-from omni.peer import peer_of
+from omni.web.peer import peer_of
 
 logger = logging.getLogger("omni.sockets")
 BAD_FRAMES, NO_PROOF, NO_RIGHTS, NOT_FOUND = 4400, 4401, 4403, 4404

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from connections.admin.instances import ago
 from connections.admin.scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
-from omni.admin import ReadOnlyAdmin, link, moment, pretty, verb
+from omni.admin.pages import ReadOnlyAdmin, link, moment, pretty, verb
 from registry.engine.waits import approvals
 from registry.models import Approval
 

@@ -10,8 +10,8 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from omni import yamlio
 from omni.errors import InvalidWorkflow
+from omni.yaml import reading as yamlio
 from registry.models import Workflow
 from registry.versions import store
 

@@ -16,7 +16,7 @@ from connections.authentication import principal
 from events.admin.put_aside import PutAsideMixin
 from events.admin.trace import step, waits_of
 from events.models import EventAction, OutboxMessage
-from omni.admin import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
+from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 from registry.engine.waits.endings import cancel_by
 from registry.engine.waits.reruns import rerun
 from registry.models import RoutingDecision, Run, Workflow

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from connections.authentication import principal
-from omni import yamlio
 from omni.errors import InvalidWorkflow
+from omni.yaml import reading as yamlio
 from registry.admin.versions import warn
 from registry.models import Workflow
 from registry.trials import expectations, workflow_tests

@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 
 from connections.authentication import principal
-from omni.admin import pretty
+from omni.admin.pages import pretty
 from omni.errors import InvalidWorkflow, OmniError
 from registry.language import fixtures
 from registry.models import Workflow

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from connections.admin.scope import ScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
-from omni.admin import KeysetMixin, ReadOnlyAdmin, link, verb
+from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, verb
 from omni.errors import InvalidInput
 from registry.admin.runs import WorkflowFilter
 from registry.models import WorkflowVersion

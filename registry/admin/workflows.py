@@ -17,9 +17,9 @@ from unfold.views import ChangeList
 from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
-from omni.admin import VerbsMixin, verb
+from omni.admin.pages import VerbsMixin, verb
 from omni.errors import InvalidWorkflow, OmniError
-from omni.yamlmarks import in_order
+from omni.yaml.marks import in_order
 from registry.admin.bindings import BindingPages
 from registry.admin.forms import ImportForm, WorkflowForm
 from registry.admin.runs import runs_by_workflow

@@ -21,9 +21,9 @@ from connections.models import Instance
 from connections.rest import Conflict, StrictJSONParser, need_every_instance
 from events.api.messages import IdempotencyMismatch, effect_key
 from events.models import Conversation
-from omni import yamlio
 from omni.api import StrictFiltersMixin
 from omni.errors import InvalidInput, InvalidWorkflow
+from omni.yaml import reading as yamlio
 from registry.api.filters import WorkflowFilter
 from registry.api.mode_verbs import ModeVerbs
 from registry.api.serializers import (

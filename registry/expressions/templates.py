@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from omni.errors import InvalidWorkflow
-from omni.yamlio import Problem
-from omni.yamlmarks import Path
+from omni.yaml.marks import Path
+from omni.yaml.reading import Problem
 from registry.expressions.expression import Expression, ExpressionError, compile_expression
 from registry.expressions.values import MAX_TEXT, to_text
 

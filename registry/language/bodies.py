@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omni.errors import InvalidInput
-from omni.yamlmarks import Path
+from omni.yaml.marks import Path
 from registry.expressions import names
 from registry.expressions.expression import Expression
 from registry.expressions.templates import compile_template

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omni.errors import InvalidInput
-from omni.yamlmarks import Path
+from omni.yaml.marks import Path
 from registry.expressions import names
 from registry.expressions.values import describe, to_time
 from registry.language import fixtures, grammar

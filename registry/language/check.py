@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from actions.base import Action
 from connections.envelope import KINDS, MESSAGE_KINDS
-from omni.yamlmarks import Path
+from omni.yaml.marks import Path
 from registry.expressions import kinds, names
 from registry.expressions.closures import Read
 from registry.language import grammar

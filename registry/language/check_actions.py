@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from actions.base import Action
 from omni.errors import UnknownAction
-from omni.yamlmarks import Path
+from omni.yaml.marks import Path
 from registry.expressions import names
 from registry.expressions.templates import OPEN
 from registry.language.bodies import PlacedStep, StepReader

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from actions import library as found_on_disk
-from omni import yamlio
 from omni.errors import InvalidWorkflow
-from omni.yamlio import Problem
-from omni.yamlmarks import in_order
+from omni.yaml import reading as yamlio
+from omni.yaml.marks import in_order
+from omni.yaml.reading import Problem
 from registry.language import grammar
 from registry.language.check import (
     answers,

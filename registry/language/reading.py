@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omni.errors import InvalidInput
-from omni.yamlio import Document, Problem
-from omni.yamlmarks import MAX_PROBLEMS, Mark, Path
+from omni.yaml.marks import MAX_PROBLEMS, Mark, Path
+from omni.yaml.reading import Document, Problem
 from registry.expressions import names
 from registry.language import grammar
 from registry.language.durations import seconds

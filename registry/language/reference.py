@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from connections.envelope import KINDS
-from omni import yamlio
-from omni.yamlmarks import MAX_PROBLEMS
+from omni.yaml import reading as yamlio
+from omni.yaml.marks import MAX_PROBLEMS
 from registry.engine.run import execution
 from registry.expressions import expression as expressions
 from registry.expressions import functions, names, patterns, values

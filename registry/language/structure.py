@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import available_timezones
 
-from omni.yamlmarks import Path
+from omni.yaml.marks import Path
 from registry.expressions import names
 from registry.language import definition as forms
 from registry.language import grammar

@@ -10,7 +10,7 @@ from connections.access import Principal
 from connections.models import Instance
 from events.models import Event, EventAction
 from events.people import known_by
-from omni import yamlio
+from omni.yaml import reading as yamlio
 from registry.engine.route import matching
 from registry.language import document
 from registry.models import Run, Workflow

@@ -10,7 +10,7 @@ from typing import Any
 from connections.models import Instance
 from events.models import Attachment, Contact, Conversation, Event
 from omni.errors import InvalidInput
-from omni.yamlmarks import Document
+from omni.yaml.marks import Document
 from registry.engine.route import bursts
 from registry.engine.run import scope
 from registry.expressions.lazy import Lazy

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from actions import library as found_on_disk
-from omni import yamlio
 from omni.errors import UnknownAction
-from omni.yamlmarks import Document, Path
+from omni.yaml import reading as yamlio
+from omni.yaml.marks import Document, Path
 from registry.expressions.expression import Expression, ExpressionError
 from registry.expressions.templates import Template
 from registry.expressions.values import plain

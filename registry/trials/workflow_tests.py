@@ -11,9 +11,9 @@ from typing import Any
 from django.utils import timezone
 
 from actions import library as found_on_disk
-from omni import yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yamlmarks import Document, Path, Problem
+from omni.yaml import reading as yamlio
+from omni.yaml.marks import Document, Path, Problem
 from registry.expressions.names import nearest
 from registry.expressions.values import to_time
 from registry.language.check_actions import Library

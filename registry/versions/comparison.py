@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from connections.access import Principal
 from connections.models import Instance
-from omni import yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
+from omni.yaml import reading as yamlio
 from registry.language import document
 from registry.models import Workflow
 from registry.versions import match_diff, store, version_diff

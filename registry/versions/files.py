@@ -11,9 +11,9 @@ from typing import Any
 
 from django.db import transaction
 
-from omni import yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yamlio import Problem
+from omni.yaml import reading as yamlio
+from omni.yaml.reading import Problem
 from registry.language import document
 from registry.models import Workflow
 from registry.versions import store

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from connections.envelope import KINDS
 from connections.models import Instance
-from omni import yamlio
 from omni.errors import InvalidWorkflow
+from omni.yaml import reading as yamlio
 from registry.engine.route import matching
 from registry.language import document
 from registry.language.definition import Definition, Trigger

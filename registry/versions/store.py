@@ -11,8 +11,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from connections.models import Instance
-from omni import audit, yamlio
+from omni import audit
 from omni.errors import InvalidInput, InvalidWorkflow
+from omni.yaml import reading as yamlio
 from registry.engine.run import secrecy, steps
 from registry.expressions import names
 from registry.language import document

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from omni.embedded import EmbeddedPostgres
+from omni.embedded.server import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "omni_benchmrk_key-for-measurements-only"

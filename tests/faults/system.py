@@ -21,7 +21,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from omni.embedded import EmbeddedPostgres
+from omni.embedded.server import EmbeddedPostgres
 from omni.processes import die_with_parent, end_group
 from tests.factories import SECRET, evolution_text
 from tests.faults.peer import Peer

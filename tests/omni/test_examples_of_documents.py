@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from omni import yamlio
+from omni.yaml import reading as yamlio
 from registry.trials import workflow_tests
 from registry.versions import store
 from registry.versions.seed import PLAYBOOKS

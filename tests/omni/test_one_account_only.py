@@ -18,7 +18,7 @@ from registry.models import Binding
 from tests.admin_world import make_surroundings, sign_in
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key
-from tests.omni.test_admin_permissions import FOREIGN, furnish
+from tests.omni.admin.test_permissions import FOREIGN, furnish
 from tests.omni.test_api_permissions import ROUTES, address
 from tests.sockets import Phone
 

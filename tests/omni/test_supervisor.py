@@ -14,7 +14,7 @@ from time import monotonic, sleep
 import psycopg
 import pytest
 
-from omni.embedded_places import socket_url
+from omni.embedded.places import socket_url
 from omni.supervisor import LONGEST_DELAY, STEADY_SECONDS, Backoff
 from tests.postgres import memory_folder
 

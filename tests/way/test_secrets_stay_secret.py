@@ -11,7 +11,7 @@ from django.urls import reverse
 from connections import library
 from tests.api_client import client_of, post_json, put_json
 from tests.factories import evolution_text
-from tests.omni.test_admin_permissions import MODELS
+from tests.omni.admin.test_permissions import MODELS
 from tests.registry.runs import work
 from tests.stored import everything_stored
 

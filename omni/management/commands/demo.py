@@ -14,7 +14,7 @@ from omni.demo.instances import Part, lead_to, ready_parts
 from omni.demo.player import Player
 from omni.demo.stand_in import StandIn
 from omni.errors import OmniError
-from omni.front import EVERYWHERE, answers
+from omni.web.front import EVERYWHERE, answers
 
 START_SECONDS = 90.0  # how long to wait for the server
 

@@ -16,10 +16,10 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, OperationalError, connection
 
-from omni.embedded import EmbeddedPostgres
+from omni.embedded.server import EmbeddedPostgres
 from omni.errors import OmniError
-from omni.front import answers, check_port
 from omni.supervisor import Child, Supervisor
+from omni.web.front import answers, check_port
 
 DATABASE_SECONDS = 30.0  # how long to wait for a server of DATABASE_URL that is not there yet
 MIGRATION_LOCK = 0x6F6D6E69  # "omni": one `up` migrates, the others wait

@@ -8,9 +8,9 @@ from typing import Any
 from actions.base import Outcome
 from connections.envelope import SendResult
 from connections.secret_store import Vault, unknown
-from omni import yamlio
 from omni.errors import InvalidWorkflow, OmniError
-from omni.yamlmarks import Path
+from omni.yaml import reading as yamlio
+from omni.yaml.marks import Path
 from registry.language.definition import UsesBody
 from registry.language.structure import WorkflowReader
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni import yamlio
+from omni.yaml import reading as yamlio
 from registry.language import document
 from tests.benchmarks.validation import large_workflow
 from tests.registry.language import ACTIONS, EXAMPLES, LIBRARY, errors, workflow

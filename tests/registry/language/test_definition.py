@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from omni import yamlio
 from omni.errors import InvalidWorkflow
+from omni.yaml import reading as yamlio
 from registry.language import definition as forms
 from registry.language import document
 from tests.registry.language import EVERYTHING, EXAMPLES, LIBRARY, workflow

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from omni import yamlio
+from omni.yaml import reading as yamlio
 from registry.models import Workflow
 from registry.trials import workflow_tests
 from registry.versions import store

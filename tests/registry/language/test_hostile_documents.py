@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni import yamlio
+from omni.yaml import reading as yamlio
 from registry.language import document
 from tests.registry.language import EVERYTHING, EXAMPLES, LIBRARY
 

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from jsonschema import Draft202012Validator
 
-from omni import yamlio
+from omni.yaml import reading as yamlio
 from registry.expressions import names
 from registry.expressions.functions import FUNCTIONS
 from registry.language import document, grammar, schema

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni import yamlio
+from omni.yaml import reading as yamlio
 from registry.versions import version_diff
 
 BASE = """\

@@ -18,9 +18,9 @@ from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from omni.peer import NETWORK, address_of
+from omni.web.peer import NETWORK, address_of
 
-logger = logging.getLogger("omni.sign_in")
+logger = logging.getLogger("omni.web.sign_in")
 WINDOW = timedelta(minutes=15)  # and the first pause, which each further one doubles
 MEMORY = timedelta(hours=24)  # after which a pause is forgotten
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connections.access import ApiKey
-from omni.admin import VerbsMixin
+from omni.admin.pages import VerbsMixin
 from registry.models import Approval, Wait
 from registry.versions import store
 from tests.admin_world import make_surroundings, make_world, sign_in

@@ -3,7 +3,7 @@
 import pytest
 from django.http import HttpResponse
 
-from omni.headers import STRICT, THEMED, security_headers
+from omni.web.headers import STRICT, THEMED, security_headers
 
 
 def headers_of(path, rf, **given):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni.peer import network_of, peer_of
+from omni.web.peer import network_of, peer_of
 
 
 @pytest.mark.parametrize(("address", "forwarded", "peer"), [

@@ -24,9 +24,9 @@ from yaml.events import (
 )
 
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yamlerrors import syntax_problem
-from omni.yamlmarks import MAX_PROBLEMS, Document, Mark, Path, Problem, in_order
-from omni.yamlscan import Loader
+from omni.yaml.errors import syntax_problem
+from omni.yaml.marks import MAX_PROBLEMS, Document, Mark, Path, Problem, in_order
+from omni.yaml.scan import Loader
 
 __all__ = ["Document", "Problem", "dump", "load"]
 

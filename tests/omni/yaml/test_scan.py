@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni.yamlscan import Loader
+from omni.yaml.scan import Loader
 from tests.registry.language import EVERYTHING, EXAMPLES
 
 PIECES = st.lists(st.sampled_from([

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from django.db import InterfaceError, OperationalError, connection
 
-from omni import health
+from omni.web import health
 
 pytestmark = pytest.mark.django_db
 

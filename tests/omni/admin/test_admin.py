@@ -9,9 +9,9 @@ from django.urls import reverse
 from django_q.models import Schedule
 
 from connections.access import ApiKey
-from omni.admin import pretty
+from omni.admin.pages import pretty
+from omni.admin.paginator import estimate
 from omni.audit import AuditEntry
-from omni.paginator import estimate
 from tests.admin_world import CANARY, make_surroundings, make_world, sign_in
 
 pytestmark = pytest.mark.django_db

@@ -10,10 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from omni import embedded, embedded_places
-from omni.embedded import EmbeddedPostgres
-from omni.embedded_binaries import Account
-from omni.embedded_places import choose_home, socket_url
+from omni.embedded import places as embedded_places
+from omni.embedded import server as embedded
+from omni.embedded.binaries import Account
+from omni.embedded.places import choose_home, socket_url
+from omni.embedded.server import EmbeddedPostgres
 from omni.errors import InvalidInput, NotConfigured, Unavailable
 from tests.postgres import FAST, memory_folder
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.forms import AdminOwnPasswordChangeForm
 
-from omni import sign_in
+from omni.web import sign_in
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from omni.sign_in import SignInTries, TooManyTries
+from omni.web.sign_in import SignInTries, TooManyTries
 from tests.stored import everything_stored
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from omni.embedded_binaries import Account
+from omni.embedded.binaries import Account
 from omni.errors import InvalidInput
 
 REMEMBERED = "postgres.json"  # in the data folder: {"home": folder, "socket": folder}

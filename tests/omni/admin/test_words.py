@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from omni.admin_words import WordsField
+from omni.admin.words import WordsField
 
 
 @pytest.mark.parametrize(("typed", "words"), [

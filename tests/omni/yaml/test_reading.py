@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni import yamlio
 from omni.errors import InvalidInput, InvalidWorkflow
+from omni.yaml import reading as yamlio
 
 
 def problems(text: str) -> list[str]:

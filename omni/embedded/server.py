@@ -17,12 +17,12 @@ from time import monotonic, sleep
 import psycopg
 from psycopg import pq
 
-from omni.embedded_binaries import Account, Programs, find_programs, server_account
-from omni.embedded_places import choose_home, give, prepare_socket, socket_url
+from omni.embedded.binaries import Account, Programs, find_programs, server_account
+from omni.embedded.places import choose_home, give, prepare_socket, socket_url
 from omni.errors import InvalidInput, Unavailable
 from omni.processes import die_with_parent
 
-logger = logging.getLogger("omni.embedded")
+logger = logging.getLogger("omni.embedded.server")
 
 START_SECONDS = 30.0  # until it answers at all
 RECOVERY_SECONDS = 900.0  # while it answers "starting up" after a crash

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from omni.yamlmarks import Problem
+from omni.yaml.marks import Problem
 
 _KEY = re.compile(r" *(- +)*[A-Za-z0-9_]+")
 _WORDED = (  # part of PyYAML's message, our code, our message

@@ -20,9 +20,9 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from omni.admin.paginator import EstimatingPaginator, KeysetChangeList
 from omni.audit import AuditEntry
 from omni.errors import OmniError
-from omni.paginator import EstimatingPaginator, KeysetChangeList
 
 ANSWER = "answer"  # the field of a confirmation page
 _JSON_SHOWN = 100_000  # characters; more is cut, the API has the whole
