@@ -14,7 +14,8 @@ from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError
 
-from events.store import archive, archive_import, raw_selection
+from events.door import archive_import
+from events.store import archive, raw_selection
 from omni import audit
 
 
