@@ -11,6 +11,7 @@ from django.db import transaction
 from connections.envelope import EventDraft
 from events.models import Event
 from events.store import ingest, notify
+from events.store.units import Unit
 
 
 def store(event_type: str, *, dedup_key: str, caused_by: Event, text: str | None = None,
@@ -25,7 +26,7 @@ def store(event_type: str, *, dedup_key: str, caused_by: Event, text: str | None
         event_type=event_type, dedup_key=dedup_key, provider_event_type=event_type,
         direction="internal", auto_generated=True, conversation_ref=place.conversation_ref,
         thread_ref=place.thread_ref, text=text, content=content, occurred_at=now, **more)
-    stored = ingest.persist([ingest.Unit(
+    stored = ingest.persist([Unit(
         instance_id=caused_by.instance_id, provider=caused_by.provider, drafts=[draft],
         received_at=now, caused_by_id=caused_by.pk, trace_id=caused_by.trace_id,
         hop=caused_by.hop + 1)])[0]

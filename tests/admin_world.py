@@ -22,6 +22,7 @@ from events.models import (
     RawPayload,
 )
 from events.store import archive, ingest
+from events.store.units import Unit
 from omni.audit import note
 from registry.models import Approval, RoutingDecision, Run, Wait, Workflow
 from tests.factories import make_event, make_instance, make_workflow
@@ -72,7 +73,7 @@ def make_raw(instance: Instance, body: bytes = b'{"text": "hello"}', *, reason: 
     row = archive.keep(delivery, instance_id=instance.pk, adapter=instance.adapter, proof="test")
     if reason:
         row.quarantine(reason, f"{reason} in a test")
-    stored = ingest.persist([ingest.Unit(instance_id=instance.pk, provider=instance.provider,
+    stored = ingest.persist([Unit(instance_id=instance.pk, provider=instance.provider,
                                          drafts=[], received_at=now, raw=row)])[0]
     raw = RawPayload.objects.get(pk=stored.raw_id)
     if fields:

@@ -15,7 +15,7 @@ from connections.models import Instance
 from events.models import Conversation, Event, OutboxMessage
 from events.store import archive
 from events.store.archive import RawRow
-from events.store.ingest import Unit
+from events.store.units import Unit
 from registry.models import Run, Workflow, WorkflowVersion
 from registry.versions import store
 

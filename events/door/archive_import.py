@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from connections.models import Instance
 from events.door.batches import Job, store
-from events.door.drain import units_of
 from events.models import Event
 from events.store import archive
 from events.store.archive import RawRow
-from events.store.ingest import Unit
+from events.store.units import Unit, units_of
 
 BATCH = 50  # deliveries in one transaction
 BATCH_BYTES = 16 * 1024 * 1024

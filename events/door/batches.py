@@ -14,7 +14,7 @@ from connections.payload import sanitize_text
 from events.door import spool
 from events.people import contacts, conversations
 from events.store import ingest, notify
-from events.store.ingest import Stored, Unit
+from events.store.units import Stored, Unit
 from omni.errors import Unavailable
 
 logger = logging.getLogger("omni.events")

@@ -6,16 +6,12 @@ as are stored in about `SLICE_SECONDS`, and none begins while a live delivery wa
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from connections.models import Instance
 from events.door import batches, spool
 from events.store import ingest, notify
-from events.store.archive import RawRow, as_delivery
-from events.store.ingest import Unit
-from events.store.normalize import understand
+from events.store.units import Unit, units_of
 from omni import failpoints
-from omni.errors import InvalidParams
 
 logger = logging.getLogger("omni.events")
 SLICE, SLICE_LEAST = 50, 10
@@ -107,32 +103,3 @@ def _persist(units: list[Unit]) -> None:
             return
         logger.error("Spooled delivery could not be stored as events.", exc_info=exc)
         batches.persist_as_dead_letter(units[0], exc)
-
-
-def units_of(rows: Sequence[RawRow]) -> list[Unit]:
-    """The units of verified deliveries, understood now.
-
-    An instance that is gone or whose settings no longer fit leaves a dead letter with that reason.
-    """
-    instances = Instance.objects.in_bulk({raw.instance_id for raw in rows})
-    return [_unit_of(raw, instances.get(raw.instance_id)) for raw in rows]
-
-
-def _unit_of(raw: RawRow, instance: Instance | None) -> Unit:
-    unit = Unit(instance_id=raw.instance_id, provider=raw.provider, drafts=[], raw=raw,
-                received_at=raw.received_at)
-    if instance is None:
-        raw.quarantine("instance_gone", f"there is no instance {raw.instance_id} any more")
-        return unit
-    unit.routed = not instance.is_on
-    try:
-        account = instance.account()
-    except InvalidParams as exc:
-        raw.quarantine("instance_settings", exc.message)
-        return unit
-    understood = understand(as_delivery(raw), adapter=instance.adapter, account=account)
-    unit.drafts = understood.drafts
-    raw.flags = understood.flags
-    if understood.reason:
-        raw.quarantine(understood.reason, understood.detail)
-    return unit

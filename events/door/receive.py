@@ -15,8 +15,8 @@ from events.door.body_budget import Share, budget
 from events.door.commit import writer
 from events.door.quotas import quotas
 from events.store import archive, notify
-from events.store.ingest import Stored, Unit
 from events.store.normalize import understand
+from events.store.units import Stored, Unit
 from omni import failpoints
 from omni.errors import InvalidInput, SignatureMismatch, Unavailable
 

@@ -25,6 +25,7 @@ from events.models import Conversation, Event, OutboxMessage
 from events.outbox import destinations, echoes, interrupted, limits
 from events.people import other_names
 from events.store import ingest, notify
+from events.store.units import Unit
 from omni import audit, failpoints
 from omni.clock import DatabaseNow
 from omni.errors import InvalidInput, NotSent, OmniError, RateLimited, UnknownOutcome
@@ -308,7 +309,7 @@ def _record_event(row: OutboxMessage, message: OutboundMessage, result: SendResu
         thread_ref=message.thread_ref,
         content=message.content, context={"mentions": message.mentions} if message.mentions else {},
         attachments=_attachments(message), normalizer="omni.deliver@1")
-    unit = ingest.Unit(
+    unit = Unit(
         instance_id=row.instance_id, provider=row.instance.provider, drafts=[draft],
         received_at=now, caused_by_id=caused_by.pk if caused_by else None,
         hop=caused_by.hop + 1 if caused_by else 0)

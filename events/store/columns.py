@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from connections.envelope import (
     EFFECT_RELATIONS,
@@ -18,9 +18,7 @@ from connections.envelope import (
     moment_of,
 )
 from connections.payload import sanitize_text
-
-if TYPE_CHECKING:
-    from events.store.ingest import Unit
+from events.store.units import Unit
 
 _COPIED = {  # column -> SQL type; the draft has an attribute of the same name
     "event_type": "text", "provider_event_type": "text", "direction": "text", "source": "text",
@@ -133,7 +131,7 @@ def ref(text: str) -> str:
     return f"{text[:_REF_START]}~{sha256(encoded).hexdigest()}"
 
 
-def of(draft: EventDraft, *, unit: "Unit", key: str, fingerprint: str,
+def of(draft: EventDraft, *, unit: Unit, key: str, fingerprint: str,
        conversation_id: int | None, actor_id: int | None, contact_id: int | None,
        contact_via: int | None = None) -> dict[str, Any]:
     """The row of one draft, JSON-ready. A time no clock can have becomes the time of receipt."""

@@ -5,10 +5,8 @@ every table is written with one statement per batch. Nothing here looks at what 
 """
 
 import hashlib
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,37 +15,9 @@ from connections.envelope import SCHEMA_VERSION, EventDraft
 from connections.payload import sanitize_text
 from events.people import contacts, conversations, people_groups
 from events.store import columns, raw_rows
-from events.store.archive import RawRow
+from events.store.units import Stored, Unit
 from omni import failpoints
 from omni.storable import storable_json
-
-
-@dataclass(slots=True)
-class Unit:
-    """One delivery on its way into the store; raw is None for events we made ourselves.
-
-    routed: False leaves the events to the router; True marks them as not to be routed.
-    """
-
-    instance_id: int
-    provider: str
-    drafts: list[EventDraft]
-    received_at: datetime
-    raw: RawRow | None = None
-    routed: bool = False
-    caused_by_id: int | None = None
-    trace_id: uuid.UUID = field(default_factory=uuid.uuid4)
-    hop: int = 0
-
-
-@dataclass(slots=True)
-class Stored:
-    """What became of one unit. event_ids: new events; known_ids: events that were there already."""
-
-    raw_id: int | None = None
-    event_ids: list[int] = field(default_factory=list)
-    known_ids: list[int] = field(default_factory=list)
-    duplicate: bool = False
 
 
 @dataclass(slots=True)

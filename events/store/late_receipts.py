@@ -13,6 +13,7 @@ from django.utils import timezone
 from events.models import Conversation, Event
 from events.people import conversation_rows, other_names, same_place
 from events.store import ingest, notify
+from events.store.units import Unit
 
 # What a receipt opened is found by the address it came under, which its row keeps.
 _EARLY = """
@@ -56,7 +57,7 @@ def settle(event_id: int) -> None:
     because = Event.objects.get(pk=event_id)
     for joined in same_place.join([was, to.kept_id], into=to.kept_id):
         joined.note()
-        ingest.persist([ingest.Unit(
+        ingest.persist([Unit(
             instance_id=opened.instance_id, provider=opened.instance.provider,
             received_at=timezone.now(), caused_by_id=because.pk, hop=because.hop + 1,
             drafts=[joined.event({"event": because.pk, "event_type": because.event_type,

@@ -6,6 +6,7 @@ from django.utils import timezone
 from events.models import Contact, Conversation
 from events.people import conversations, same_person, same_place
 from events.store import ingest, notify
+from events.store.units import Unit
 from omni import audit
 from omni.errors import InvalidInput
 
@@ -31,7 +32,7 @@ def split(conversation: Conversation, *, actor: str, ref: str = "") -> Conversat
         audit.note(actor, "conversation.split", f"conversation:{done.merged.pk}",
                    ref=done.merged.ref, kept=done.kept.pk, contact=contact.pk if contact else None)
         now = timezone.now()
-        ingest.persist([ingest.Unit(
+        ingest.persist([Unit(
             instance_id=conversation.instance_id, provider=conversation.instance.provider,
             received_at=now, drafts=[done.event(
                 {"dedup_key": now.isoformat(), "actor": actor}, event_type=same_place.SPLIT)])])

@@ -1,16 +1,13 @@
 """Writes the archive rows of a batch: a new body once, a known body counted on its first copy."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import psycopg
 from django.db import connection
 
 from events.store.archive import RawRow
+from events.store.units import Stored, Unit
 from omni.storable import storable_json
-
-if TYPE_CHECKING:
-    from events.store.ingest import Stored, Unit
 
 _NEXT_IDS = "SELECT nextval('omni_raw_payloads_id_seq') FROM generate_series(1, %s)"
 _RAW_NAMES = ("id", "received_at", "instance_id", "provider", "method", "path", "query", "headers",
@@ -40,7 +37,7 @@ RETURNING p.id, p.sha256, p.instance_id
 """
 
 
-def number(units: Sequence["Unit"]) -> None:
+def number(units: Sequence[Unit]) -> None:
     """Give every archive row its number before the events that name it."""
     kept = [unit.raw for unit in units if unit.raw is not None]
     if not kept:
@@ -51,7 +48,7 @@ def number(units: Sequence["Unit"]) -> None:
             raw.id = number
 
 
-def store(units: Sequence["Unit"], stored: list["Stored"]) -> None:
+def store(units: Sequence[Unit], stored: list[Stored]) -> None:
     """Archive every body that is new or said something new; count the others on the first copy."""
     archived: dict[tuple[str, int], int] = {}  # body -> unit whose row holds it
     times: dict[int, int] = {}  # unit -> how often its body came in this batch

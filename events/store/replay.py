@@ -12,6 +12,7 @@ from events.models import Event, RawPayload
 from events.store import derive, ingest, notify
 from events.store.archive import as_delivery
 from events.store.normalize import understand
+from events.store.units import Unit
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ def replay(raw: RawPayload, *, dry_run: bool = True, allow_effects: bool = False
         return result
     for draft in understood.drafts:
         draft.source = "replay" if draft.source == "live" else draft.source
-    unit = ingest.Unit(instance_id=instance.pk, provider=raw.provider, drafts=understood.drafts,
+    unit = Unit(instance_id=instance.pk, provider=raw.provider, drafts=understood.drafts,
                        received_at=raw.received_at, routed=not allow_effects)
     stored = ingest.persist([unit])[0]
     events = Event.objects.filter(pk__in=stored.event_ids)

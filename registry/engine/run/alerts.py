@@ -8,6 +8,7 @@ from connections.envelope import EventDraft
 from events.models import Event
 from events.outbox.limits import LOOP_STOPPED
 from events.store import ingest, notify
+from events.store.units import Unit
 from registry.models import Run
 
 FAILED = "workflow.failed"
@@ -57,7 +58,7 @@ def _store(event: Event, kind: str, key: str, text: str, content: dict[str, Any]
         event_type=kind, dedup_key=key, provider_event_type=kind, direction="internal",
         source="live", text=text, occurred_at=now, conversation_ref=event.place,
         auto_generated=True, content=content, normalizer="omni.alerts@1")
-    ingest.persist([ingest.Unit(
+    ingest.persist([Unit(
         instance_id=event.instance_id, provider=event.provider, drafts=[draft],
         received_at=now, caused_by_id=event.pk, trace_id=event.trace_id, hop=event.hop + 1)])
     notify.notifier.send(notify.EVENTS)

@@ -17,6 +17,7 @@ from connections.envelope import EventDraft
 from connections.payload import sanitize_text
 from events.models import Event
 from events.store import ingest, notify
+from events.store.units import Unit
 from omni import audit
 from omni.errors import InvalidInput
 from omni.storable import storable_json
@@ -154,7 +155,7 @@ def _tell(run: Run, what: str, approval_id: int, text: str, facts: dict[str, Any
         provider_event_type=f"system.approval.{what}", direction="internal", text=text,
         conversation_ref=event.conversation_ref, auto_generated=True,
         content={"approval": approval_id, "run": run.pk, **facts}, normalizer="omni.approvals@1")
-    ingest.persist([ingest.Unit(
+    ingest.persist([Unit(
         instance_id=event.instance_id, provider=event.provider, drafts=[draft],
         received_at=timezone.now(), caused_by_id=event.pk,
         trace_id=event.trace_id, hop=event.hop + 1)])

@@ -16,6 +16,7 @@ from connections.envelope import EventDraft
 from connections.models import Instance
 from events.models import Event
 from events.store import ingest, notify
+from events.store.units import Unit
 from registry.engine.route import matching, named
 from registry.language import schedules
 from registry.language.definition import Schedule
@@ -181,7 +182,7 @@ def _store(line: Line, times: Sequence[tuple[datetime, int]], now: datetime) -> 
     known = set(Event.objects.filter(
         instance=line.instance_id, dedup_key__in=[draft.dedup_key for draft in drafts],
     ).values_list("dedup_key", flat=True)) if drafts else set()
-    units = [ingest.Unit(instance_id=line.instance_id, provider=line.provider, drafts=[draft],
+    units = [Unit(instance_id=line.instance_id, provider=line.provider, drafts=[draft],
                          received_at=now) for draft in drafts if draft.dedup_key not in known]
     if units:
         ingest.persist(units)

@@ -13,6 +13,7 @@ from connections.envelope import EventDraft, Handle
 from connections.models import Instance
 from events.models import Contact, Conversation, Event
 from events.store import ingest, notify
+from events.store.units import Unit
 from omni.errors import InvalidInput
 from registry.engine.route import matching, named
 from registry.language.inputs import check
@@ -39,7 +40,7 @@ def start(workflow: Workflow, *, instance: Instance, actor: str,
     draft = _draft(workflow, given, actor, key or str(uuid.uuid4()))
     _place(draft, conversation, contact, instance)
     with transaction.atomic():
-        [stored] = ingest.persist([ingest.Unit(
+        [stored] = ingest.persist([Unit(
             instance_id=instance.pk, provider=instance.provider, drafts=[draft],
             received_at=timezone.now())])
         event = Event.objects.get(pk=(stored.event_ids or stored.known_ids)[0])

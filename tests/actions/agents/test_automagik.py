@@ -6,6 +6,7 @@ import pytest
 from actions.agents import automagik
 from connections.adapter import Delivery
 from events.models import Attachment, Contact, RawPayload
+from events.store.units import Unit
 from omni.errors import NotConfigured, Unavailable
 
 ANSWER = {"message": "hi", "success": True, "session_id": "s1", "user_id": "u-run",
@@ -82,7 +83,7 @@ def make_raw(event, payload):
     delivery = Delivery(body=json.dumps(payload).encode(), received_at=event.received_at)
     row = archive.keep(delivery, instance_id=event.instance_id, adapter=event.instance.adapter,
                        proof="none")
-    ingest.persist([ingest.Unit(instance_id=event.instance_id, provider=event.provider, drafts=[],
+    ingest.persist([Unit(instance_id=event.instance_id, provider=event.provider, drafts=[],
                                 received_at=event.received_at, raw=row)])
     event.raw_id = RawPayload.objects.latest("id").pk
     event.save()

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connections.envelope import Attachment
-from events.store import columns, ingest
+from events.store import columns
+from events.store.units import Unit
 from tests.factories import NOON, make_draft
 
 
 def row_of(**fields):
-    unit = ingest.Unit(instance_id=1, provider="webhook", drafts=[], received_at=NOON)
+    unit = Unit(instance_id=1, provider="webhook", drafts=[], received_at=NOON)
     return columns.of(make_draft("m:1", **fields), unit=unit, key="m:1", fingerprint="f",
                       conversation_id=None, actor_id=None, contact_id=None)
 
