@@ -26,6 +26,7 @@ from connections.envelope import (
 from connections.guests import Guest
 from connections.moved import Addresses
 from connections.payload import Parsed, parse_json
+from omni.errors import Unavailable
 
 
 class Config(BaseModel):
@@ -211,8 +212,6 @@ class Adapter:
 
     def fetch_media(self, attachment: Attachment, message_id: str, account: Account) -> bytes:
         """The bytes of an attachment. Raises Unavailable when the provider no longer has them."""
-        from omni.errors import Unavailable
-
         raise Unavailable(f"{self.title} cannot fetch media")
 
     def listen(self, account: Account, take: Callable[[Delivery], Answer],

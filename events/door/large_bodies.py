@@ -9,27 +9,22 @@ import logging
 import os
 import pickle
 import select
-import signal
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
 
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import connection
 
 from connections.adapter import Answer, Delivery
-
-if TYPE_CHECKING:
-    from events.door.admission import Admitted
+from events.door.admission import Admitted, try_later
 
 logger = logging.getLogger("omni.events")
 LARGE_BYTES = 8 * 1024 * 1024
 _MOST_SECONDS = 180.0  # for one body; a child that takes longer is ended
 _TRIES = 2
-_NICE = 5
 
 
 def is_large(delivery: Delivery) -> bool:
@@ -47,7 +42,7 @@ class Elsewhere:
         self._child: subprocess.Popen[bytes] | None = None
         self._is_over = False
 
-    def take(self, delivery: Delivery, admitted: "Admitted") -> "Future[Answer]":
+    def take(self, delivery: Delivery, admitted: Admitted) -> "Future[Answer]":
         """`receive.take_in` over there. The future ends with an answer, never with an error, and
         not before the body is let go: whoever counts bytes counts it until then.
         """
@@ -56,13 +51,13 @@ class Elsewhere:
         try:
             self._thread.submit(self._tell, answer, delivery, admitted)
         except RuntimeError:  # `end` was called: the process stops
-            answer.set_result(_try_later("this process ends"))
+            answer.set_result(try_later("this process ends"))
         return answer
 
-    def _tell(self, answer: "Future[Answer]", delivery: Delivery, admitted: "Admitted") -> None:
+    def _tell(self, answer: "Future[Answer]", delivery: Delivery, admitted: Admitted) -> None:
         answer.set_result(self._taken(delivery, admitted))
 
-    def _taken(self, delivery: Delivery, admitted: "Admitted") -> Answer:
+    def _taken(self, delivery: Delivery, admitted: Admitted) -> Answer:
         for _ in range(_TRIES):  # what the first child stored is found as a duplicate
             if self._is_over:
                 break
@@ -72,9 +67,9 @@ class Elsewhere:
                 if not self._is_over:
                     logger.error("The process for large bodies ended.", exc_info=exc)
                 self._end_child()
-        return _try_later("the process for large bodies ended over this one")
+        return try_later("the process for large bodies ended over this one")
 
-    def _asked(self, delivery: Delivery, admitted: "Admitted") -> Answer:
+    def _asked(self, delivery: Delivery, admitted: Admitted) -> Answer:
         if self._child is None or self._child.poll() is not None:
             self._child = _started()
         into, out = self._child.stdin, self._child.stdout
@@ -107,56 +102,13 @@ class Elsewhere:
                     pipe.close()
 
 
-def _try_later(detail: str) -> Answer:
-    from events.door.admission import try_later  # which is above us, as what we call in `serve` is
-
-    return try_later(detail)
-
-
 def _started() -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, str(connection.settings_dict["NAME"])],
+        [sys.executable, "-m", "events.door.large_bodies_process",
+         str(connection.settings_dict["NAME"])],
         cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env={**os.environ, "OMNI_GROUP_COMMIT": "0", "OMNI_PROCESS": "large",
              "DJANGO_SETTINGS_MODULE": "omni.settings"})
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Take bodies in until there are no more."""
-    from events.door.body_budget import budget
-    from events.door.receive import take_in
-
-    while True:
-        try:
-            head, admitted, size = pickle.load(requests)
-            delivery = replace(head, body=requests.read(size))
-        except EOFError:
-            return
-        close_old_connections()
-        try:
-            answer = take_in(delivery, admitted, budget.share()).result()
-        except Exception as exc:  # around a request: whatever the body holds, its sender is told
-            logger.exception("A large body could not be taken.")
-            answer = _try_later(f"{type(exc).__name__}: {exc}")
-        del delivery
-        pickle.dump(answer, answers)
-        answers.flush()
-
-
-def main() -> None:
-    """`python -m events.door.large_bodies DATABASE`: requests on stdin, answers on stdout."""
-    import django
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # our parent decides when we end
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever prints must not answer
-    os.nice(_NICE)
-    django.setup()
-    connection.settings_dict["NAME"] = sys.argv[1]
-    serve(sys.stdin.buffer, answers)
-
-
 elsewhere = Elsewhere()
-
-if __name__ == "__main__":
-    main()

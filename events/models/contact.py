@@ -1,16 +1,14 @@
 """People: a contact joins the handles one person has at providers."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import connection, models
 from django.db.models.functions import Coalesce
 
 from connections.access import Principal
-
-if TYPE_CHECKING:
-    from connections.models import Instance
+from connections.models import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ class Contact(models.Model):
 
 
 class HandleQuerySet(models.QuerySet):
-    def met_at(self, instance: "Instance") -> "HandleQuerySet":
+    def met_at(self, instance: Instance) -> "HandleQuerySet":
         """Handles of the people an instance shares, seen there: not those of an earlier group."""
         return self.filter(people_group=instance.people_group, instances=instance)
 

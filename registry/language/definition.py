@@ -11,6 +11,8 @@ from registry.expressions.expression import Expression
 from registry.expressions.templates import Template
 from registry.language.event_types import fits_type
 
+STEP_SECONDS = 60.0  # most a step without a timeout of its own may take
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:

@@ -114,3 +114,14 @@ def canonical(source: Definition | Mapping[str, Any]) -> str:
 def digest(source: Definition | Mapping[str, Any]) -> str:
     """sha256 of the canonical JSON, in hex."""
     return hashlib.sha256(canonical(source).encode()).hexdigest()
+
+
+def split(text: str) -> list[str]:
+    """The documents of a YAML stream, each with its text as written."""
+    parts: list[list[str]] = [[]]
+    for line in text.splitlines(keepends=True):
+        if line.rstrip() == "---":
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    return ["".join(part) for part in parts if "".join(part).strip()]

@@ -13,7 +13,6 @@ from typing import Any
 from connections.envelope import KINDS
 from omni.yaml import reading as yamlio
 from omni.yaml.marks import MAX_PROBLEMS
-from registry.engine.run import execution
 from registry.expressions import expression as expressions
 from registry.expressions import functions, names, patterns, values
 from registry.language import definition, durations, fixtures, grammar, inputs, retry
@@ -262,7 +261,7 @@ def _limits() -> str:
         ("a regular expression", f"{patterns.MAX_PATTERN:,} characters, on the first "
                                  f"{patterns.MAX_INPUT:,} of a text"),
         ("one attempt of a step that has no limit of its own",
-         f"{execution.STEP_SECONDS:g} seconds")])
+         f"{definition.STEP_SECONDS:g} seconds")])
 
 
 def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

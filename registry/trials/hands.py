@@ -13,18 +13,19 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 from pydantic import ValidationError
 
+from actions import decisions
 from actions.base import Action, Context, Outcome, done, failed
 from connections.access import Principal
 from connections.envelope import OutboundMessage
 from events.outbox import deliver
 from omni.storable import storable
 from registry.engine.run.contract import Place, Record
-from registry.engine.run.execution import STEP_SECONDS, Execution
+from registry.engine.run.execution import Execution
 from registry.engine.run.hands import DECIDE_SECONDS, invalid, shown
 from registry.engine.run.secrecy import masked_facts, without_secrets
 from registry.engine.waits.waiting import SoFar, Wait
 from registry.language.check_actions import Library
-from registry.language.definition import Step
+from registry.language.definition import STEP_SECONDS, Step
 from registry.models import Workflow
 from registry.trials import stubs
 from registry.trials.staging import Staged
@@ -141,7 +142,6 @@ class TrialHands:
                               code="invalid")
             return self._stub(step, execution, "pin", {"confidence": None, "reason": "", **given})
         if self.ask:
-            from actions import decisions
             choice = decisions.decide(
                 question=question, options=dict.fromkeys(body.options, ""), using=body.using,
                 event=self.staged.event, context=self._context(step, execution),

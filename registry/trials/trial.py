@@ -19,6 +19,7 @@ from connections.secret_store import Vault
 from events.models import Event
 from omni.errors import InvalidInput, OmniError
 from registry.engine.route import conditions, matching
+from registry.engine.run import steps
 from registry.engine.run.contract import Ended, Place, Record, Suspended
 from registry.engine.run.execution import Execution
 from registry.engine.waits.waiting import Wait
@@ -201,7 +202,8 @@ class _Trying:
             values["steps"], values["vars"] = {}, dict(start)
             execution = Execution(
                 definition=self.traced.definition, scope=values, hands=self.hands,
-                recorded=self.recorded, waits=self.waits, progress=self.progress)
+                kinds=steps.modules(), recorded=self.recorded, waits=self.waits,
+                progress=self.progress)
             try:
                 found = execution.run()
             finally:

@@ -17,7 +17,7 @@ from omni.yaml.marks import Document, Path, Problem
 from registry.expressions.names import nearest
 from registry.expressions.values import to_time
 from registry.language.check_actions import Library
-from registry.language.document import parse
+from registry.language.document import parse, split
 from registry.models import Workflow
 from registry.trials import staging, trial
 from registry.trials.tracing import json_of
@@ -73,14 +73,12 @@ def documents(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
     Raises InvalidInput for a name that is nothing, and for a file that cannot be read.
     """
-    from registry.versions.store import split_documents
-
     for name in names:
         path = FilePath(name)
         if path.exists():
             files = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
             for file in files:
-                for text in split_documents(_text_of(file)):
+                for text in split(_text_of(file)):
                     yield str(file), text
             continue
         workflow = Workflow.objects.filter(slug=name).first()

@@ -172,7 +172,7 @@ def import_text(text: str, *, actor: str, publish: bool = True, user: Any = None
 
     publish: also publish each. Raises InvalidWorkflow as `publish` does; nothing is stored then.
     """
-    documents = [part for part in split_documents(text) if part.strip()]
+    documents = [part for part in document.split(text) if part.strip()]
     if not documents:
         raise InvalidWorkflow([yamlio.Problem(1, 1, "empty", "there is no document in this text")])
     if publish:
@@ -190,17 +190,6 @@ def import_text(text: str, *, actor: str, publish: bool = True, user: Any = None
 
 
 _publish = publish  # `import_text` has a parameter of that name
-
-
-def split_documents(text: str) -> list[str]:
-    """The documents of a YAML stream, each with its text as written."""
-    parts: list[list[str]] = [[]]
-    for line in text.splitlines(keepends=True):
-        if line.rstrip() == "---":
-            parts.append([])
-        else:
-            parts[-1].append(line)
-    return ["".join(part) for part in parts if "".join(part).strip()]
 
 
 def save_pins(workflow: Workflow, pins: dict[str, Any], *, actor: str) -> Workflow:

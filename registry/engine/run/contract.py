@@ -1,16 +1,14 @@
 """What a walk comes to, what it leaves behind, and what it needs of the world. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from actions.base import Outcome
 from registry.engine.waits.waiting import SoFar, Wait
-from registry.language.definition import Step
-
-if TYPE_CHECKING:
-    from registry.engine.run.execution import Execution
+from registry.expressions.lazy import Lazy
+from registry.language.definition import Definition, Step
 
 Place = tuple[str, str]  # path and iteration of a step
 
@@ -61,6 +59,40 @@ class Record:
     duration_ms: float
 
 
+@dataclass(slots=True)
+class Walk:
+    """Where a walk stands, and what it leaves behind. step_deadline: monotonic seconds; past it the
+    lease is renewed no more.
+
+    kinds: step kind -> its module (`steps.modules`).
+    careful: this run lost a worker before, so every step is noted before it begins.
+    frozen: only what is recorded is read; steps that have no outcome are not begun any more.
+    pending: records not committed yet. opened: waits that go into the store with a suspension.
+    left: places whose waits are closed, because nobody comes back to them.
+    progress: see Run.progress.
+    """
+
+    definition: Definition
+    scope: Lazy
+    hands: "Hands"
+    kinds: Mapping[str, Any]
+    recorded: dict[tuple[str, str, int], Record]
+    waits: dict[Place, Wait]
+    progress: dict[str, Any] = field(default_factory=dict)
+    iteration: str = ""
+    attempt: int = 1
+    shown_input: Any = None
+    step_deadline: float = 0.0
+    careful: bool = False
+    in_lane: bool = False
+    frozen: bool = False
+    failed_path: str = ""
+    failed_id: str = ""
+    pending: list[Record] = field(default_factory=list)
+    opened: list[Wait] = field(default_factory=list)
+    left: list[Place] = field(default_factory=list)
+
+
 class Hands(Protocol):
     """What a walk needs of the world.
 
@@ -84,19 +116,19 @@ class Hands(Protocol):
     def seconds_for(self, step: Step) -> float:
         """How long one attempt of a step may take."""
 
-    def flush(self, execution: "Execution", step: Step) -> None:
+    def flush(self, walk: Walk, step: Step) -> None:
         """Commit the pending records; raises one of `fatal` when the run is not ours any more."""
 
-    def act(self, step: Step, execution: "Execution") -> Outcome:
+    def act(self, step: Step, walk: Walk) -> Outcome:
         """Call the action of a `uses` step."""
 
-    def decide(self, step: Step, execution: "Execution", question: str) -> Outcome:
+    def decide(self, step: Step, walk: Walk, question: str) -> Outcome:
         """Ask who decides; output {choice, confidence, reason, …}."""
 
     def trouble_calling(self, workflow: str) -> str:
         """Why another workflow cannot be called from here, "" when it can."""
 
-    def call(self, step: Step, execution: "Execution", inputs: Mapping[str, Any]) -> Outcome:
+    def call(self, step: Step, walk: Walk, inputs: Mapping[str, Any]) -> Outcome:
         """Start another workflow and do not wait for it; output {run}."""
 
     def expire(self, wait: Wait) -> Wait:

@@ -10,56 +10,27 @@ One subject in one file: what a step's outcome means cannot be read apart from w
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache, partial
 from typing import Any
 
 from actions.base import Outcome
 from omni.errors import Held, NotConfigured, OmniError
-from registry.engine.run.contract import Ended, Hands, Place, Record, Suspended, Verdict, outcome_of
+from registry.engine.run.contract import Ended, Record, Suspended, Verdict, Walk, outcome_of
 from registry.engine.waits.waiting import Wait
-from registry.expressions.lazy import Lazy
-from registry.language.definition import Definition, Step
+from registry.language.definition import Step
 from registry.language.retry import delay_after
 
 logger = logging.getLogger("omni.registry")
 LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
 WAITED_FOR = frozenset(("wait", "approval", "call"))  # kinds of step that suspend the run
-STEP_SECONDS = 60.0  # most a step without a timeout of its own may take
 
 
 @dataclass(slots=True)
-class Execution:
-    """One walk. step_deadline: monotonic seconds; past it the lease is renewed no more.
+class Execution(Walk):
+    """One walk. lanes: walks of parallel arms and turns, while they run."""
 
-    careful: this run lost a worker before, so every step is noted before it begins.
-    frozen: only what is recorded is read; steps that have no outcome are not begun any more.
-    pending: records not committed yet. opened: waits that go into the store with a suspension.
-    left: places whose waits are closed, because nobody comes back to them.
-    progress: see Run.progress. lanes: walks of parallel arms and turns, while they run.
-    """
-
-    definition: Definition
-    scope: Lazy
-    hands: Hands
-    recorded: dict[tuple[str, str, int], Record]
-    waits: dict[Place, Wait]
-    progress: dict[str, Any] = field(default_factory=dict)
-    iteration: str = ""
-    attempt: int = 1
-    shown_input: Any = None
-    step_deadline: float = 0.0
-    careful: bool = False
-    in_lane: bool = False
-    frozen: bool = False
-    failed_path: str = ""
-    failed_id: str = ""
-    pending: list[Record] = field(default_factory=list)
-    opened: list[Wait] = field(default_factory=list)
-    left: list[Place] = field(default_factory=list)
     lanes: "list[Execution]" = field(default_factory=list)
 
     def run(self) -> Verdict:
@@ -97,85 +68,10 @@ class Execution:
         self.opened.append(wait)
         return Suspended(wait.wake_at)
 
-    @contextmanager
-    def turn(self, number: int, item: Any, count: int) -> Iterator[None]:
-        """The steps inside are those of one turn of a loop."""
-        kept = self.iteration, self.scope.get("item"), self.scope.get("loop")
-        self.iteration = f"{self.iteration}.{number}".lstrip(".")
-        self.scope["item"] = item
-        self.scope["loop"] = {"index": number, "number": number + 1, "count": count}
-        try:
-            yield
-        finally:
-            self.iteration, self.scope["item"], self.scope["loop"] = kept
-
     def commit(self, step: Step) -> None:
         """Have everything so far on disk, because several walks go on from here."""
         if self.pending:
             self.hands.flush(self, step)
-
-    def in_lanes(self, step: Step, lanes: "Sequence[Execution]",
-                 steps: Sequence[Sequence[Step]]) -> tuple[Ended | None, list[Suspended]]:
-        """Run steps in forks side by side: the first end, and who is suspended.
-
-        An end is recorded under `<path>.end`, so that on later walks the other lanes are not
-        taken up again; what they wait for is closed.
-        """
-        known = self.recorded.get((f"{step.path}.end", self.iteration, 1))
-        for lane in lanes:
-            lane.frozen = lane.frozen or known is not None
-        ended, suspended = self._join(lanes, self.hands.side_by_side(
-            [partial(lane.run_steps, own) for lane, own in zip(lanes, steps, strict=True)]))
-        if known is not None:
-            self.failed_path, self.failed_id = known.output["step"], known.output["step_id"]
-            return Ended(known.output["state"], known.reason, known.code), []
-        if ended is not None and not self.frozen:
-            self._leave(step, ended)
-        return ended, suspended
-
-    def _leave(self, step: Step, ended: Ended) -> None:
-        """Record how lanes ended; nobody comes back to what lies inside this step."""
-        self.note(step, Outcome("done", {"state": ended.state, "step": self.failed_path,
-                                         "step_id": self.failed_id}, ended.reason, ended.code),
-                  started=self.hands.clock(), duration_ms=0.0, path=f"{step.path}.end", attempt=1)
-        for place in [place for place in self.waits if place[0].startswith(f"{step.path}.")
-                      and f"{place[1]}.".startswith(f"{self.iteration}.".lstrip("."))]:
-            wait = self.waits.pop(place)
-            if wait in self.opened:
-                self.opened.remove(wait)
-            else:
-                self.left.append(place)
-
-    def fork(self) -> "Execution":
-        """A walk of its own for an arm: it sees what is known so far, and not its neighbours."""
-        scope = self.scope.fork()
-        scope["steps"], scope["vars"] = dict(self.scope["steps"]), dict(self.scope["vars"])
-        lane = Execution(
-            definition=self.definition, scope=scope, hands=self.hands, recorded=self.recorded,
-            waits=self.waits, iteration=self.iteration, careful=self.careful, in_lane=True,
-            frozen=self.frozen)
-        self.lanes.append(lane)
-        return lane
-
-    def _join(self, lanes: "Sequence[Execution]",
-              verdicts: Sequence[Verdict]) -> tuple[Ended | None, list[Suspended]]:
-        """Take over what the lanes did, in their order: the first end, and who is suspended."""
-        before = dict(self.scope["vars"])
-        for lane in lanes:
-            self.scope["steps"].update(lane.scope["steps"])
-            self.scope["vars"].update({
-                name: value for name, value in lane.scope["vars"].items()
-                if name not in before or before[name] is not value})
-            self.pending += lane.pending
-            self.opened += lane.opened
-            self.left += lane.left
-            self.lanes.remove(lane)
-        ends = [(lane, verdict) for lane, verdict in zip(lanes, verdicts, strict=True)
-                if isinstance(verdict, Ended)]
-        if ends:
-            self.failed_path, self.failed_id = ends[0][0].failed_path, ends[0][0].failed_id
-        return (ends[0][1] if ends else None,
-                [verdict for verdict in verdicts if isinstance(verdict, Suspended)])
 
     def note(self, step: Step, outcome: Outcome, *, started: datetime, duration_ms: float,
              final: bool = True, path: str = "", attempt: int | None = None) -> Record:
@@ -203,7 +99,7 @@ class Execution:
             "attempts": attempts}
 
     def _run_step(self, step: Step) -> Verdict:
-        module = kind_of(step)
+        module = self.kinds[step.kind]
         last = self._last(step)
         if last is not None and last.final:
             return self._after(step, module, outcome_of(last), last.attempt)
@@ -344,17 +240,6 @@ class Execution:
 
     def _tell_error(self, code: str, message: str, path: str, id: str) -> None:
         self.scope["error"] = {"code": code, "message": message, "step": path, "step_id": id}
-
-
-def kind_of(step: Step) -> Any:
-    return _module(step.kind)
-
-
-@cache
-def _module(kind: str) -> Any:
-    from registry.engine.run import steps  # which import this module
-
-    return steps.modules()[kind]
 
 
 def _kept(shown: Any, step: Step) -> Any:

@@ -17,14 +17,14 @@ from events.models import Conversation, Event
 from events.outbox import deliver
 from omni import failpoints
 from registry.engine.run import echo_wait, journal
-from registry.engine.run.execution import STEP_SECONDS, Execution
+from registry.engine.run.execution import Execution
 from registry.engine.run.secrecy import masked_facts, without_secrets
 from registry.engine.run.so_far import so_far
 from registry.engine.waits import approvals, calls
 from registry.engine.waits.waiting import SoFar
 from registry.engine.waits.waiting import Wait as Waiting
 from registry.engine.work import queue
-from registry.language.definition import DecideBody, Step
+from registry.language.definition import STEP_SECONDS, DecideBody, Step
 from registry.models import Run, Wait
 
 DECIDE_SECONDS = 90.0

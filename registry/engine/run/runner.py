@@ -9,7 +9,7 @@ from events.store import notify
 from omni import failpoints
 from omni.errors import InvalidWorkflow
 from registry.engine.route import bursts, matching
-from registry.engine.run import journal, scope
+from registry.engine.run import journal, scope, steps
 from registry.engine.run.contract import Ended, Suspended
 from registry.engine.run.execution import Execution
 from registry.engine.run.hands import RunHands
@@ -63,8 +63,8 @@ def _prepare(run: Run, claim: queue.Claim) -> Execution | Ended:
     values = scope.of_run(run, burst=burst, attempt=claim.token)
     values["vars"] = dict(definition.vars.render(values) or {})
     return Execution(
-        definition=definition, scope=values, hands=RunHands(run, claim), recorded=recorded,
-        waits=waited, progress=dict(run.progress), careful=claim.deaths > 0)
+        definition=definition, scope=values, hands=RunHands(run, claim), kinds=steps.modules(),
+        recorded=recorded, waits=waited, progress=dict(run.progress), careful=claim.deaths > 0)
 
 
 def _burst(run: Run, *, begins: bool) -> list[Event] | Ended:

@@ -6,9 +6,12 @@ recorded.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from actions.base import Outcome, done, failed
+from registry.engine.run import lanes
 from registry.engine.run.contract import Ended, Suspended, Verdict, earliest
 from registry.engine.run.execution import Execution
 from registry.expressions.values import describe, plain
@@ -50,7 +53,7 @@ def _one_after_the_other(step: Step, execution: Execution, items: list[Any]) -> 
     earlier = (first, dict(execution.scope["vars"]))
     for number in range(first, len(items)):
         before = (number, dict(execution.scope["vars"]))
-        with execution.turn(number, items[number], len(items)):
+        with _turn(execution, number, items[number], len(items)):
             going = _goes_on(step, execution)
             if isinstance(going, Ended):
                 return going
@@ -73,9 +76,9 @@ def _several_at_a_time(step: Step, execution: Execution, items: list[Any]) -> Ve
     waiting: list[Suspended] = []
     number = 0
     while number < len(items) and len(waiting) < step.body.parallel:
-        lanes: list[Execution] = []
-        while number < len(items) and len(lanes) + len(waiting) < step.body.parallel:
-            with execution.turn(number, items[number], len(items)):
+        turns: list[Execution] = []
+        while number < len(items) and len(turns) + len(waiting) < step.body.parallel:
+            with _turn(execution, number, items[number], len(items)):
                 going = _goes_on(step, execution)
                 if isinstance(going, Ended):
                     return going
@@ -84,9 +87,9 @@ def _several_at_a_time(step: Step, execution: Execution, items: list[Any]) -> Ve
                     break
                 if number >= step.body.limit:
                     return _beyond(step, execution)
-                lanes.append(execution.fork())
+                turns.append(lanes.fork(execution))
             number += 1
-        ended, suspended = execution.in_lanes(step, lanes, [step.body.steps] * len(lanes))
+        ended, suspended = lanes.run(step, execution, turns, [step.body.steps] * len(turns))
         if ended is not None:
             return ended
         waiting += suspended
@@ -113,3 +116,16 @@ def _beyond(step: Step, execution: Execution) -> Ended:
     execution.failed_path, execution.failed_id = step.path, step.id or ""
     return Ended("failed", f"{step.id or step.path}: for_each.while was still true after "
                  f"{step.body.limit} turns; raise for_each.limit", "too_many")
+
+
+@contextmanager
+def _turn(execution: Execution, number: int, item: Any, count: int) -> Iterator[None]:
+    """The steps inside are those of one turn of the loop."""
+    kept = execution.iteration, execution.scope.get("item"), execution.scope.get("loop")
+    execution.iteration = f"{execution.iteration}.{number}".lstrip(".")
+    execution.scope["item"] = item
+    execution.scope["loop"] = {"index": number, "number": number + 1, "count": count}
+    try:
+        yield
+    finally:
+        execution.iteration, execution.scope["item"], execution.scope["loop"] = kept

@@ -7,6 +7,7 @@ arm ends the run, after the others came to their next stand-still.
 from typing import Any
 
 from actions.base import Outcome, done
+from registry.engine.run import lanes
 from registry.engine.run.contract import Verdict, earliest
 from registry.engine.run.execution import Execution
 from registry.language.definition import Step
@@ -21,5 +22,5 @@ def execute(step: Step, execution: Execution) -> Outcome:
 def inside(step: Step, execution: Execution, output: dict[str, Any]) -> Verdict:
     execution.commit(step)
     arms = list(step.body.arms.values())
-    ended, suspended = execution.in_lanes(step, [execution.fork() for _ in arms], arms)
+    ended, suspended = lanes.run(step, execution, [lanes.fork(execution) for _ in arms], arms)
     return ended or earliest(suspended)

@@ -136,7 +136,8 @@ def _held():
 def _work(run, deadline):
     [claim] = queue.claim("worker:1", limit=1)
     work = Work(claim)
-    work.execution = Execution(definition=None, scope=Lazy({}), hands=None, recorded={}, waits={},
+    work.execution = Execution(definition=None, scope=Lazy({}), hands=None, kinds={},
+                               recorded={}, waits={},
                                step_deadline=deadline)
     return work
 

@@ -11,7 +11,7 @@ from events.models import Event
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
 from registry.engine.route import matching
-from registry.engine.run import journal
+from registry.engine.run import journal, steps
 from registry.engine.run.contract import Ended, Suspended
 from registry.engine.run.execution import Execution
 from registry.engine.run.hands import RunHands
@@ -170,7 +170,8 @@ def walk(claim):
     run = Run.objects.get(pk=claim.run_id)
     definition = matching.compiled(run.version_id, run.version.text)
     return run, Execution(definition=definition, scope=Lazy({}, vars={}),
-                          hands=RunHands(run, claim), recorded={}, waits={})
+                          hands=RunHands(run, claim), kinds=steps.modules(), recorded={},
+                          waits={})
 
 
 def note(claim, path):

@@ -15,6 +15,7 @@ from typing import Any
 from actions.base import Outcome, done, failed, stop
 from registry.engine.route import gatekeeping
 from registry.engine.route.gatekeeping import Burst, Facts, Live, Wish
+from registry.engine.run import steps
 from registry.engine.run.contract import Ended, Record, Suspended
 from registry.engine.run.execution import Execution
 from registry.engine.waits import waiting
@@ -183,7 +184,7 @@ class World:
         values["vars"] = dict(run.definition.vars.render(values) or {})
         resumed = run.token > 1
         execution = Execution(
-            definition=run.definition, scope=values, hands=hands,
+            definition=run.definition, scope=values, hands=hands, kinds=steps.modules(),
             recorded=self.visible(run) if resumed else {},
             waits=dict(run.waits) if resumed else {}, progress=dict(run.progress),
             careful=run.deaths > 0)
