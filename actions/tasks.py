@@ -7,10 +7,10 @@ from actions import own_events
 from actions.models import Task
 from actions.people.contact_lists import person_of
 from connections.models import Instance
+from connections.storable import storable
 from events.models import Event
 from omni import audit
 from omni.errors import InvalidInput
-from omni.storable import storable
 
 TITLE_LENGTH = 120
 NOTE_LENGTH = 8_000  # characters

@@ -7,8 +7,8 @@ from actions.models import Memory
 from actions.people import access_rules
 from actions.people.contact_lists import person_of
 from connections.models import Instance
+from connections.storable import storable
 from events.models import Contact, Event, Handle
-from omni.storable import storable
 
 _ID_DIGITS = 9  # longer numbers are phones, never contacts of ours
 MAX_TEXT = 4_000  # characters

@@ -13,7 +13,7 @@ from connections import library
 from connections.adapter import Delivery
 from connections.models import SLUG
 from connections.payload import sanitize_text
-from omni.storable import storable_json
+from connections.storable import storable_json
 
 MOST_NAMED = 1000  # addresses without an instance, per hour; the others are one row together
 UNKNOWN = "unknown_address"

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from connections.envelope import Attachment, EventDraft, OutboundMessage, SendResult
 from connections.models import Instance, why_off
+from connections.storable import storable
 from events.models import Conversation, Event, OutboxMessage
 from events.outbox import destinations, echoes, interrupted, limits
 from events.people import other_names
@@ -29,7 +30,6 @@ from events.store.units import Unit
 from omni import audit, failpoints
 from omni.clock import DatabaseNow
 from omni.errors import InvalidInput, NotSent, OmniError, RateLimited, UnknownOutcome
-from omni.storable import storable
 
 logger = logging.getLogger("omni.events")
 ONE_PROCESS = uuid.uuid4().hex  # a `sending` row of another process was interrupted

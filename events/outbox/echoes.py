@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connection, transaction
 
+from connections.storable import storable_json
 from events.models import Event
 from events.outbox import likeness, name_fit
-from omni.storable import storable_json
 
 logger = logging.getLogger("omni.events")
 HOLD_SECONDS = 60  # a call is over by then, or its process is gone

@@ -16,10 +16,10 @@ from django.db import connection
 
 from connections.envelope import WORLD_KINDS, EventDraft, Handle
 from connections.names import best, is_real
+from connections.storable import storable_json
 from events.people import known_by, same_person, together
 from events.people.same_person import PeopleJoin
 from omni.recent import Recent
-from omni.storable import storable_json
 
 Key = tuple[str, str, str, str, str]  # people group, provider, scope, kind, value
 _KEY = ("people_group", "provider", "scope", "kind", "value")

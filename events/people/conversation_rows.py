@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from omni.storable import storable_json
+from connections.storable import storable_json
 
 Key = tuple[int, str]  # instance id, ref
 _FIND = """

@@ -13,11 +13,11 @@ from django.db import connection
 from connections.adapter import Account, Adapter
 from connections.envelope import Handle
 from connections.models import Instance, by_id
+from connections.storable import storable_json
 from events.models import Conversation, Event
 from events.people import conversation_rows
 from events.people.conversation_rows import Key
 from omni.errors import OmniError
-from omni.storable import storable_json
 
 _SIBLINGS = """
 SELECT h.people_group, h.provider, h.scope, h.kind, h.value, o.scope, o.kind, o.value

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 
 from connections.envelope import NEWS_RELATIONS
+from connections.storable import storable, storable_json
 from events.models import Event
 from events.store import late_receipts, state
-from omni.storable import storable, storable_json
 
 logger = logging.getLogger("omni.events")
 BATCH = 50

@@ -13,11 +13,11 @@ from django.db import connection, transaction
 
 from connections.envelope import SCHEMA_VERSION, EventDraft
 from connections.payload import sanitize_text
+from connections.storable import storable_json
 from events.people import contacts, conversations, people_groups
 from events.store import columns, raw_rows
 from events.store.units import Stored, Unit
 from omni import failpoints
-from omni.storable import storable_json
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db import connection
 
+from connections.storable import storable_json
 from events.models import EventAction
-from omni.storable import storable_json
 
 _TYPES = {
     "instance_id": "bigint", "event_id": "bigint", "run_id": "bigint", "workflow": "text",

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import psycopg
 from django.db import connection
 
+from connections.storable import storable_json
 from events.store.archive import RawRow
 from events.store.units import Stored, Unit
-from omni.storable import storable_json
 
 _NEXT_IDS = "SELECT nextval('omni_raw_payloads_id_seq') FROM generate_series(1, %s)"
 _RAW_NAMES = ("id", "received_at", "instance_id", "provider", "method", "path", "query", "headers",

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from django.db import connection, transaction
 
 from connections.envelope import MESSAGE_KINDS
+from connections.storable import storable_json
 from events.models import Event, MessageState
 from events.store import forgery
-from omni.storable import storable_json
 
 LOCK_CLASS = 7_311_944
 Key = tuple[int, str]  # instance id, provider_message_id

@@ -17,8 +17,8 @@ from actions import decisions
 from actions.base import Action, Context, Outcome, done, failed
 from connections.access import Principal
 from connections.envelope import OutboundMessage
+from connections.storable import storable
 from events.outbox import deliver
-from omni.storable import storable
 from registry.engine.run.contract import Place, Record
 from registry.engine.run.execution import Execution
 from registry.engine.run.hands import DECIDE_SECONDS, invalid, shown

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db import connection
 
+from connections.storable import storable_json
 from events.models import Event
 from events.outbox import limits
-from omni.storable import storable_json
 from registry.engine.route import gate_keys, gatekeeping
 from registry.engine.route.gatekeeping import Burst, Facts, Live, Said, Wish
 from registry.engine.route.matching import Effective

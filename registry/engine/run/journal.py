@@ -12,10 +12,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from connections.payload import sanitize_text
+from connections.storable import storable_json
 from events.models import EventAction
 from events.store import notify, outcomes
 from omni import failpoints
-from omni.storable import storable_json
 from registry.engine.run import alerts
 from registry.engine.run.contract import Ended, Record, Suspended
 from registry.engine.run.execution import WAITED_FOR, Execution

@@ -15,12 +15,12 @@ from django.utils import timezone
 from connections.access import Principal, principal_of
 from connections.envelope import EventDraft
 from connections.payload import sanitize_text
+from connections.storable import storable_json
 from events.models import Event
 from events.store import ingest, notify
 from events.store.units import Unit
 from omni import audit
 from omni.errors import InvalidInput
-from omni.storable import storable_json
 from registry.engine.waits import waits
 from registry.engine.waits.waiting import Wait as Waiting
 from registry.engine.work import queue

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from connections.storable import storable_json
 from events.store import notify
 from omni.errors import InvalidInput
-from omni.storable import storable_json
 from registry.engine.route import gates, matching
 from registry.engine.waits.waiting import Wait
 from registry.engine.work import queue

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from connections.storable import storable_json
 from events.models import Event
-from omni.storable import storable_json
 from registry.engine.run import scope
 from registry.engine.run.contract import Place
 from registry.engine.waits import alternates, waiting

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from omni.storable import storable_json
+from connections.storable import storable_json
 
 
 @pytest.mark.parametrize(("value", "stored"), [
