@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
@@ -133,8 +134,10 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         Editors fetch it by its address, without a key: it tells names and parameters of actions,
         and nothing of what is stored.
         """
-        tag = schema.tag()
-        answer = get_conditional_response(request, etag=tag) or Response(schema.build())
+        host = settings.OMNI_PUBLIC_URL
+        tag = schema.tag(host)
+        answer = get_conditional_response(request, etag=tag) or Response(
+            schema.build(host=host))
         answer["ETag"], answer["Cache-Control"] = tag, "public, max-age=300"
         answer["Access-Control-Allow-Origin"] = "*"
         return answer

@@ -193,10 +193,10 @@ def unknown_part(path: tuple[str, ...]) -> tuple[int, str] | None:
         fields, start = STEP, 2
     elif field is None or path[0] == "steps":
         return None
+    elif field.fields is None:
+        return None if field.is_open or len(path) == 1 else (1, "")
     else:
         fields, start = field.fields, 1
-        if fields is None:
-            return None if field.is_open or len(path) == 1 else (1, "")
     for index in range(start, len(path)):
         part = path[index]
         if part not in fields:

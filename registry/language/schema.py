@@ -10,8 +10,6 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
-
 from actions import library as found_on_disk
 from actions.base import Action
 from connections import library as providers
@@ -25,7 +23,7 @@ from registry.language.durations import PATTERN as DURATION
 from registry.language.event_types import PATTERNS
 from registry.language.grammar import Key, Shape
 
-PATH = "/api/v1/workflows/schema/"
+PATH = "/api/v1/workflows/schema/"  # where editors fetch it; with the host also its `$id`
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"$ref": "#/$defs/templated"}
 _FORMS: Mapping[str, Callable[..., Any]] = {  # where a key's default is written
@@ -74,17 +72,15 @@ _ABOUT: Mapping[str, str] = {
 }
 
 
-def address() -> str:
-    """Where editors fetch the schema; also its `$id`."""
-    return settings.OMNI_PUBLIC_URL + PATH
-
-
 def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def build(actions: Mapping[str, Action] | None = None) -> dict[str, Any]:
-    """The schema of a whole workflow; `actions` by id, by default every one found on disk."""
+def build(actions: Mapping[str, Action] | None = None, *, host: str = "") -> dict[str, Any]:
+    """The schema of a whole workflow; `actions` by id, by default every one found on disk.
+
+    host: of this installation, as `https://omni.example`.
+    """
     known = found_on_disk.actions() if actions is None else actions
     definitions = {
         **_SCALARS, **{name: _mapping(shape, name) for name, shape in grammar.SHAPES.items()
@@ -96,21 +92,21 @@ def build(actions: Mapping[str, Action] | None = None) -> dict[str, Any]:
         definitions[name] = {"description": about, **definitions[name]}
     for action in known.values():
         definitions.update(_params(action))
-    return {"$schema": DIALECT, "$id": address(), "title": "Omni workflow",
+    return {"$schema": DIALECT, "$id": host + PATH, "title": "Omni workflow",
             "description": "What wakes a workflow, and what it does.",
             **_mapping(grammar.WORKFLOW, "workflow"), "$defs": definitions}
 
 
-def tag() -> str:
+def tag(host: str) -> str:
     """An ETag that changes when the schema of this installation does."""
-    return _tag(address(), tuple((action.id, action.version, action.params)
+    return _tag(host, tuple((action.id, action.version, action.params)
                                  for action in found_on_disk.actions().values()))
 
 
 @lru_cache(maxsize=4)
-def _tag(address: str, actions: tuple) -> str:
+def _tag(host: str, actions: tuple) -> str:
     """Of the schema as it is now; the arguments are what it is made of."""
-    text = json.dumps(build(), sort_keys=True)
+    text = json.dumps(build(host=host), sort_keys=True)
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
