@@ -12,7 +12,7 @@ from pydantic import ValidationError as ModelError
 from connections import library, moved
 from connections.access import ApiKey, InstanceGrant, ScopedQuerySet
 from connections.adapter import CONCERNS_OTHERS, Account, Adapter
-from connections.secret_store import Secret
+from connections.secrets.store import Secret
 from omni.errors import InvalidParams, UnknownProvider
 from omni.recent import Recent
 from omni.secrets import EncryptedJSONField

@@ -14,7 +14,7 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from connections.secret_texts import PUBLIC_PREFIX, SECRET_PREFIX
+from connections.secrets.texts import PUBLIC_PREFIX, SECRET_PREFIX
 from omni.errors import SignatureMismatch
 
 TOLERANCE_SECONDS = 300

@@ -12,7 +12,7 @@ from actions.base import Context, Outcome, Params, action
 from connections import standard_webhooks
 from connections.envelope import SendResult
 from connections.http.client import Client, Response
-from connections.secret_texts import unwrapped
+from connections.secrets.texts import unwrapped
 from events.models import Event
 from omni.errors import SignatureMismatch
 

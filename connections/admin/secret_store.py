@@ -11,8 +11,8 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Secret
-from connections.secret_store import MOST_CHARACTERS
-from connections.secret_texts import LEAST_CHARACTERS
+from connections.secrets.store import MOST_CHARACTERS
+from connections.secrets.texts import LEAST_CHARACTERS
 from omni.audit import note
 
 

@@ -8,8 +8,8 @@ from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance, Secret
 from connections.rest import INSTANCE_UNREAD, VisibleRows, need_every_instance
-from connections.secret_store import MOST_CHARACTERS, NAME
-from connections.secret_texts import LEAST_CHARACTERS
+from connections.secrets.store import MOST_CHARACTERS, NAME
+from connections.secrets.texts import LEAST_CHARACTERS
 from omni.api import StrictFieldsMixin, StrictFiltersMixin
 from omni.audit import note
 

@@ -20,7 +20,7 @@ from psycopg import pq
 from omni.embedded.binaries import Account, Programs, find_programs, server_account
 from omni.embedded.places import choose_home, give, prepare_socket, socket_url
 from omni.errors import InvalidInput, Unavailable
-from omni.processes import die_with_parent
+from omni.processes.children import die_with_parent
 
 logger = logging.getLogger("omni.embedded.server")
 

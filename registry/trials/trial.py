@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from actions import library as found_on_disk
 from connections.access import Principal
-from connections.secret_store import Vault
+from connections.secrets.store import Vault
 from events.models import Event
 from omni.errors import InvalidInput, OmniError
 from registry.engine.route import conditions, matching

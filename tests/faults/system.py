@@ -22,7 +22,7 @@ import psycopg
 from psycopg import sql
 
 from omni.embedded.server import EmbeddedPostgres
-from omni.processes import die_with_parent, end_group
+from omni.processes.children import die_with_parent, end_group
 from tests.factories import SECRET, evolution_text
 from tests.faults.peer import Peer
 

@@ -14,7 +14,7 @@ from connections.guests import Guest, Limits
 from connections.http.client import Client
 from connections.payload import Unparsable, parse_json
 from connections.providers.webchat import mapping, visitors
-from connections.secret_texts import Secrets, named, passphrase_fault, wrong_in
+from connections.secrets.texts import Secrets, named, passphrase_fault, wrong_in
 from omni.errors import RateLimited, Rejected, SignatureMismatch
 
 MEDIA_SECONDS = 20.0

@@ -8,7 +8,7 @@ from connections.adapter import CONCERNS_OTHERS, Config
 from connections.envelope import is_kind
 from connections.providers.webhook.paths import HEADER, compile_path
 from connections.providers.webhook.times import zone
-from connections.secret_texts import Secrets
+from connections.secrets.texts import Secrets
 
 PATH_FIELDS = ("type", "id", "time", "conversation", "conversation_title", "sender", "sender_name",
                "text", "subject", "message_id", "target", "direction")

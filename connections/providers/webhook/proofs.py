@@ -1,8 +1,8 @@
 """Whether the credentials of a generic webhook can prove a sender in the way its settings name."""
 
 from connections.providers.webhook.config import Credentials, Settings
-from connections.secret_texts import header_fault, key_fault, named, passphrase_fault, token_fault
-from connections.secret_texts import wrong_in as wrong
+from connections.secrets.texts import header_fault, key_fault, named, passphrase_fault, token_fault
+from connections.secrets.texts import wrong_in as wrong
 
 TOKENS, SECRETS = ("token", "previous_token"), ("secret", "previous_secrets")
 NEEDED = {"header_token": "token", "standard_webhooks": "secret", "hub_signature": "secret"}

@@ -6,11 +6,11 @@ Source: routers of Evolution API 2.3.6.
 from typing import Any
 from urllib.parse import quote
 
-from connections import secret_forms
 from connections.adapter import Account
 from connections.http.client import Client, Response
 from connections.providers.whatsapp_evolution.outbound import Call
 from connections.providers.whatsapp_evolution.scalars import as_dict, as_list, as_text
+from connections.secrets import forms as secret_forms
 from omni.errors import NotConfigured, RateLimited, Rejected, UnknownOutcome
 
 MAX_MEDIA_BYTES = 128 * 1024 * 1024

@@ -3,8 +3,8 @@
 from pydantic import Field, field_validator
 
 from connections.adapter import Config
-from connections.secret_texts import Secrets, header_fault, named, passphrase_fault, token_fault
-from connections.secret_texts import wrong_in as wrong
+from connections.secrets.texts import Secrets, header_fault, named, passphrase_fault, token_fault
+from connections.secrets.texts import wrong_in as wrong
 
 
 class Settings(Config):

@@ -18,7 +18,7 @@ from django.db import DatabaseError, OperationalError, connection
 
 from omni.embedded.server import EmbeddedPostgres
 from omni.errors import OmniError
-from omni.supervisor import Child, Supervisor
+from omni.processes.supervisor import Child, Supervisor
 from omni.web.front import answers, check_port
 
 DATABASE_SECONDS = 30.0  # how long to wait for a server of DATABASE_URL that is not there yet

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from actions.models import ContactList, ContactListEntry
 from connections.models import Instance
-from connections.secret_store import Vault
+from connections.secrets.store import Vault
 from events.models import Attachment, Contact, Conversation, Event
 from registry.expressions.lazy import Lazy
 from registry.models import Run

@@ -7,7 +7,7 @@ from typing import Any
 
 from actions.base import Outcome
 from connections.envelope import SendResult
-from connections.secret_store import Vault, unknown
+from connections.secrets.store import Vault, unknown
 from omni.errors import InvalidWorkflow, OmniError
 from omni.yaml import reading as yamlio
 from omni.yaml.marks import Path

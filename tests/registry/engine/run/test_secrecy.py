@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from connections.models import Secret
-from connections.secret_store import Vault
+from connections.secrets.store import Vault
 from events.models import EventAction, OutboxMessage
 from registry.models import Run
 from registry.trials.trial import try_out

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from connections.secret_texts import (
+from connections.secrets.texts import (
     header_fault,
     key_fault,
     passphrase_fault,

@@ -16,8 +16,8 @@ from typing import TextIO
 
 from omni.embedded.server import EmbeddedPostgres
 from omni.errors import OmniError
-from omni.log_stream import LogStream
-from omni.processes import die_with_parent, end_group, has_exited
+from omni.processes.children import die_with_parent, end_group, has_exited
+from omni.processes.log_stream import LogStream
 
 FIRST_DELAY = 0.5  # seconds before the first restart; doubles
 LONGEST_DELAY = 15.0

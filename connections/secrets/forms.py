@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from connections.secret_texts import LEAST_CHARACTERS
+from connections.secrets.texts import LEAST_CHARACTERS
 
 MASK = "[secret]"
 LEAST_ENCODED = 8  # characters of base64 that are taken for a secret

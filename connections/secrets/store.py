@@ -11,8 +11,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
-from connections import secret_forms
 from connections.access import ScopedQuerySet
+from connections.secrets import forms as secret_forms
 from omni.errors import NotConfigured
 from omni.secrets import EncryptedJSONField
 

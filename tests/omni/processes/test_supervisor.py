@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from omni.embedded.places import socket_url
-from omni.supervisor import LONGEST_DELAY, STEADY_SECONDS, Backoff
+from omni.processes.supervisor import LONGEST_DELAY, STEADY_SECONDS, Backoff
 from tests.postgres import memory_folder
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 20.0  # seconds until a condition that does not come true fails the test
 SLEEPER = "import time; print('here', flush=True); time.sleep(60)"
 PROGRAM = """
