@@ -226,7 +226,8 @@ from datetime import UTC, datetime
 from connections.adapter import Delivery
 from connections.models import Instance
 from pathlib import Path
-from events import archive, durable, spool
+from events.door import spool
+from events.store import archive, durable
 from tests.benchmarks.load import request
 instance = Instance.objects.get(slug="{slug}")
 def entry(number):

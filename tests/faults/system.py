@@ -34,7 +34,7 @@ _SET_UP = """
 import django; django.setup()
 from actions.models import Agent
 from connections.models import Instance
-from registry.seed import seed
+from registry.versions.seed import seed
 seed()
 Agent.objects.create(slug="echo", name="Echo", kind="http", base_url="{peer}/agent")
 Instance.objects.create(slug="{slug}", name="Shop", provider="whatsapp_evolution", agent="echo",

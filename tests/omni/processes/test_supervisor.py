@@ -24,9 +24,9 @@ SLEEPER = "import time; print('here', flush=True); time.sleep(60)"
 PROGRAM = """
 import sys
 sys.path.insert(0, {root!r})
-from omni import supervisor
-from omni.embedded import EmbeddedPostgres
-from omni.supervisor import Child, Supervisor
+from omni.processes import supervisor
+from omni.embedded.server import EmbeddedPostgres
+from omni.processes.supervisor import Child, Supervisor
 supervisor.STOP_SECONDS = 0.5
 
 def child(name, code, **more):
