@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omni.yaml.scan import Loader
-from tests.registry.language import EVERYTHING, EXAMPLES
+from tests.registry.example_library import EVERYTHING, EXAMPLES
 
 PIECES = st.lists(st.sampled_from([
     "\n", "\n  ", "\n    ", " ", "  ", ": ", ":", "- ", "\n- ", "{", "}", "[", "]", ", ", "'", '"',

@@ -7,7 +7,7 @@ from registry.expressions import names
 from registry.expressions.functions import FUNCTIONS
 from registry.expressions.kinds import CALLS, INPUTS, look
 from registry.language import document
-from tests.registry.language import EXAMPLES, LIBRARY
+from tests.registry.example_library import EXAMPLES, LIBRARY
 
 KINDS = {"size": "number", "wait": "text", "many": "list"}
 TEXT = """\

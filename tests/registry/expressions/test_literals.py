@@ -6,7 +6,7 @@ from registry.expressions import literals
 from registry.expressions.functions import FUNCTIONS
 from registry.expressions.kinds import CALLS, look
 from registry.language import document
-from tests.registry.language import LIBRARY
+from tests.registry.example_library import LIBRARY
 
 TEXT = """\
 omni: 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from omni.yaml import reading as yamlio
 from registry.language import document
 from tests.benchmarks.validation import large_workflow
-from tests.registry.language import ACTIONS, EXAMPLES, LIBRARY, errors, workflow
+from tests.registry.example_library import ACTIONS, EXAMPLES, LIBRARY, errors, workflow
 
 AUDIO = """\
 # forwarded audio -> transcribe -> agent -> safety validator -> reply

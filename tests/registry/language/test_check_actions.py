@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.registry.language import errors, workflow
+from tests.registry.example_library import errors, workflow
 
 
 @pytest.mark.parametrize(("step", "expected"), [

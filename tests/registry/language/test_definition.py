@@ -8,7 +8,7 @@ from omni.errors import InvalidWorkflow
 from omni.yaml import reading as yamlio
 from registry.language import definition as forms
 from registry.language import document
-from tests.registry.language import EVERYTHING, EXAMPLES, LIBRARY, workflow
+from tests.registry.example_library import EVERYTHING, EXAMPLES, LIBRARY, workflow
 
 
 def parse(text: str) -> forms.Definition:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from omni.yaml import reading as yamlio
 from registry.language import document
-from tests.registry.language import EVERYTHING, EXAMPLES, LIBRARY
+from tests.registry.example_library import EVERYTHING, EXAMPLES, LIBRARY
 
 RIGHT = [EVERYTHING, *EXAMPLES.values()]
 YAMLISH = st.lists(st.sampled_from([

@@ -11,12 +11,12 @@ from registry.expressions import names
 from registry.expressions.functions import FUNCTIONS
 from registry.language import document, grammar, schema
 from registry.versions.seed import PLAYBOOKS
-from tests.registry.language import ACTIONS, EVERYTHING, EXAMPLES, LIBRARY, workflow
+from tests.registry.example_library import ACTIONS, EVERYTHING, EXAMPLES, LIBRARY, workflow
 
 
 @pytest.fixture(scope="module")
 def built() -> dict:
-    return schema.build(ACTIONS)
+    return schema.build(ACTIONS, host=settings.OMNI_PUBLIC_URL)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from registry.language import document
-from tests.registry.language import LIBRARY, workflow
+from tests.registry.example_library import LIBRARY, workflow
 
 _MESSAGE = "--> "
 

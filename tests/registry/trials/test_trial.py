@@ -17,7 +17,7 @@ from registry.language import fixtures
 from registry.models import Workflow
 from registry.trials import staging, stubs, trial
 from tests.factories import NOON, make_conversation, make_event, make_instance, make_workflow
-from tests.registry.language import EVERYTHING, EXAMPLES, LIBRARY
+from tests.registry.example_library import EVERYTHING, EXAMPLES, LIBRARY
 from tests.registry.runs import work
 
 pytestmark = pytest.mark.django_db
