@@ -1,4 +1,4 @@
-"""REST: workflows, from draft to published version. `registry.versions.store` does the work."""
+"""REST: workflows, from draft to published version. `registry.versions` does the work."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ from registry.api.yaml_bodies import DOCUMENT_PARSERS, SchemaRenderer, YamlRende
 from registry.engine.waits import manual
 from registry.language import schema
 from registry.models import Workflow, WorkflowVersion
-from registry.versions import store
+from registry.versions import drafts, publishing
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
                             description="The revision (ETag) the text was made from.")
@@ -86,7 +86,7 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         if Workflow.objects.filter(slug=slug).exists():
             raise Conflict(f"there is a workflow '{slug}' already; PUT it, or import the text",
                            code="exists")
-        return self.shown(store.save_draft(text, actor=self.writer()), status=201)
+        return self.shown(drafts.save_draft(text, actor=self.writer()), status=201)
 
     @extend_schema(request={"application/json": DraftSerializer, "text/yaml": OpenApiTypes.STR},
                    responses={200: WorkflowSerializer, **STALE}, parameters=[IF_MATCH])
@@ -95,15 +95,15 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         workflow = self.get_object()
         wish = self.body(DraftSerializer)
         _need_id(wish["text"], slug)
-        return self.shown(store.save_draft(wish["text"], actor=self.writer(),
-                                           base_revision=self.base_revision(wish, workflow)))
+        return self.shown(drafts.save_draft(wish["text"], actor=self.writer(),
+                                            base_revision=self.base_revision(wish, workflow)))
 
     @extend_schema(request=DOCUMENT, responses=ValidationSerializer)
     @action(detail=False, methods=["post"])
     def validate(self, request: Request) -> Response:
         """Every problem of a document, with its place; nothing is stored."""
         try:
-            problems = store.problems(self.body(TextSerializer)["text"])
+            problems = drafts.problems(self.body(TextSerializer)["text"])
         except InvalidWorkflow as exc:
             problems = exc.problems
         return Response({"valid": not any(item.severity == "error" for item in problems),
@@ -118,8 +118,8 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         if flag not in ("true", "false"):
             raise ValidationError({"publish": "true or false"})
         text = self.body(TextSerializer)["text"]
-        stored = store.import_text(text, actor=self.writer(), publish=flag == "true",
-                                   user=self.person())
+        stored = publishing.import_text(text, actor=self.writer(), publish=flag == "true",
+                                        user=self.person())
         rows = self.get_queryset().filter(pk__in=[row.pk for row in stored]).order_by("slug")
         return Response(WorkflowsSerializer({"results": rows, "warnings": [
             warning for row in rows for warning in warnings_of(row, row.draft)]}).data)
@@ -155,9 +155,9 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
                  "base_revision": self.base_revision(wish, workflow),
                  "skip_tests": wish["skip_tests"]}
         if "text" not in wish:
-            return published(store.publish(workflow, **facts))
+            return published(publishing.publish(workflow, **facts))
         _need_id(wish["text"], slug)
-        return published(store.publish_text(wish["text"], **facts))
+        return published(publishing.publish_text(wish["text"], **facts))
 
     @extend_schema(request=StartSerializer, responses={202: StartedSerializer},
                    parameters=[IDEMPOTENCY])
@@ -222,7 +222,7 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
             missing.numbered(workflow.versions, number, field="number",
                              what=f"version of '{slug}' with the number")
         return Response(
-            {"text": store.export_text(workflow, number=number)},
+            {"text": publishing.export_text(workflow, number=number)},
             headers={"Content-Disposition": f'attachment; filename="{workflow.slug}.yaml"'})
 
     def body(self, serializer: type[serializers.Serializer]) -> dict[str, Any]:
@@ -245,9 +245,9 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         header = self.request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
         if header and header != "*" and "base_revision" not in wish:
             if not (header.isascii() and header.isdigit()):
-                raise store.Stale(f"If-Match '{header[:40]}' is no revision; the draft is at "
-                                  f"revision {workflow.revision}", stored=workflow.draft,
-                                  yours=wish.get("text"))
+                raise drafts.Stale(f"If-Match '{header[:40]}' is no revision; the draft is at "
+                                   f"revision {workflow.revision}", stored=workflow.draft,
+                                   yours=wish.get("text"))
             return int(header[:19])
         return wish.get("base_revision")
 
