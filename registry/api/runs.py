@@ -21,10 +21,9 @@ from events.api.serializers import OutcomesSerializer
 from events.models import Event, EventAction, OutboxMessage
 from omni.api import StrictFiltersMixin
 from registry.api.approvals import questions
+from registry.api.binding_serializers import BindingRequestSerializer, BindingSerializer
 from registry.api.filters import BindingFilter, RunFilter
-from registry.api.serializers import (
-    BindingRequestSerializer,
-    BindingSerializer,
+from registry.api.run_serializers import (
     PlanSerializer,
     RerunSerializer,
     RunSerializer,

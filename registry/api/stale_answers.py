@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework.response import Response
 
 from omni.api import PROBLEM, problem
-from registry.api.serializers import StaleSerializer
+from registry.api.workflow_serializers import StaleSerializer
 from registry.versions import drafts, version_diff
 
 STALE = {(409, PROBLEM): OpenApiResponse(StaleSerializer)}

@@ -12,7 +12,6 @@ from connections import missing
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import conflict_when
-from registry.api.serializers import PublishedSerializer, RollBackSerializer
 from registry.api.stale_answers import STALE
 from registry.api.version_serializers import (
     CanarySerializer,
@@ -20,8 +19,10 @@ from registry.api.version_serializers import (
     DiffSerializer,
     EffectiveSerializer,
     PromoteSerializer,
+    PublishedSerializer,
     RepinsSerializer,
 )
+from registry.api.workflow_serializers import RollBackSerializer
 from registry.models import Workflow, WorkflowVersion
 from registry.versions import canary, comparison, drafts, effective, publishing
 

@@ -27,23 +27,25 @@ from omni.errors import InvalidInput, InvalidWorkflow
 from omni.yaml import reading as yamlio
 from registry.api.filters import WorkflowFilter
 from registry.api.mode_verbs import ModeVerbs
-from registry.api.serializers import (
-    DraftSerializer,
+from registry.api.stale_answers import STALE, StaleAnswers
+from registry.api.trials import TrialActions
+from registry.api.version_serializers import (
     PublishedSerializer,
+    VersionSerializer,
+    VersionSummarySerializer,
+)
+from registry.api.versions import VersionVerbs, published, warnings_of
+from registry.api.workflow_serializers import (
+    DraftSerializer,
     PublishSerializer,
     StartedSerializer,
     StartSerializer,
     TextSerializer,
     ValidationSerializer,
-    VersionSerializer,
-    VersionSummarySerializer,
     WorkflowSerializer,
     WorkflowsSerializer,
     WorkflowSummarySerializer,
 )
-from registry.api.stale_answers import STALE, StaleAnswers
-from registry.api.trials import TrialActions
-from registry.api.versions import VersionVerbs, published, warnings_of
 from registry.api.yaml_bodies import DOCUMENT_PARSERS, SchemaRenderer, YamlRenderer
 from registry.engine.waits import manual
 from registry.language import schema
