@@ -18,16 +18,14 @@ from rest_framework.response import Response
 
 from connections import missing
 from connections.authentication import principal
-from connections.models import Instance
-from connections.rest import Conflict, StrictJSONParser, need_every_instance
-from events.api.messages import IdempotencyMismatch, effect_key
-from events.models import Conversation
+from connections.rest import Conflict, need_every_instance
 from omni.api import StrictFiltersMixin
-from omni.errors import InvalidInput, InvalidWorkflow
+from omni.errors import InvalidWorkflow
 from omni.yaml import reading as yamlio
 from registry.api.filters import WorkflowFilter
 from registry.api.mode_verbs import ModeVerbs
 from registry.api.stale_answers import STALE, StaleAnswers
+from registry.api.start_verbs import StartVerbs
 from registry.api.trials import TrialActions
 from registry.api.version_serializers import (
     PublishedSerializer,
@@ -38,8 +36,6 @@ from registry.api.versions import VersionVerbs, published, warnings_of
 from registry.api.workflow_serializers import (
     DraftSerializer,
     PublishSerializer,
-    StartedSerializer,
-    StartSerializer,
     TextSerializer,
     ValidationSerializer,
     WorkflowSerializer,
@@ -47,22 +43,17 @@ from registry.api.workflow_serializers import (
     WorkflowSummarySerializer,
 )
 from registry.api.yaml_bodies import DOCUMENT_PARSERS, SchemaRenderer, YamlRenderer
-from registry.engine.waits import manual
 from registry.language import schema
 from registry.models import Workflow, WorkflowVersion
 from registry.versions import drafts, publishing
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
                             description="The revision (ETag) the text was made from.")
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER,
-    description="1 to 200 printable characters. The same key with the same body starts nothing "
-                "and answers as before; with another body it is refused (422).")
 DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
-class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, StrictFiltersMixin,
-                      missing.NamedLookup, viewsets.ReadOnlyModelViewSet):
+class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAnswers,
+                      StrictFiltersMixin, missing.NamedLookup, viewsets.ReadOnlyModelViewSet):
     """Workflows: YAML documents with immutable published versions. They belong to no instance."""
 
     queryset = Workflow.objects.annotate(latest_version=Subquery(
@@ -160,31 +151,6 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
             return published(publishing.publish(workflow, **facts))
         _need_id(wish["text"], slug)
         return published(publishing.publish_text(wish["text"], **facts))
-
-    @extend_schema(request=StartSerializer, responses={202: StartedSerializer},
-                   parameters=[IDEMPOTENCY])
-    @action(detail=True, methods=["post"], write_scope="send",
-            parser_classes=[StrictJSONParser])
-    def run(self, request: Request, slug: str) -> Response:
-        """Start a workflow by hand, on one instance; a worker runs it."""
-        workflow, wish, who = self.get_object(), self.body(StartSerializer), principal(request)
-        instance = missing.named(Instance.objects.visible_to(who), wish["instance"],
-                                 what="instance")
-        conversation = None
-        if wish["conversation"] is not None:
-            conversation = missing.numbered(
-                Conversation.objects.filter(instance=instance), wish["conversation"],
-                what=f"conversation of '{instance.slug}' with the number")
-        try:
-            event = manual.start(workflow, instance=instance, actor=who.name,
-                                 inputs=wish.get("inputs"), conversation=conversation,
-                                 key=effect_key(request, who))
-        except InvalidInput as exc:
-            if exc.code == "other_request":
-                raise IdempotencyMismatch() from exc
-            raise
-        return Response({"event": event.pk}, status=202,
-                        headers={"Location": f"/api/v1/events/{event.pk}/"})
 
     @extend_schema(responses=VersionSummarySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filterset_class=None)
