@@ -17,7 +17,7 @@ from events.store import archive
 from events.store.archive import RawRow
 from events.store.units import Unit
 from registry.models import Run, Workflow, WorkflowVersion
-from registry.versions import store
+from registry.versions import bindings, publishing
 
 _numbers = itertools.count(1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -138,13 +138,13 @@ def make_key(scopes: list[str] | None = None, instances: list[Instance] | None =
 
 def make_workflow(text: str = GREETER) -> Workflow:
     """A published workflow of this document."""
-    return store.import_text(text, actor="test")[0]
+    return publishing.import_text(text, actor="test")[0]
 
 
 def switch_on(text: str = GREETER, *, scope: str = "global", **options: Any) -> Workflow:
     """A published workflow that is bound."""
     workflow = make_workflow(text)
-    store.bind(workflow, scope=scope, actor="test", **options)
+    bindings.bind(workflow, scope=scope, actor="test", **options)
     return workflow
 
 

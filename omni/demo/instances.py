@@ -8,7 +8,7 @@ from omni import audit
 from omni.demo import orders, site, whatsapp
 from omni.demo.script import Line, Request, Turn
 from registry.models import Workflow
-from registry.versions import store
+from registry.versions import bindings
 
 ACTOR = "command:demo"
 
@@ -66,5 +66,5 @@ def _make(part: Part) -> Instance:
     for slug, inputs in part.WORKFLOWS.items():
         workflow = Workflow.objects.filter(slug=slug).first()
         if workflow is not None:
-            store.bind(workflow, scope="instance", instance=instance, inputs=inputs, actor=ACTOR)
+            bindings.bind(workflow, scope="instance", instance=instance, inputs=inputs, actor=ACTOR)
     return instance

@@ -18,7 +18,7 @@ from registry.language import document
 from registry.language.definition import Input
 from registry.language.inputs import WANTED
 from registry.models import Binding, Workflow, WorkflowVersion
-from registry.versions import store
+from registry.versions import bindings
 
 _PLACES = [("instance", "These accounts"), ("provider", "Every account of a provider"),
            ("global", "Every account")]
@@ -31,7 +31,7 @@ _TEXT = {"class": "omni-input", "autocomplete": "off"}
 class BindingForm(forms.Form):
     """Makes bindings, one for each place that is chosen, or changes the one that is given.
 
-    save() does all or nothing: what the store refuses stands at the field it is about.
+    save() does all or nothing: what `bindings.bind` refuses stands at the field it is about.
     """
 
     scope = forms.ChoiceField(choices=_PLACES, initial="instance", label="For",
@@ -89,7 +89,7 @@ class BindingForm(forms.Form):
     def _need_none_there(self) -> None:
         """What is there already is changed on its own page, where its values are seen."""
         for place in self._places():
-            if store.find_binding(self.workflow, **place):
+            if bindings.find_binding(self.workflow, **place):
                 field = {"instance": "instances", "provider": "provider"}.get(place["scope"],
                                                                               "scope")
                 named = place.get("instance") or place.get("provider") or "every account"
@@ -102,7 +102,7 @@ class BindingForm(forms.Form):
                  "version": self.versions.get(wish["version"]), "actor": actor}
         try:
             with transaction.atomic():
-                return [store.bind(self.workflow, **place, **facts) for place in self._places()]
+                return [bindings.bind(self.workflow, **place, **facts) for place in self._places()]
         except InvalidInput as exc:
             for path, why in (exc.details or {"": exc.message}).items():
                 self._refuse(path.removeprefix("inputs."), why)

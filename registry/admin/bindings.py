@@ -14,7 +14,7 @@ from connections.authentication import principal
 from connections.models import Instance
 from registry.admin.binding_form import BindingForm
 from registry.models import Binding, Workflow
-from registry.versions import store
+from registry.versions import bindings
 
 OFFERED = 8  # accounts named as links where a workflow is on nowhere
 
@@ -45,7 +45,7 @@ class BindingPages:
         """Switch a workflow on for accounts; `?instance=<slug>` proposes one."""
         workflow, instances = self._workflow(request, number), self._instances(request)
         wished = next((row for row in instances if row.slug == request.GET.get("instance")), None)
-        there = wished and store.find_binding(workflow, scope="instance", instance=wished)
+        there = wished and bindings.find_binding(workflow, scope="instance", instance=wished)
         if there and request.method != "POST":
             return HttpResponseRedirect(reverse("admin:registry_workflow_binding",
                                                 args=[workflow.pk, there.pk]))
@@ -59,7 +59,7 @@ class BindingPages:
         row = get_object_or_404(Binding.objects.select_related("instance", "version", "workflow"),
                                 pk=binding, workflow=workflow)
         if "_end" in request.POST:
-            store.unbind(row, actor=principal(request).name)
+            bindings.unbind(row, actor=principal(request).name)
             messages.success(request, f"{workflow.slug}: {place(row)} is as wider places say now.")
             return _back(workflow)
         form = BindingForm(request.POST or None, workflow=workflow, binding=row, instances=[])

@@ -13,7 +13,7 @@ from unfold.widgets import (
 from omni.errors import InvalidWorkflow
 from omni.yaml import reading as yamlio
 from registry.models import Workflow
-from registry.versions import store
+from registry.versions import drafts
 
 NEW_TEXT = """\
 omni: 1
@@ -60,7 +60,7 @@ class WorkflowForm(forms.ModelForm):
 
     def clean_draft(self) -> str:
         text = self.cleaned_draft = self.cleaned_data["draft"].replace("\r\n", "\n")
-        self.problems = store.problems(text)
+        self.problems = drafts.problems(text)
         try:
             data = yamlio.load(text).data
         except InvalidWorkflow as exc:

@@ -17,7 +17,7 @@ from registry.admin.versions import warn
 from registry.models import Workflow
 from registry.trials import expectations, workflow_tests
 from registry.trials.workflow_tests import TestResult
-from registry.versions import store
+from registry.versions import drafts, publishing
 
 KEPT = "omni.workflow_tests"  # of the workflow looked at last
 REASON_MOST = 2000  # characters
@@ -63,7 +63,7 @@ class TestsPanel:
             messages.error(request, "There is no such test any more.")
             return
         text = expectations.take(obj.draft, int(number), results[int(number)])
-        store.save_draft(text, actor=principal(request).name, base_revision=obj.revision)
+        drafts.save_draft(text, actor=principal(request).name, base_revision=obj.revision)
         obj.refresh_from_db()
         self._look(request, obj)
 
@@ -78,8 +78,8 @@ class TestsPanel:
 
     def _publish(self, request: HttpRequest, obj: Workflow, **options: Any) -> None:
         try:
-            version = store.publish(obj, actor=principal(request).name, user=request.user,
-                                    **options)
+            version = publishing.publish(obj, actor=principal(request).name, user=request.user,
+                                         **options)
         except InvalidWorkflow as exc:
             failed = [item for item in exc.problems if item.code == "test_failed"]
             if failed:

@@ -19,7 +19,7 @@ from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, verb
 from omni.errors import InvalidInput
 from registry.admin.runs import WorkflowFilter
 from registry.models import WorkflowVersion
-from registry.versions import canary, comparison, match_diff, store
+from registry.versions import canary, comparison, drafts, match_diff, publishing
 
 DRAFT = "draft"
 MOST_COMPARED = 50  # versions offered to compare with
@@ -112,10 +112,10 @@ class WorkflowVersionAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
         older = [number for number in others if number < version.number]
         against = version.against or (str(older[0]) if older else DRAFT)
         if against == DRAFT:
-            text = store.diff(workflow, version.number)
+            text = publishing.diff(workflow, version.number)
         elif against.isdigit() and int(against) in others:
             first, second = sorted((int(against), version.number))
-            text = store.diff(workflow, first, second)
+            text = publishing.diff(workflow, first, second)
         else:
             text = ""
         context.update({"diff": colored(text), "against": against, "others": others,
@@ -134,8 +134,8 @@ class WorkflowVersionAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
           confirm="Publishes this text again, as the newest version and as the draft. A draft that "
                   "is not published is lost.")
     def roll_back(self, request: HttpRequest, version: WorkflowVersion) -> HttpResponse:
-        fresh = store.roll_back(version.workflow, version.number, user=request.user,
-                                actor=principal(request).name)
+        fresh = publishing.roll_back(version.workflow, version.number, user=request.user,
+                                     actor=principal(request).name)
         messages.success(request, f"{version.workflow.slug} v{fresh.number} has the text of "
                                   f"v{version.number}.")
         warn(request, fresh)
@@ -165,7 +165,7 @@ def repinned(changed: list[canary.Repin]) -> str:
 
 def warn(request: HttpRequest, version: WorkflowVersion) -> None:
     """Say what is doubtful in a version that was just published."""
-    for item in store.warnings(version.text):
+    for item in drafts.warnings(version.text):
         messages.warning(request, f"{version.workflow.slug}: {item}")
 
 

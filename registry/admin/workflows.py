@@ -1,4 +1,4 @@
-"""Admin: workflows and their editor. Everything is written by `registry.versions.store`."""
+"""Admin: workflows and their editor. Everything is written by `registry.versions`."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ from registry.admin.trials import TrialPage
 from registry.admin.versions import repinned
 from registry.engine.work import modes
 from registry.models import Workflow
-from registry.versions import canary, effective, overlap, store, version_diff
+from registry.versions import canary, drafts, effective, overlap, publishing, version_diff
 
 VERSIONS_SHOWN = 20
 INSTANCES_SHOWN = 50
@@ -130,11 +130,11 @@ class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, Ve
             # which names instances: for those who see every one
             rivals = (overlap.warnings(row.draft) if self.has_change_permission(request, row)
                       else [])
-            context["problems"] = store.problems(row.draft) + rivals
+            context["problems"] = drafts.problems(row.draft) + rivals
         if row is not None:
             context["versions"] = row.versions.select_related("author").defer(
                 "text", "compiled")[:VERSIONS_SHOWN]
-            context["is_published"] = row.latest_no and store.export_text(row) == row.draft
+            context["is_published"] = row.latest_no and publishing.export_text(row) == row.draft
             context.update(self._where(request, row))
             context.update(self.tests_context(request, row))
             context.update(self.bindings_context(request, row))
@@ -155,8 +155,8 @@ class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, Ve
     def save_model(self, request: HttpRequest, obj: Workflow, form: Any, change: bool) -> None:
         if change and "draft" not in form.changed_data:
             return
-        saved = store.save_draft(form.cleaned_data["draft"], actor=principal(request).name,
-                                 base_revision=form.cleaned_data.get("base_revision"))
+        saved = drafts.save_draft(form.cleaned_data["draft"], actor=principal(request).name,
+                                  base_revision=form.cleaned_data.get("base_revision"))
         obj.pk = saved.pk
         obj.refresh_from_db()
 
@@ -169,7 +169,7 @@ class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, Ve
     def _after_saving(self, request: HttpRequest, obj: Workflow) -> HttpResponse | None:
         answer = self.answer_tests(request, obj)
         if answer is None:
-            errors = [item for item in store.problems(obj.draft) if item.severity == "error"]
+            errors = [item for item in drafts.problems(obj.draft) if item.severity == "error"]
             if errors:
                 messages.warning(request, f"Draft saved with {len(errors)} problems; it cannot be "
                                           "published yet.")
@@ -216,15 +216,15 @@ class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, Ve
         problems: list = []
         if request.method == "POST" and form.is_valid():
             try:
-                found = store.import_text(form.cleaned_data["text"],
-                                          publish=form.cleaned_data["publish"],
-                                          actor=principal(request).name, user=request.user)
+                found = publishing.import_text(form.cleaned_data["text"],
+                                               publish=form.cleaned_data["publish"],
+                                               actor=principal(request).name, user=request.user)
             except InvalidWorkflow as exc:
                 problems = exc.problems
             else:
                 messages.success(request, "Imported " + ", ".join(row.slug for row in found))
                 for row in found:
-                    for item in store.warnings(row.draft):
+                    for item in drafts.warnings(row.draft):
                         messages.warning(request, f"{row.slug}: {item}")
                 return HttpResponseRedirect(reverse("admin:registry_workflow_changelist"))
         return TemplateResponse(request, "registry/admin/import.html", {

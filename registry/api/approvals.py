@@ -16,8 +16,8 @@ from rest_framework.response import Response
 from connections.authentication import principal
 from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
 from omni.api import StrictFiltersMixin
+from registry.api.approval_serializers import AnswerSerializer, ApprovalSerializer
 from registry.api.filters import ApprovalFilter
-from registry.api.serializers import AnswerSerializer, ApprovalSerializer
 from registry.engine.waits import approvals
 from registry.models import Approval
 

@@ -21,10 +21,9 @@ from events.api.serializers import OutcomesSerializer
 from events.models import Event, EventAction, OutboxMessage
 from omni.api import StrictFiltersMixin
 from registry.api.approvals import questions
+from registry.api.binding_serializers import BindingRequestSerializer, BindingSerializer
 from registry.api.filters import BindingFilter, RunFilter
-from registry.api.serializers import (
-    BindingRequestSerializer,
-    BindingSerializer,
+from registry.api.run_serializers import (
     PlanSerializer,
     RerunSerializer,
     RunSerializer,
@@ -33,7 +32,7 @@ from registry.api.serializers import (
 from registry.api.stale_answers import STALE, StaleAnswers
 from registry.engine.waits import endings, reruns
 from registry.models import Binding, RoutingDecision, Run, Wait, Workflow
-from registry.versions import store
+from registry.versions import bindings, drafts
 
 
 def runs() -> QuerySet[Run]:
@@ -82,8 +81,8 @@ class BindingViewSet(StaleAnswers, StrictFiltersMixin, mixins.ListModelMixin,
         base = facts.pop("base_revision", None)
         with transaction.atomic():
             if base is not None:
-                _need_revision(store.lock_binding(workflow, **place), base, request.data)
-            binding = store.bind(workflow, **place, **facts, actor=who.name)
+                _need_revision(bindings.lock_binding(workflow, **place), base, request.data)
+            binding = bindings.bind(workflow, **place, **facts, actor=who.name)
         return Response(BindingSerializer(self.get_queryset().get(pk=binding.pk)).data)
 
     def perform_destroy(self, binding: Binding) -> None:
@@ -91,21 +90,21 @@ class BindingViewSet(StaleAnswers, StrictFiltersMixin, mixins.ListModelMixin,
         who = principal(self.request)
         if binding.scope != "instance":
             need_every_instance(who)
-        store.unbind(binding, actor=who.name)
+        bindings.unbind(binding, actor=who.name)
 
 
 def _need_revision(stored: Binding | None, base_revision: int, yours: dict[str, Any]) -> None:
     revision = stored.revision if stored is not None else 0
     if revision == base_revision:
         return
-    raise store.Stale(
+    raise drafts.Stale(
         f"the binding is at revision {revision}, you edited {base_revision}; load it again"
         if stored else f"there is no such binding any more; you edited {base_revision}",
         stored=stored and BindingSerializer(stored).data, yours=yours)
 
 
 def _place(scope: dict[str, Any], who: Principal) -> dict[str, Any]:
-    """Arguments of `store.bind`. An instance the caller cannot see does not exist (404)."""
+    """Arguments of `bindings.bind`. An instance the caller cannot see does not exist (404)."""
     if "instance" in scope:
         instance = missing.named(Instance.objects.visible_to(who), scope["instance"],
                                  what="instance")

@@ -7,17 +7,17 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework.response import Response
 
 from omni.api import PROBLEM, problem
-from registry.api.serializers import StaleSerializer
-from registry.versions import store, version_diff
+from registry.api.workflow_serializers import StaleSerializer
+from registry.versions import drafts, version_diff
 
 STALE = {(409, PROBLEM): OpenApiResponse(StaleSerializer)}
 
 
 class StaleAnswers:
-    """A view that answers `store.Stale` with what is stored, what was sent, and the difference."""
+    """A view that answers `drafts.Stale` with what is stored, what was sent, and the difference."""
 
     def handle_exception(self, exc: Exception) -> Response:
-        if not isinstance(exc, store.Stale):
+        if not isinstance(exc, drafts.Stale):
             return super().handle_exception(exc)
         answer = problem(409, exc.message, code=exc.code, path=self.request.path)
         answer.data.update(stored=exc.stored, yours=exc.yours, diff="" if exc.yours is None else

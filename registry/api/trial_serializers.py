@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from omni.api import StrictFieldsMixin
-from registry.api.serializers import LONG_TEXT, DocumentProblemSerializer
+from registry.api.workflow_serializers import LONG_TEXT, DocumentProblemSerializer
 from registry.trials import backtest
 
 

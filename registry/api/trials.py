@@ -25,7 +25,7 @@ from registry.api.trial_serializers import (
 from registry.models import Run, Workflow
 from registry.trials import requests as trial_requests
 from registry.trials import workflow_tests
-from registry.versions import store
+from registry.versions import drafts
 
 
 class TrialActions:
@@ -88,7 +88,7 @@ class TrialActions:
                 "workflow").filter(workflow=workflow), pins.pop("from_run"),
                 what=f"run of '{workflow.slug}' with the number")
             pins = {**trial_requests.pins_of_run(run), **pins}
-        return Response(store.save_pins(workflow, pins, actor=actor).pins)
+        return Response(drafts.save_pins(workflow, pins, actor=actor).pins)
 
 
 def _text(workflow: Workflow, wish: dict[str, Any]) -> str:

@@ -1,14 +1,45 @@
-"""Differences of versions, canaries and effective views as the REST API shows and takes them."""
+"""Versions, their differences, canaries and effective views as the REST API shows and takes them.
+"""
 
 from typing import Any
 
 from rest_framework import serializers
 
 from omni.api import StrictFieldsMixin
-from registry.api.serializers import DocumentProblemSerializer
+from registry.api.workflow_serializers import DocumentProblemSerializer, WarningSerializer
+from registry.models import WorkflowVersion
 from registry.versions import match_diff
 
 VERSION = {"min_value": 1, "max_value": 2 ** 31 - 1}
+
+
+class VersionSummarySerializer(serializers.ModelSerializer):
+    """One published version without its text; it never changes."""
+
+    workflow = serializers.CharField(source="workflow.slug", read_only=True)
+    author = serializers.CharField(source="author.username", read_only=True, allow_null=True,
+                                   default=None)
+
+    class Meta:
+        model = WorkflowVersion
+        fields = ["workflow", "number", "sha256", "author", "note", "published_at"]
+        read_only_fields = fields
+
+
+class VersionSerializer(VersionSummarySerializer):
+    class Meta(VersionSummarySerializer.Meta):
+        fields = [*VersionSummarySerializer.Meta.fields, "text"]
+        read_only_fields = fields
+
+
+class PublishedSerializer(VersionSerializer):
+    """A version that was just published. warnings: what is doubtful in it."""
+
+    warnings = WarningSerializer(many=True)
+
+    class Meta(VersionSerializer.Meta):
+        fields = [*VersionSerializer.Meta.fields, "warnings"]
+        read_only_fields = fields
 
 
 class DiffQuerySerializer(serializers.Serializer):

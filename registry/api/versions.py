@@ -12,7 +12,6 @@ from connections import missing
 from connections.authentication import principal
 from connections.models import Instance
 from connections.rest import conflict_when
-from registry.api.serializers import PublishedSerializer, RollBackSerializer
 from registry.api.stale_answers import STALE
 from registry.api.version_serializers import (
     CanarySerializer,
@@ -20,10 +19,12 @@ from registry.api.version_serializers import (
     DiffSerializer,
     EffectiveSerializer,
     PromoteSerializer,
+    PublishedSerializer,
     RepinsSerializer,
 )
+from registry.api.workflow_serializers import RollBackSerializer
 from registry.models import Workflow, WorkflowVersion
-from registry.versions import canary, comparison, effective, store
+from registry.versions import canary, comparison, drafts, effective, publishing
 
 
 class VersionVerbs:
@@ -36,7 +37,7 @@ class VersionVerbs:
         workflow, who = self.get_object(), self.writer()
         wish = self.body(RollBackSerializer)
         _version(workflow, wish["version"])
-        version = store.roll_back(
+        version = publishing.roll_back(
             workflow, wish["version"], actor=who, user=self.person(), note=wish["note"],
             base_revision=self.base_revision(wish, workflow))
         return published(version)
@@ -106,7 +107,7 @@ def published(version: WorkflowVersion, *, status: int = 201) -> Response:
 
 
 def warnings_of(workflow: Workflow, text: str) -> list[dict[str, Any]]:
-    return [{**item.as_dict(), "workflow": workflow.slug} for item in store.warnings(text)]
+    return [{**item.as_dict(), "workflow": workflow.slug} for item in drafts.warnings(text)]
 
 
 def _instance(request: Request, slug: str | None) -> Instance | None:

@@ -1,4 +1,4 @@
-"""REST: workflows, from draft to published version. `registry.versions.store` does the work."""
+"""REST: workflows, from draft to published version. `registry.versions` does the work."""
 
 from typing import Any
 
@@ -18,49 +18,42 @@ from rest_framework.response import Response
 
 from connections import missing
 from connections.authentication import principal
-from connections.models import Instance
-from connections.rest import Conflict, StrictJSONParser, need_every_instance
-from events.api.messages import IdempotencyMismatch, effect_key
-from events.models import Conversation
+from connections.rest import Conflict, need_every_instance
 from omni.api import StrictFiltersMixin
-from omni.errors import InvalidInput, InvalidWorkflow
+from omni.errors import InvalidWorkflow
 from omni.yaml import reading as yamlio
 from registry.api.filters import WorkflowFilter
 from registry.api.mode_verbs import ModeVerbs
-from registry.api.serializers import (
-    DraftSerializer,
+from registry.api.stale_answers import STALE, StaleAnswers
+from registry.api.start_verbs import StartVerbs
+from registry.api.trials import TrialActions
+from registry.api.version_serializers import (
     PublishedSerializer,
-    PublishSerializer,
-    StartedSerializer,
-    StartSerializer,
-    TextSerializer,
-    ValidationSerializer,
     VersionSerializer,
     VersionSummarySerializer,
+)
+from registry.api.versions import VersionVerbs, published, warnings_of
+from registry.api.workflow_serializers import (
+    DraftSerializer,
+    PublishSerializer,
+    TextSerializer,
+    ValidationSerializer,
     WorkflowSerializer,
     WorkflowsSerializer,
     WorkflowSummarySerializer,
 )
-from registry.api.stale_answers import STALE, StaleAnswers
-from registry.api.trials import TrialActions
-from registry.api.versions import VersionVerbs, published, warnings_of
 from registry.api.yaml_bodies import DOCUMENT_PARSERS, SchemaRenderer, YamlRenderer
-from registry.engine.waits import manual
 from registry.language import schema
 from registry.models import Workflow, WorkflowVersion
-from registry.versions import store
+from registry.versions import drafts, publishing
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
                             description="The revision (ETag) the text was made from.")
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER,
-    description="1 to 200 printable characters. The same key with the same body starts nothing "
-                "and answers as before; with another body it is refused (422).")
 DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
-class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, StrictFiltersMixin,
-                      missing.NamedLookup, viewsets.ReadOnlyModelViewSet):
+class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAnswers,
+                      StrictFiltersMixin, missing.NamedLookup, viewsets.ReadOnlyModelViewSet):
     """Workflows: YAML documents with immutable published versions. They belong to no instance."""
 
     queryset = Workflow.objects.annotate(latest_version=Subquery(
@@ -86,7 +79,7 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         if Workflow.objects.filter(slug=slug).exists():
             raise Conflict(f"there is a workflow '{slug}' already; PUT it, or import the text",
                            code="exists")
-        return self.shown(store.save_draft(text, actor=self.writer()), status=201)
+        return self.shown(drafts.save_draft(text, actor=self.writer()), status=201)
 
     @extend_schema(request={"application/json": DraftSerializer, "text/yaml": OpenApiTypes.STR},
                    responses={200: WorkflowSerializer, **STALE}, parameters=[IF_MATCH])
@@ -95,15 +88,15 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         workflow = self.get_object()
         wish = self.body(DraftSerializer)
         _need_id(wish["text"], slug)
-        return self.shown(store.save_draft(wish["text"], actor=self.writer(),
-                                           base_revision=self.base_revision(wish, workflow)))
+        return self.shown(drafts.save_draft(wish["text"], actor=self.writer(),
+                                            base_revision=self.base_revision(wish, workflow)))
 
     @extend_schema(request=DOCUMENT, responses=ValidationSerializer)
     @action(detail=False, methods=["post"])
     def validate(self, request: Request) -> Response:
         """Every problem of a document, with its place; nothing is stored."""
         try:
-            problems = store.problems(self.body(TextSerializer)["text"])
+            problems = drafts.problems(self.body(TextSerializer)["text"])
         except InvalidWorkflow as exc:
             problems = exc.problems
         return Response({"valid": not any(item.severity == "error" for item in problems),
@@ -118,8 +111,8 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         if flag not in ("true", "false"):
             raise ValidationError({"publish": "true or false"})
         text = self.body(TextSerializer)["text"]
-        stored = store.import_text(text, actor=self.writer(), publish=flag == "true",
-                                   user=self.person())
+        stored = publishing.import_text(text, actor=self.writer(), publish=flag == "true",
+                                        user=self.person())
         rows = self.get_queryset().filter(pk__in=[row.pk for row in stored]).order_by("slug")
         return Response(WorkflowsSerializer({"results": rows, "warnings": [
             warning for row in rows for warning in warnings_of(row, row.draft)]}).data)
@@ -155,34 +148,9 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
                  "base_revision": self.base_revision(wish, workflow),
                  "skip_tests": wish["skip_tests"]}
         if "text" not in wish:
-            return published(store.publish(workflow, **facts))
+            return published(publishing.publish(workflow, **facts))
         _need_id(wish["text"], slug)
-        return published(store.publish_text(wish["text"], **facts))
-
-    @extend_schema(request=StartSerializer, responses={202: StartedSerializer},
-                   parameters=[IDEMPOTENCY])
-    @action(detail=True, methods=["post"], write_scope="send",
-            parser_classes=[StrictJSONParser])
-    def run(self, request: Request, slug: str) -> Response:
-        """Start a workflow by hand, on one instance; a worker runs it."""
-        workflow, wish, who = self.get_object(), self.body(StartSerializer), principal(request)
-        instance = missing.named(Instance.objects.visible_to(who), wish["instance"],
-                                 what="instance")
-        conversation = None
-        if wish["conversation"] is not None:
-            conversation = missing.numbered(
-                Conversation.objects.filter(instance=instance), wish["conversation"],
-                what=f"conversation of '{instance.slug}' with the number")
-        try:
-            event = manual.start(workflow, instance=instance, actor=who.name,
-                                 inputs=wish.get("inputs"), conversation=conversation,
-                                 key=effect_key(request, who))
-        except InvalidInput as exc:
-            if exc.code == "other_request":
-                raise IdempotencyMismatch() from exc
-            raise
-        return Response({"event": event.pk}, status=202,
-                        headers={"Location": f"/api/v1/events/{event.pk}/"})
+        return published(publishing.publish_text(wish["text"], **facts))
 
     @extend_schema(responses=VersionSummarySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], filterset_class=None)
@@ -222,7 +190,7 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
             missing.numbered(workflow.versions, number, field="number",
                              what=f"version of '{slug}' with the number")
         return Response(
-            {"text": store.export_text(workflow, number=number)},
+            {"text": publishing.export_text(workflow, number=number)},
             headers={"Content-Disposition": f'attachment; filename="{workflow.slug}.yaml"'})
 
     def body(self, serializer: type[serializers.Serializer]) -> dict[str, Any]:
@@ -245,9 +213,9 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, TrialActions, StaleAnswers, Stric
         header = self.request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
         if header and header != "*" and "base_revision" not in wish:
             if not (header.isascii() and header.isdigit()):
-                raise store.Stale(f"If-Match '{header[:40]}' is no revision; the draft is at "
-                                  f"revision {workflow.revision}", stored=workflow.draft,
-                                  yours=wish.get("text"))
+                raise drafts.Stale(f"If-Match '{header[:40]}' is no revision; the draft is at "
+                                   f"revision {workflow.revision}", stored=workflow.draft,
+                                   yours=wish.get("text"))
             return int(header[:19])
         return wish.get("base_revision")
 

@@ -1,4 +1,5 @@
 """What people stored: drafts, published versions, bindings, their differences, canaries and files.
 
-`store` is the only writer of workflows; everything else here reads.
+`drafts`, `publishing` and `bindings` are the only writers of workflows, versions and bindings; the
+admin, the API and files all come to them. Everything else here reads, or writes through them.
 """

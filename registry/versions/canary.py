@@ -16,7 +16,8 @@ from omni.audit import AuditEntry
 from omni.errors import InvalidInput
 from registry.engine.route import matching
 from registry.models import Binding, Workflow, WorkflowVersion
-from registry.versions import store
+from registry.versions import publishing
+from registry.versions.bindings import bind, pin, place_of, unbind
 
 STARTED, PROMOTED = "workflow.canary", "workflow.promoted"
 
@@ -51,9 +52,9 @@ def start(workflow: Workflow, *, instance: Instance, actor: str, number: int | N
             raise InvalidInput(f"workflow '{workflow.slug}' is switched off on '{instance.slug}' "
                                f"by its {layers[0].scope} binding; switch it on first")
         if draft:
-            store.publish(workflow, actor=actor, user=user, note=f"canary on {instance.slug}")
+            publishing.publish(workflow, actor=actor, user=user, note=f"canary on {instance.slug}")
         newest = workflow.latest()
-        tried = store.version_of(workflow, number) if number is not None else newest
+        tried = publishing.version_of(workflow, number) if number is not None else newest
         if tried is None:
             raise InvalidInput(f"workflow '{workflow.slug}' has no published version")
         own = next((row for row in bindings if row.instance_id == instance.pk), None)
@@ -81,7 +82,7 @@ def promote(workflow: Workflow, *, actor: str,
         if number is None and not live:
             raise InvalidInput(f"workflow '{workflow.slug}' has no canary; give the version all "
                                "are to run", code="no_canary")
-        goal = store.version_of(workflow, number if number is not None else live[0]["version"])
+        goal = publishing.version_of(workflow, number if number is not None else live[0]["version"])
         is_newest = goal == workflow.latest()
         canaries = [row for row in bindings if row.instance is not None
                     and row.instance.slug in {facts["instance"] for facts in live}]
@@ -162,7 +163,7 @@ def _put(workflow: Workflow, own: Binding | None, instance: Instance, version: W
     kept = {} if own is None else {"enabled": own.enabled, "inputs": own.inputs,
                                    "priority": own.priority}
     before = own.version.number if own is not None and own.version else None
-    store.bind(workflow, scope="instance", instance=instance, version=version, actor=actor, **kept)
+    bind(workflow, scope="instance", instance=instance, version=version, actor=actor, **kept)
     return Repin("instance", instance.slug, "", "made" if own is None else "pinned", before,
                  version.number)
 
@@ -170,8 +171,8 @@ def _put(workflow: Workflow, own: Binding | None, instance: Instance, version: W
 def _repin(row: Binding, version: WorkflowVersion | None, actor: str) -> Repin:
     before = row.version
     if before != version:
-        store.pin(row, version, actor=actor)
-    return Repin(**store.place_of(row), change="pinned", before=before and before.number,
+        pin(row, version, actor=actor)
+    return Repin(**place_of(row), change="pinned", before=before and before.number,
                  after=version and version.number)
 
 
@@ -186,5 +187,5 @@ def _end(row: Binding, bindings: list[Binding], goal: WorkflowVersion, *, is_new
     if not (is_made and wider and wider[0].enabled and not row.inputs and row.priority is None):
         return _repin(row, None, actor)
     before = row.version
-    store.unbind(row, actor=actor)
-    return Repin(**store.place_of(row), change="ended", before=before and before.number, after=None)
+    unbind(row, actor=actor)
+    return Repin(**place_of(row), change="ended", before=before and before.number, after=None)

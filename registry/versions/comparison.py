@@ -9,7 +9,7 @@ from omni.errors import InvalidInput, InvalidWorkflow
 from omni.yaml import reading as yamlio
 from registry.language import document
 from registry.models import Workflow
-from registry.versions import match_diff, store, version_diff
+from registry.versions import match_diff, publishing, version_diff
 
 
 @dataclass(slots=True)
@@ -36,13 +36,13 @@ def compare(workflow: Workflow, before: int | None = None, after: int | None = N
 
     Raises InvalidInput for a version that is not there.
     """
-    old = store.version_of(workflow, before) if before is not None else workflow.latest()
+    old = publishing.version_of(workflow, before) if before is not None else workflow.latest()
     if old is None:
         raise InvalidInput(f"workflow '{workflow.slug}' has no published version")
-    new = (store.version_of(workflow, after) if after is not None
+    new = (publishing.version_of(workflow, after) if after is not None
            else match_diff.trial(workflow, workflow.draft))
     found = Comparison(workflow.slug, old.number, after,
-                       store.diff(workflow, old.number, after))
+                       publishing.diff(workflow, old.number, after))
     texts = [_data(version.text) for version in (old, new)]
     if None not in texts:
         found.structure = version_diff.structural(*texts)

@@ -16,7 +16,8 @@ from omni.yaml import reading as yamlio
 from omni.yaml.reading import Problem
 from registry.language import document
 from registry.models import Workflow
-from registry.versions import store
+from registry.versions import publishing
+from registry.versions.drafts import problems, save_draft
 
 ENDING = ".yaml"
 
@@ -158,7 +159,7 @@ def check(documents: Sequence[FileDocument]) -> list[Found]:
     found: list[Found] = []
     first: dict[str, FileDocument] = {}
     for one in documents:
-        found += [_placed(one, problem) for problem in store.problems(one.text)]
+        found += [_placed(one, problem) for problem in problems(one.text)]
         if one.slug in first:
             before = first[one.slug]
             found.append(_placed(one, Problem(
@@ -237,11 +238,11 @@ def apply(documents: Sequence[FileDocument], *, actor: str, note: str, drafts: b
         changes = plan(documents, drafts=drafts, prune=prune)
         for change in changes:
             if change.action == "prune":
-                store.archive(Workflow.objects.get(slug=change.slug), actor=actor)
+                publishing.archive(Workflow.objects.get(slug=change.slug), actor=actor)
             elif change.action != "unchanged":
-                workflow = store.save_draft(texts[change.slug], actor=actor)
+                workflow = save_draft(texts[change.slug], actor=actor)
                 if not drafts:
-                    change.version = store.publish(workflow, actor=actor, note=note).number
+                    change.version = publishing.publish(workflow, actor=actor, note=note).number
     return changes
 
 
@@ -256,7 +257,7 @@ def _difference(one: FileDocument, workflow: Workflow | None) -> Difference:
         return Difference(one, "new", _diff("", one, "nothing"))
     latest = workflow.latest()
     if workflow.archived_at is not None:
-        return Difference(one, "archived", _diff(store.export_text(workflow), one, "archived"))
+        return Difference(one, "archived", _diff(publishing.export_text(workflow), one, "archived"))
     if latest is not None and latest.text != one.text:
         return Difference(one, "changed", _diff(latest.text, one, f"v{latest.number}"))
     if workflow.draft != one.text:
@@ -281,7 +282,7 @@ def export(workflows: Sequence[Workflow], folder: Path) -> Iterator[tuple[Workfl
         for workflow in workflows:
             path = folder / f"{workflow.slug}{ENDING}"
             part = path.with_name(f".{path.name}.part")
-            part.write_bytes(store.export_text(workflow).encode())
+            part.write_bytes(publishing.export_text(workflow).encode())
             os.replace(part, path)
             yield workflow, path
     except OSError as exc:

@@ -14,7 +14,7 @@ from actions.models import Agent
 from connections.access import ApiKey, public_id
 from connections.models import Instance
 from registry.models import Workflow
-from registry.versions import store
+from registry.versions import bindings, publishing
 
 PLAYBOOKS = Path(__file__).parents[1] / "playbooks"
 ACTOR = "system:seed"
@@ -39,10 +39,10 @@ def load_playbooks() -> list[str]:
     for path in sorted(PLAYBOOKS.glob("*.yaml")):
         if Workflow.objects.filter(slug=path.stem).exists():
             continue
-        workflow = store.publish_text(path.read_text(), actor=ACTOR, note="came with Omni",
-                                      skip_tests=True).workflow
+        workflow = publishing.publish_text(path.read_text(), actor=ACTOR, note="came with Omni",
+                                           skip_tests=True).workflow
         if path.stem in _ON_FROM_THE_START:
-            store.bind(workflow, scope="global", actor=ACTOR)
+            bindings.bind(workflow, scope="global", actor=ACTOR)
         made.append(path.stem)
     return made
 

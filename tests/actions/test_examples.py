@@ -9,7 +9,7 @@ from events.models import Event, EventAction, OutboxMessage
 from events.store import media
 from registry.engine.run import runner
 from registry.engine.work import queue
-from registry.versions import store
+from registry.versions import drafts
 from tests.factories import (
     ANA,
     make_conversation,
@@ -24,7 +24,7 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "registry" / "examples").glob("*.
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_names_actions_that_are_there_and_parameters_they_take(path):
-    problems = store.problems(path.read_text())
+    problems = drafts.problems(path.read_text())
 
     assert [str(problem) for problem in problems if problem.severity == "error"
             and "is not executable by this version" not in problem.message] == []

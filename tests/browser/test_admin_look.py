@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from events.models import EventAction
-from registry.versions import store
+from registry.versions import bindings, drafts
 from tests.admin_world import WORKFLOW, make_surroundings, make_world
 from tests.browser import look
 
@@ -23,8 +23,8 @@ def pages(boss):
             path=f"steps[{number + 1}]", step_id=status, step_kind="uses", status=status,
             action="guard.debounce", started_at=world.event.received_at, duration_ms=3,
             ended_at=world.event.received_at, output={"text": "a longer text of the step"})
-    store.bind(world.workflow, scope="global", actor="test")
-    store.save_draft(WORKFLOW.replace("stop: done", "stop: failed") + "x: 1\n", actor="test")
+    bindings.bind(world.workflow, scope="global", actor="test")
+    drafts.save_draft(WORKFLOW.replace("stop: done", "stop: failed") + "x: 1\n", actor="test")
     version = world.workflow.latest()
     return {"dashboard": reverse("admin:index"),
             **{name: reverse(f"admin:{page}_change", args=[row.pk]) for name, page, row in (

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from registry.versions import seed, store
+from registry.versions import publishing, seed
 from tests.browser import look
 
 pytestmark = pytest.mark.browser
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def reply(boss):
     text = (seed.PLAYBOOKS / "text-reply.yaml").read_text()
-    return store.publish_text(text, actor="test", skip_tests=True).workflow
+    return publishing.publish_text(text, actor="test", skip_tests=True).workflow
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from connections.access import ApiKey
 from connections.models import Secret
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
 from registry.models import Approval, Run, Wait
-from registry.versions import store
+from registry.versions import bindings
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key, make_workflow
 
@@ -152,7 +152,7 @@ def rows():
         "contact-list": {"pk": ContactList.objects.create(name="vip", instance=shop).pk},
         "task": {"pk": Task.objects.create(
             instance=shop, kind="escalation", queue="sales", title="Ana", effect_key="t:1").pk},
-        "binding": {"pk": store.bind(workflow, scope="instance", instance=shop, actor="t").pk},
+        "binding": {"pk": bindings.bind(workflow, scope="instance", instance=shop, actor="t").pk},
         "secret": {"pk": Secret.objects.create(name="of_shop", value="x" * 8, instance=shop).pk},
         "catalog-action": {"id": next(iter(actions()))}, "catalog-provider": {"name": "webhook"},
     }

@@ -14,7 +14,7 @@ from events.models import Event
 from registry.engine.run import steps
 from registry.language import grammar
 from registry.models import Binding, Workflow
-from registry.versions import store
+from registry.versions import drafts
 from registry.versions.seed import PLAYBOOKS, load_playbooks
 from tests.omni import documents
 
@@ -132,7 +132,7 @@ def test_the_page_of_the_language_tells_which_steps_run(kind):
 def test_a_playbook_has_no_errors_and_its_name(path):
     text = path.read_text()
 
-    errors = [problem for problem in store.problems(text) if problem.severity == "error"]
+    errors = [problem for problem in drafts.problems(text) if problem.severity == "error"]
 
     assert errors == []
     assert f"\nid: {path.stem}\n" in text
@@ -159,7 +159,7 @@ def test_the_page_of_playbooks_tells_which_are_switched_on():
 def test_the_example_of_the_language_has_no_errors():
     text = (DOCS / "workflows.md").read_text().split("```yaml\n")[1].split("```")[0]
 
-    assert [str(problem) for problem in store.problems(text)
+    assert [str(problem) for problem in drafts.problems(text)
             if problem.severity == "error"] == []
 
 

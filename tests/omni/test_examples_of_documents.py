@@ -6,7 +6,7 @@ import pytest
 
 from omni.yaml import reading as yamlio
 from registry.trials import workflow_tests
-from registry.versions import store
+from registry.versions import drafts
 from registry.versions.seed import PLAYBOOKS
 from tests.omni import documents
 
@@ -28,12 +28,12 @@ def test_recipes_and_tutorial_show_workflows():
 
 @pytest.mark.parametrize("text", BLOCKS)
 def test_workflow_of_a_page_has_neither_errors_nor_warnings(text):
-    assert [str(problem) for problem in store.problems(text)] == []
+    assert [str(problem) for problem in drafts.problems(text)] == []
 
 
 @pytest.mark.parametrize("path", sorted(PLAYBOOKS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_playbook_that_comes_along_has_neither_errors_nor_warnings(path):
-    assert [str(problem) for problem in store.problems(path.read_text())] == []
+    assert [str(problem) for problem in drafts.problems(path.read_text())] == []
 
 
 @pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.utils import timezone
 from connections.access import ApiKey
 from omni.admin.pages import VerbsMixin
 from registry.models import Approval, Wait
-from registry.versions import store
+from registry.versions import bindings
 from tests.admin_world import make_surroundings, make_world, sign_in
 from tests.factories import make_run
 
@@ -106,7 +106,7 @@ def test_answer_of_a_list_action_has_no_form_in_a_form(world, action):
 
 
 def test_page_of_a_binding_has_no_form_in_a_form(world):
-    binding = store.bind(world.workflow, scope="global", actor="test")
+    binding = bindings.bind(world.workflow, scope="global", actor="test")
 
     assert deepest(sign_in().get(reverse("admin:registry_workflow_binding", args=[
         world.workflow.pk, binding.pk]))) == 1

@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from connections.access import SCOPES, ApiKey
 from connections.models import Secret
 from omni.audit import note
-from registry.versions import store
+from registry.versions import bindings
 from tests.admin_world import CANARY, make_surroundings, make_world, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def furnish(slug):
     Secret.objects.create(name=f"secret_of_{slug}", value=CANARY, instance=world.instance)
     apps.get_model("actions", "ContactList").objects.create(name=f"list of {slug}",
                                                            instance=world.instance)
-    store.bind(world.workflow, scope="instance", instance=world.instance, actor=f"user:{slug}")
+    bindings.bind(world.workflow, scope="instance", instance=world.instance, actor=f"user:{slug}")
     note(f"user:{slug}", "instance.changed", slug)
     return world
 

@@ -4,7 +4,7 @@ from django.urls import reverse
 
 from registry.admin.forms import NEW_TEXT
 from registry.models import Run, Workflow
-from registry.versions import store
+from registry.versions import drafts, publishing
 from tests.admin_world import WORKFLOW, make_world, sign_in
 from tests.factories import make_instance, make_workflow
 
@@ -29,7 +29,7 @@ def greeter():
 
 
 def test_text_of_a_new_workflow_has_no_problems():
-    assert store.problems(NEW_TEXT) == []
+    assert drafts.problems(NEW_TEXT) == []
 
 
 def test_new_workflow_is_stored_under_the_id_in_its_document():
@@ -68,7 +68,7 @@ def test_stale_save_is_refused_and_shows_both_texts(greeter):
     client = sign_in()
     theirs, mine = (WORKFLOW.replace("Greeter", name) for name in ("Theirs", "Mine"))
     form = form_of(greeter, mine)
-    store.save_draft(theirs, actor="user:ana")
+    drafts.save_draft(theirs, actor="user:ana")
 
     answer = client.post(page(greeter), form)
 
@@ -106,9 +106,9 @@ def test_publishing_a_draft_with_errors_is_refused(greeter):
 
 
 def test_rolling_back_publishes_the_old_text_again(greeter):
-    store.save_draft(WORKFLOW.replace("Greeter", "Second"), actor="test")
+    drafts.save_draft(WORKFLOW.replace("Greeter", "Second"), actor="test")
     greeter.refresh_from_db()
-    store.publish(greeter, actor="test")
+    publishing.publish(greeter, actor="test")
     first = greeter.versions.get(number=1)
 
     sign_in().post(page(first, "do", "roll_back"))
@@ -118,9 +118,9 @@ def test_rolling_back_publishes_the_old_text_again(greeter):
 
 
 def test_version_shows_what_changed_since_the_one_before(greeter):
-    store.save_draft(WORKFLOW.replace("Greeter", "Second"), actor="test")
+    drafts.save_draft(WORKFLOW.replace("Greeter", "Second"), actor="test")
     greeter.refresh_from_db()
-    second = store.publish(greeter, actor="test")
+    second = publishing.publish(greeter, actor="test")
 
     text = sign_in().get(page(second)).content.decode()
 
@@ -128,7 +128,7 @@ def test_version_shows_what_changed_since_the_one_before(greeter):
 
 
 def test_version_is_compared_with_the_draft_on_request(greeter):
-    store.save_draft(WORKFLOW.replace("Greeter", "Draft name"), actor="test")
+    drafts.save_draft(WORKFLOW.replace("Greeter", "Draft name"), actor="test")
 
     text = sign_in().get(page(greeter.latest()), {"against": "draft"}).content.decode()
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from omni.audit import AuditEntry
 from registry.models import Binding
-from registry.versions import store
+from registry.versions import bindings, publishing
 from tests.admin_world import WORKFLOW, sign_in
 from tests.factories import make_instance, make_workflow
 from tests.registry.admin.test_admin import form_of, page
@@ -77,8 +77,8 @@ def test_wrong_field_is_said_there_and_what_was_typed_stays(greeter, shop, field
 def test_several_accounts_are_all_bound_or_none(greeter, shop):
     make_instance("desk")
     text = greeter.draft.replace("hours: {type: text, required: true,", "hours: {type: text,")
-    store.import_text(text, actor="test")
-    store.bind(greeter, scope="instance", instance=shop, actor="test", inputs={"most": 9})
+    publishing.import_text(text, actor="test")
+    bindings.bind(greeter, scope="instance", instance=shop, actor="test", inputs={"most": 9})
 
     shown = switch_on(sign_in(), greeter, instances=["desk", "shop"])
 
@@ -93,8 +93,8 @@ def test_provider_is_chosen_from_those_there_are(greeter, shop):
 
 
 def test_switching_off_keeps_the_inputs(greeter, shop):
-    binding = store.bind(greeter, scope="instance", instance=shop, actor="test",
-                         inputs={"hours": "always", "desk": 12, "loud": True})
+    binding = bindings.bind(greeter, scope="instance", instance=shop, actor="test",
+                            inputs={"hours": "always", "desk": 12, "loud": True})
 
     shown = change(sign_in(), binding, input_hours="always", input_desk="12", input_loud="true")
 
@@ -104,7 +104,7 @@ def test_switching_off_keeps_the_inputs(greeter, shop):
 
 
 def test_ended_binding_is_gone_and_noted(greeter, shop):
-    binding = store.bind(greeter, scope="instance", instance=shop, actor="test", enabled=False)
+    binding = bindings.bind(greeter, scope="instance", instance=shop, actor="test", enabled=False)
 
     change(sign_in(), binding, _end="1")
 
@@ -129,7 +129,7 @@ def test_published_workflow_that_is_on_nowhere_says_so_and_offers_accounts(greet
 
 
 def test_offered_account_with_an_entry_leads_to_it(greeter, shop):
-    binding = store.bind(greeter, scope="instance", instance=shop, actor="test", enabled=False)
+    binding = bindings.bind(greeter, scope="instance", instance=shop, actor="test", enabled=False)
 
     answer = sign_in().get(reverse("admin:registry_workflow_bindings", args=[greeter.pk]),
                            {"instance": "shop"})

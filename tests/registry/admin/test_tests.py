@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from omni.audit import AuditEntry
 from registry.models import Workflow
-from registry.versions import store
+from registry.versions import drafts
 from registry.versions.seed import load_playbooks
 from tests.admin_world import sign_in
 from tests.registry.admin.test_admin import form_of, page
@@ -53,7 +53,7 @@ def test_failing_tests_are_still_there_after_a_reload(reply, changed):
 def test_results_of_another_text_are_not_shown(reply, changed):
     client = sign_in()
     publish(client, reply, changed, _publish="1")
-    store.save_draft(changed + "# by somebody else\n", actor="user:ana")
+    drafts.save_draft(changed + "# by somebody else\n", actor="user:ana")
 
     shown = client.get(page(reply)).content.decode()
 

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from registry.models import Run
-from registry.versions import store
+from registry.versions import drafts
 from tests.admin_world import sign_in
 from tests.factories import make_event, make_instance, make_workflow
 
@@ -67,7 +67,7 @@ def test_event_that_is_none_is_told(event):
 
 def test_errors_of_the_draft_are_listed():
     workflow = make_workflow(TEXT)
-    store.save_draft(TEXT.replace("uses:", "usez:"), actor="test")
+    drafts.save_draft(TEXT.replace("uses:", "usez:"), actor="test")
 
     assert "The draft has errors" in tried(sign_in(), workflow, "message.text")
 

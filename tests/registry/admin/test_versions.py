@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from registry.versions import canary, store
+from registry.versions import bindings, canary, drafts, publishing
 from tests.admin_world import sign_in
 from tests.factories import make_event, make_instance, make_workflow, switch_on
 
@@ -50,7 +50,7 @@ def save(client, row, text, **fields):
 
 
 def version(workflow, number):
-    return store.version_of(workflow, number)
+    return publishing.version_of(workflow, number)
 
 
 def test_comparison_shows_events_parts_and_lines(workflow, shop):
@@ -65,7 +65,7 @@ def test_comparison_shows_events_parts_and_lines(workflow, shop):
 
 
 def test_comparison_with_a_draft_that_has_errors_names_them(workflow):
-    store.save_draft(WIDER.replace("trigger:", "triger:"), actor="t")
+    drafts.save_draft(WIDER.replace("trigger:", "triger:"), actor="t")
 
     text = sign_in().get(page(version(workflow, 2), "compare")).content.decode()
 
@@ -104,7 +104,7 @@ def test_list_of_versions_leads_to_the_comparison(workflow):
 
 
 def test_version_is_tried_on_one_instance_and_promoted(workflow, shop):
-    store.bind(workflow, scope="global", actor="t")
+    bindings.bind(workflow, scope="global", actor="t")
     client = sign_in()
 
     tried = client.post(page(version(workflow, 2), "do", "try_on_one"), {"answer": "shop"},
@@ -146,7 +146,7 @@ def test_author_of_one_instance_chooses_no_versions(workflow, shop):
 
 def test_effective_view_is_of_the_instances_of_the_person(workflow, shop):
     make_instance("desk")
-    store.bind(workflow, scope="global", priority=77, actor="t")
+    bindings.bind(workflow, scope="global", priority=77, actor="t")
 
     text = sign_in(grants=[(shop, ["read"])], name="ana").get(page(workflow)).content.decode()
 
@@ -176,8 +176,8 @@ def test_import_shows_its_warnings():
 
 def test_stale_save_shows_both_texts_side_by_side(workflow):
     client = sign_in()
-    old = store.save_draft(WIDER, actor="t")
-    store.save_draft(WIDER.replace("Greeter", "Theirs"), actor="t")
+    old = drafts.save_draft(WIDER, actor="t")
+    drafts.save_draft(WIDER.replace("Greeter", "Theirs"), actor="t")
 
     text = save(client, old, WIDER.replace("Greeter", "Mine"))
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from registry.models import Run, Workflow
-from registry.versions import store
+from registry.versions import bindings, drafts
 from tests.api_client import client_of, post_json, put_json
 from tests.factories import NOON, make_event, make_instance, make_workflow
 from tests.registry.runs import work
@@ -46,7 +46,7 @@ def dry_run(client=None, **body):
 
 
 def test_draft_is_tried_on_a_stored_event(workflow, shop):
-    store.bind(workflow, scope="instance", instance=shop, inputs={"word": "Hi"}, actor="test")
+    bindings.bind(workflow, scope="instance", instance=shop, inputs={"word": "Hi"}, actor="test")
 
     answer = dry_run(event=an_event(shop).pk, pins={"note": {"said": "Bo"}})
 
@@ -59,7 +59,7 @@ def test_draft_is_tried_on_a_stored_event(workflow, shop):
 
 def test_text_and_version_are_tried_instead_of_the_draft(workflow, shop):
     event = an_event(shop).pk
-    store.save_draft(TEXT.replace("event.text}", "event.from_me}"), actor="test")
+    drafts.save_draft(TEXT.replace("event.text}", "event.from_me}"), actor="test")
 
     tried = [dry_run(event=event).data, dry_run(event=event, version=1).data,
              dry_run(event=event, text=TEXT.replace("event.text}", "event.subject}")).data]
@@ -100,7 +100,7 @@ def test_dry_run_needs_the_scope_of_workflows(workflow):
 
 
 def test_past_of_foreign_instances_is_not_used(workflow, shop, probe):
-    store.bind(workflow, scope="global", actor="test")
+    bindings.bind(workflow, scope="global", actor="test")
     other = make_instance("other")
     an_event(shop, routed_at=None, text="secret of shop")
     work()
@@ -132,7 +132,7 @@ def test_backtest_counts_the_events_a_caller_may_see(workflow, shop):
 
 
 def test_tests_of_the_draft_are_run(workflow):
-    store.save_draft(TEXT.replace("Hello Ana", "Hello Bo"), actor="test")
+    drafts.save_draft(TEXT.replace("Hello Ana", "Hello Bo"), actor="test")
 
     answer = post_json(client_of("workflows"), f"{GREET}test/")
 
@@ -142,7 +142,7 @@ def test_tests_of_the_draft_are_run(workflow):
 
 
 def test_publishing_with_a_failing_test_is_refused_unless_it_is_skipped(workflow):
-    store.save_draft(TEXT.replace("Hello Ana", "Hello Bo"), actor="test")
+    drafts.save_draft(TEXT.replace("Hello Ana", "Hello Bo"), actor="test")
     client = client_of("workflows")
 
     refused = post_json(client, f"{GREET}publish/")
@@ -174,7 +174,7 @@ def test_pins_are_not_given_to_callers_of_single_instances(workflow, shop):
 
 
 def test_pins_can_be_taken_from_a_run(workflow, shop):
-    store.bind(workflow, scope="global", actor="test")
+    bindings.bind(workflow, scope="global", actor="test")
     an_event(shop, routed_at=None, text="Rui")
     work()
     run = Run.objects.get()

@@ -4,7 +4,7 @@ import pytest
 
 from omni.api import PROBLEM
 from registry.models import Binding, Workflow
-from registry.versions import store
+from registry.versions import bindings, drafts
 from tests.api_client import client_of, post_json, put_json
 from tests.factories import make_event, make_instance, make_workflow, switch_on
 
@@ -75,7 +75,7 @@ def test_import_answers_with_the_warnings_of_each_document():
 
 def stale_save(client, **body):
     base = make_workflow(TEXT).revision
-    store.save_draft(TEXT.replace("Greet", "Theirs"), actor="t")
+    drafts.save_draft(TEXT.replace("Greet", "Theirs"), actor="t")
     return {"base_revision": base, **body}
 
 
@@ -136,7 +136,7 @@ def test_rolling_back_publishes_the_old_text_as_the_newest_version(two_versions)
 
 def test_rolling_back_over_a_newer_draft_is_stale(two_versions):
     revision = two_versions.revision
-    store.save_draft(TEXT.replace("Greet", "Theirs"), actor="t")
+    drafts.save_draft(TEXT.replace("Greet", "Theirs"), actor="t")
 
     answer = post_json(client_of("workflows"), f"{GREET}rollback/",
                        {"version": 1, "base_revision": revision})
@@ -178,7 +178,7 @@ def test_difference_has_the_lines_the_parts_and_the_events(two_versions, shop):
 
 
 def test_newest_version_is_compared_with_the_draft_unless_said_otherwise(two_versions):
-    store.save_draft(TEXT.replace("Greet", "Draft"), actor="t")
+    drafts.save_draft(TEXT.replace("Greet", "Draft"), actor="t")
 
     data = client_of("read").get(f"{GREET}diff/").data
 
@@ -204,7 +204,7 @@ def test_wrong_question_is_refused(two_versions, query, status):
 
 
 def test_nothing_published_has_no_difference():
-    store.save_draft(TEXT, actor="t")
+    drafts.save_draft(TEXT, actor="t")
 
     assert client_of("read").get(f"{GREET}diff/").status_code == 400
 
@@ -227,7 +227,7 @@ def test_difference_is_over_the_caller_s_own_instances(two_versions, shop):
 
 
 def test_canary_and_promotion_say_which_bindings_changed(two_versions, shop):
-    store.bind(two_versions, scope="global", actor="t")
+    bindings.bind(two_versions, scope="global", actor="t")
     client = client_of("workflows")
 
     tried = post_json(client, f"{GREET}canary/", {"instance": "shop"})
@@ -256,7 +256,7 @@ def test_wrong_canary_changes_nothing(two_versions, shop, body, status):
 
 
 def test_canary_of_the_draft_publishes_it(two_versions, shop):
-    store.save_draft(TEXT.replace("Greet", "Draft"), actor="t")
+    drafts.save_draft(TEXT.replace("Greet", "Draft"), actor="t")
 
     answer = post_json(client_of("workflows"), f"{GREET}canary/",
                        {"instance": "shop", "draft": True})
@@ -294,7 +294,7 @@ def test_unknown_workflow_is_not_found(method, path, body):
 
 
 def test_effective_view_names_the_origin_of_each_value(two_versions, shop):
-    store.bind(two_versions, scope="global", priority=7, actor="t")
+    bindings.bind(two_versions, scope="global", priority=7, actor="t")
 
     [row] = client_of("read").get(f"{GREET}effective/").json()["results"]
 
@@ -366,8 +366,8 @@ def test_binding_is_read_and_ended(two_versions):
 
 def test_key_with_grants_ends_its_own_bindings_only(two_versions, shop):
     desk = make_instance("desk")
-    wide = store.bind(two_versions, scope="global", actor="t")
-    mine, theirs = (store.bind(two_versions, scope="instance", instance=instance, actor="t")
+    wide = bindings.bind(two_versions, scope="global", actor="t")
+    mine, theirs = (bindings.bind(two_versions, scope="instance", instance=instance, actor="t")
                     for instance in (shop, desk))
     client = client_of("read", "workflows", instances=[shop])
 
@@ -379,6 +379,6 @@ def test_key_with_grants_ends_its_own_bindings_only(two_versions, shop):
 
 
 def test_reader_ends_no_binding(two_versions):
-    binding = store.bind(two_versions, scope="global", actor="t")
+    binding = bindings.bind(two_versions, scope="global", actor="t")
 
     assert client_of("read").delete(f"{BINDINGS}{binding.pk}/").status_code == 403

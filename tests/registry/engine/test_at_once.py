@@ -12,7 +12,7 @@ from registry.engine.run import runner
 from registry.engine.waits import approvals, endings, reruns, waits
 from registry.engine.work import queue
 from registry.models import Approval, Run, Wait, Workflow
-from registry.versions import store
+from registry.versions import drafts, publishing
 from tests.factories import GREETER, make_event, make_instance, make_run, make_workflow
 from tests.registry.runs import advance
 from tests.two_connections import Elsewhere
@@ -179,11 +179,11 @@ def test_of_two_people_who_save_at_once_the_second_is_told():
     mine, yours = (f"{GREETER}# {name}\n" for name in ("mine", "yours"))
 
     with transaction.atomic():
-        store.save_draft(mine, actor="user:ana", base_revision=workflow.revision)
-        other = Elsewhere(lambda: store.save_draft(yours, actor="user:bo",
-                                                   base_revision=workflow.revision))
+        drafts.save_draft(mine, actor="user:ana", base_revision=workflow.revision)
+        other = Elsewhere(lambda: drafts.save_draft(yours, actor="user:bo",
+                                                    base_revision=workflow.revision))
         assert other.waits_for()
-    with pytest.raises(store.Stale):
+    with pytest.raises(drafts.Stale):
         other.gives()
 
     workflow.refresh_from_db()
@@ -192,17 +192,17 @@ def test_of_two_people_who_save_at_once_the_second_is_told():
 
 def test_of_two_people_who_publish_at_once_the_second_is_told():
     workflow = make_workflow()
-    base = store.save_draft(f"{GREETER}# more\n", actor="user:ana").revision
+    base = drafts.save_draft(f"{GREETER}# more\n", actor="user:ana").revision
 
     def publish(actor):
-        return store.publish(Workflow.objects.get(pk=workflow.pk), actor=actor,
-                             base_revision=base)
+        return publishing.publish(Workflow.objects.get(pk=workflow.pk), actor=actor,
+                                  base_revision=base)
 
     with transaction.atomic():
         publish("user:ana")
         other = Elsewhere(lambda: publish("user:bo"))
         assert other.waits_for()
-    with pytest.raises(store.Stale):
+    with pytest.raises(drafts.Stale):
         other.gives()
 
 

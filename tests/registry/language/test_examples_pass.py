@@ -7,7 +7,7 @@ import pytest
 from omni.yaml import reading as yamlio
 from registry.models import Workflow
 from registry.trials import workflow_tests
-from registry.versions import store
+from registry.versions import publishing
 from registry.versions.seed import PLAYBOOKS
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
@@ -33,11 +33,11 @@ def test_playbook_does_what_its_example_does(example):
 @pytest.mark.django_db
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example_is_imported_as_it_stands_and_then_with_its_tests(example):
-    store.import_text(example.read_text(), actor="test")
-    store.import_text(_playbook(example), actor="test")
+    publishing.import_text(example.read_text(), actor="test")
+    publishing.import_text(_playbook(example), actor="test")
 
     workflow = Workflow.objects.get(slug=example.stem)
-    assert store.export_text(workflow, number=1) == example.read_text()
+    assert publishing.export_text(workflow, number=1) == example.read_text()
     assert workflow.latest().number == 2
 
 

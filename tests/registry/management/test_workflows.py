@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from omni.audit import AuditEntry
 from registry.models import Binding, Workflow, WorkflowVersion
-from registry.versions import store
+from registry.versions import drafts, publishing
 from tests.factories import make_workflow, switch_on
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -166,7 +166,7 @@ def test_export_writes_what_was_written_and_import_makes_no_new_version(tmp_path
 def test_export_of_named_ones_tells_of_a_newer_draft(tmp_path):
     make_workflow(TEXT)
     make_workflow(OTHER)
-    store.save_draft(TEXT + "# more\n", actor="t")
+    drafts.save_draft(TEXT + "# more\n", actor="t")
 
     _, [told, sums] = run_json("export", "greet", "--to", tmp_path)
 
@@ -202,13 +202,13 @@ def test_diff_shows_what_would_change(tmp_path):
 @pytest.mark.parametrize("state", ["new", "same", "draft", "unpublished", "archived"])
 def test_diff_and_apply_agree_on_what_is_equal(tmp_path, state):
     if state == "unpublished":
-        store.save_draft(TEXT, actor="t")
+        drafts.save_draft(TEXT, actor="t")
     elif state != "new":
         workflow = make_workflow(TEXT)
     if state == "draft":
-        store.save_draft(TEXT + "# more\n", actor="t")
+        drafts.save_draft(TEXT + "# more\n", actor="t")
     if state == "archived":
-        store.archive(workflow, actor="t")
+        publishing.archive(workflow, actor="t")
     write(tmp_path, a=TEXT)
 
     code, [told, _] = run_json("diff", tmp_path)

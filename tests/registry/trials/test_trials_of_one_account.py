@@ -7,7 +7,7 @@ import pytest
 from actions.models import ContactList
 from connections.access import SCOPES
 from events.models import Conversation, Event, Handle
-from registry.versions import store
+from registry.versions import drafts
 from tests.admin_world import sign_in
 from tests.api_client import client_of, post_json
 from tests.factories import make_workflow
@@ -111,7 +111,7 @@ def test_backtest_counts_as_sent_nothing_through_a_foreign_account(person):
 
 
 def test_page_of_a_trial_tells_a_person_of_one_account_nothing_foreign(person):
-    workflow = store.save_draft(
+    workflow = drafts.save_draft(
         f"{HEAD}  - {{uses: transform.audience.members, with: {{audience: ['+{OWN_NUMBER}', "
         f"'+{FOREIGN_NUMBER}']}}}}\n"
         "  - {uses: route.send, with: {to: '+1555', text: hi, instance: theirs}}\n", actor="test")

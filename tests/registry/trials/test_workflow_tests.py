@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from omni.errors import InvalidWorkflow
 from registry.models import Workflow, WorkflowVersion
 from registry.trials import workflow_tests
-from registry.versions import store
+from registry.versions import drafts, publishing
 from tests.factories import make_event, make_instance
 
 pytestmark = pytest.mark.django_db
@@ -130,16 +130,16 @@ WRONG = "{event: message.text, expect: {matched: false}}"
 
 
 def _draft(probe, *tests):
-    return store.save_draft(with_tests(*tests), actor="test")
+    return drafts.save_draft(with_tests(*tests), actor="test")
 
 
 def test_publishing_runs_the_tests(probe):
-    assert store.publish(_draft(probe, RIGHT), actor="test").number == 1
+    assert publishing.publish(_draft(probe, RIGHT), actor="test").number == 1
 
 
 def test_publishing_is_refused_when_a_test_fails(probe):
     with pytest.raises(InvalidWorkflow) as refused:
-        store.publish(_draft(probe, RIGHT, WRONG), actor="test")
+        publishing.publish(_draft(probe, RIGHT, WRONG), actor="test")
 
     assert [(item.line, item.code) for item in refused.value.problems] == [
         (FIRST_LINE + 1, "test_failed")]
@@ -147,13 +147,13 @@ def test_publishing_is_refused_when_a_test_fails(probe):
 
 
 def test_tests_can_be_skipped(probe):
-    assert store.publish(_draft(probe, WRONG), actor="test", skip_tests=True).number == 1
+    assert publishing.publish(_draft(probe, WRONG), actor="test", skip_tests=True).number == 1
 
 
 def test_import_is_refused_as_a_whole_when_a_test_fails(probe):
     with pytest.raises(InvalidWorkflow):
-        store.import_text(with_tests(RIGHT).replace("id: greeter", "id: other") + "---\n"
-                          + with_tests(WRONG), actor="test")
+        publishing.import_text(with_tests(RIGHT).replace("id: greeter", "id: other") + "---\n"
+                               + with_tests(WRONG), actor="test")
 
     assert not Workflow.objects.exists()
 
@@ -161,10 +161,10 @@ def test_import_is_refused_as_a_whole_when_a_test_fails(probe):
 def test_rolling_back_does_not_ask_the_tests_again(probe):
     event = make_event(make_instance(), direction="inbound")
     workflow = _draft(probe, f"{{event: {event.pk}, expect: {{matched: true}}}}")
-    store.publish(workflow, actor="test")
+    publishing.publish(workflow, actor="test")
     event.delete()
 
-    assert store.roll_back(workflow, 1, actor="test").number == 1
+    assert publishing.roll_back(workflow, 1, actor="test").number == 1
 
 
 def test_command_reports_files_folders_and_drafts(probe, tmp_path):

@@ -6,7 +6,7 @@ from omni.audit import AuditEntry
 from omni.errors import InvalidInput, InvalidWorkflow
 from registry.engine.route import matching
 from registry.models import Binding, WorkflowVersion
-from registry.versions import canary, store
+from registry.versions import bindings, canary, drafts, publishing
 from tests.factories import make_event, make_instance, make_workflow
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,7 @@ def runs(*instances):
 
 
 def bind(workflow, scope="global", **options):
-    return store.bind(workflow, scope=scope, actor="t", **options)
+    return bindings.bind(workflow, scope=scope, actor="t", **options)
 
 
 def pin_of(binding):
@@ -79,7 +79,7 @@ def test_canary_is_noted_with_what_it_held_back(shop):
 
 def test_pinned_bindings_stay_as_they_are(shop, desk):
     workflow = published("a", "b", "c")
-    wide = bind(workflow, version=store.version_of(workflow, 2))
+    wide = bind(workflow, version=publishing.version_of(workflow, 2))
 
     _, changed = canary.start(workflow, instance=shop, actor="t")
 
@@ -99,7 +99,7 @@ def test_older_version_is_tried_while_the_others_follow_the_newest(shop, desk):
 def test_draft_is_published_for_the_canary_alone(shop, desk):
     workflow = published("a")
     bind(workflow)
-    store.save_draft(TEXT.replace("v0", "b"), actor="t")
+    drafts.save_draft(TEXT.replace("v0", "b"), actor="t")
 
     version, _ = canary.start(workflow, instance=shop, draft=True, actor="t")
 
@@ -109,7 +109,7 @@ def test_draft_is_published_for_the_canary_alone(shop, desk):
 def test_draft_with_errors_changes_nothing(shop, desk):
     workflow = published("a")
     bind(workflow)
-    store.save_draft(TEXT.replace("trigger:", "triger:"), actor="t")
+    drafts.save_draft(TEXT.replace("trigger:", "triger:"), actor="t")
 
     with pytest.raises(InvalidWorkflow):
         canary.start(workflow, instance=shop, draft=True, actor="t")
@@ -203,7 +203,7 @@ def test_workflow_that_was_on_nowhere_is_on_where_it_is_tried_alone(shop, desk):
 
 def test_unpublished_workflow_has_nothing_to_try(shop):
     with pytest.raises(InvalidInput, match="no published version"):
-        canary.start(store.save_draft(TEXT, actor="t"), instance=shop, actor="t")
+        canary.start(drafts.save_draft(TEXT, actor="t"), instance=shop, actor="t")
 
 
 def test_promoting_ends_the_canary_and_lets_the_others_follow_again(shop, desk):
@@ -223,7 +223,7 @@ def test_promoting_ends_the_canary_and_lets_the_others_follow_again(shop, desk):
 
 def test_pins_of_people_move_and_stay_pins(shop, desk):
     workflow = published("a", "b")
-    wide = bind(workflow, version=store.version_of(workflow, 1))
+    wide = bind(workflow, version=publishing.version_of(workflow, 1))
     canary.start(workflow, instance=shop, actor="t")
 
     canary.promote(workflow, actor="t")
@@ -286,7 +286,7 @@ def test_canary_that_somebody_bound_otherwise_since_is_none(shop):
     workflow = published("a", "b")
     bind(workflow)
     canary.start(workflow, instance=shop, actor="t")
-    bind(workflow, "instance", instance=shop, version=store.version_of(workflow, 1))
+    bind(workflow, "instance", instance=shop, version=publishing.version_of(workflow, 1))
 
     assert canary.on_trial(workflow) == {}
     with pytest.raises(InvalidInput, match="no canary"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from registry.engine.route import matching
 from registry.models import Binding, Workflow, WorkflowVersion
-from registry.versions import effective, store
+from registry.versions import bindings, drafts, effective, publishing
 from tests.factories import make_instance, make_workflow
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def view(workflow, instance):
 
 
 def bind(workflow, scope="global", **options):
-    return store.bind(workflow, scope=scope, actor="t", **options)
+    return bindings.bind(workflow, scope=scope, actor="t", **options)
 
 
 def pair(value):
@@ -47,7 +47,7 @@ def test_narrowest_binding_that_says_something_is_the_origin(shop):
     make_workflow(TEXT)
     workflow = make_workflow(NEWER)
     bind(workflow, inputs={"word": "wide", "other": "wide"}, priority=9,
-         version=store.version_of(workflow, 1))
+         version=publishing.version_of(workflow, 1))
     bind(workflow, "provider", provider="webhook", inputs={"word": "middle"}, priority=8)
     narrow = bind(workflow, "instance", instance=shop)
 
@@ -108,7 +108,7 @@ def test_reason_why_it_is_off_is_named(shop, prepare, because):
 
 
 def test_draft_alone_is_off_because_nothing_is_published(shop):
-    workflow = store.save_draft(TEXT, actor="t")
+    workflow = drafts.save_draft(TEXT, actor="t")
     bind(workflow)
 
     found = view(workflow, shop)
@@ -155,7 +155,7 @@ def published():
     make_workflow(TEXT)
     workflow = make_workflow(NEWER)
     return instances, workflow, {None: None, **{
-        number: store.version_of(workflow, number) for number in (1, 2)}}
+        number: publishing.version_of(workflow, number) for number in (1, 2)}}
 
 
 def _check(instances, workflow, versions, bindings):

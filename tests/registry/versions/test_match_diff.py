@@ -9,7 +9,7 @@ from connections.access import SYSTEM, Principal
 from omni.errors import InvalidWorkflow
 from registry.engine.route import matching
 from registry.models import Workflow
-from registry.versions import match_diff, store
+from registry.versions import bindings, match_diff, publishing
 from tests.factories import make_conversation, make_event, make_instance, make_workflow, switch_on
 from tests.shared_person import FOREIGN_LABEL, FOREIGN_NAME, FOREIGN_NUMBER, shared_person
 
@@ -31,7 +31,7 @@ def compare(before, after, *, bound=True, **options):
     """Both texts as versions 1 and 2 of a workflow that is switched on everywhere."""
     (switch_on if bound else make_workflow)(before)
     workflow = make_workflow(after)
-    versions = [store.version_of(workflow, number) for number in (1, 2)]
+    versions = [publishing.version_of(workflow, number) for number in (1, 2)]
     return match_diff.compare(workflow, *versions, **{"who": SYSTEM, **options})
 
 
@@ -101,9 +101,9 @@ def test_binding_decides_where_and_with_what_inputs():
     shop, desk, bank = (make_instance(slug) for slug in ("shop", "desk", "bank"))
     head = "inputs: {word: {type: text, default: hi}}\n"
     workflow = make_workflow(flow("event.from_me", head=head))
-    store.bind(workflow, scope="instance", instance=shop, inputs={"word": "hello"}, actor="t")
-    store.bind(workflow, scope="instance", instance=desk, actor="t")
-    store.bind(workflow, scope="instance", instance=bank, enabled=False, actor="t")
+    bindings.bind(workflow, scope="instance", instance=shop, inputs={"word": "hello"}, actor="t")
+    bindings.bind(workflow, scope="instance", instance=desk, actor="t")
+    bindings.bind(workflow, scope="instance", instance=bank, enabled=False, actor="t")
     mine = make_event(shop)
     for instance in (desk, bank):
         make_event(instance)
@@ -117,7 +117,7 @@ def test_binding_decides_where_and_with_what_inputs():
 
 def test_pin_does_not_keep_a_version_from_being_compared(shop):
     workflow = make_workflow(flow("event.from_me"))
-    store.bind(workflow, scope="global", version=workflow.latest(), actor="t")
+    bindings.bind(workflow, scope="global", version=workflow.latest(), actor="t")
     make_event(shop)
 
     assert compare(flow("event.from_me"), flow(), bound=False).gained == 1
@@ -127,7 +127,7 @@ def test_pin_does_not_keep_a_version_from_being_compared(shop):
 def test_workflow_that_is_on_nowhere_is_asked_everywhere(shop, binding):
     workflow = make_workflow(flow("event.from_me"))
     if binding:
-        store.bind(workflow, scope="global", actor="t", **binding)
+        bindings.bind(workflow, scope="global", actor="t", **binding)
     make_event(shop)
     make_event(make_instance("desk"))
 
@@ -143,7 +143,7 @@ def test_archived_workflow_is_asked_as_if_it_were_on(shop):
     Workflow.objects.update(archived_at=timezone.now())
     workflow.refresh_from_db()
 
-    found = match_diff.compare(workflow, *(store.version_of(workflow, n) for n in (1, 2)),
+    found = match_diff.compare(workflow, *(publishing.version_of(workflow, n) for n in (1, 2)),
                                who=SYSTEM)
 
     assert (found.is_bound, found.gained) == (False, 1)
@@ -228,7 +228,7 @@ def test_comparison_says_what_routing_says(shop, where):
     switch_on(flow("event.event_type == 'never'"))
     workflow = make_workflow(flow(where))
 
-    found = match_diff.compare(workflow, *(store.version_of(workflow, n) for n in (1, 2)),
+    found = match_diff.compare(workflow, *(publishing.version_of(workflow, n) for n in (1, 2)),
                                who=SYSTEM)
 
     assert found.gained == len(matching.match(event, matching.table()).matches)

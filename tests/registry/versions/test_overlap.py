@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.versions import store
+from registry.versions import bindings, drafts
 from tests.factories import make_instance, make_workflow, switch_on
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ def shop():
 
 
 def doubled(text):
-    return [item.message for item in store.warnings(text) if item.code == "double_send"]
+    return [item.message for item in drafts.warnings(text) if item.code == "double_send"]
 
 
 def test_both_workflows_kind_and_place_are_named(shop):
@@ -36,7 +36,7 @@ def test_warning_stands_at_the_trigger(shop):
     switch_on(sender("other"))
     switch_on(sender("greet"))
 
-    [found] = [item for item in store.warnings(sender("greet")) if item.code == "double_send"]
+    [found] = [item for item in drafts.warnings(sender("greet")) if item.code == "double_send"]
 
     assert (found.line, found.column, found.severity) == (3, 1, "warning")
 
@@ -79,7 +79,7 @@ def test_workflow_that_is_not_on_in_the_same_place_is_no_rival(shop, binding):
     other = make_workflow(sender("other"))
     if binding:
         place = {"instance": make_instance("desk")} if "scope" in binding else {}
-        store.bind(other, actor="t", **{"scope": "global", **binding, **place})
+        bindings.bind(other, actor="t", **{"scope": "global", **binding, **place})
 
     assert doubled(sender("greet")) == []
 

@@ -7,7 +7,7 @@ from actions.models import Agent
 from connections.access import ApiKey
 from connections.models import Instance
 from registry.models import Binding, Workflow
-from registry.versions import seed, store
+from registry.versions import drafts, publishing, seed
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def test_every_playbook_is_published_and_three_are_switched_on():
     assert made == sorted(path.stem for path in seed.PLAYBOOKS.glob("*.yaml"))
     for workflow in Workflow.objects.filter(slug__in=made):
         assert workflow.latest().number == 1
-        assert not [problem for problem in store.problems(workflow.draft)
+        assert not [problem for problem in drafts.problems(workflow.draft)
                     if problem.severity == "error"]
     assert set(Binding.objects.values_list("workflow__slug", "scope")) == {
         ("ignore-self", "global"), ("text-reply", "global"), ("whatsapp-default-reply", "global")}
@@ -56,7 +56,7 @@ def test_playbook_that_people_changed_is_left_alone():
     seed.load_playbooks()
     Binding.objects.filter(workflow__slug="text-reply").update(enabled=False)
     text = Workflow.objects.get(slug="text-reply").draft.replace("priority: 900", "priority: 1")
-    store.import_text(text, actor="user:ana")
+    publishing.import_text(text, actor="user:ana")
 
     seed.load_playbooks()
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from events.models import Contact
 from registry.engine.route import matching
 from registry.models import Binding, Workflow
-from registry.versions import store
+from registry.versions import bindings, drafts
 from tests.factories import make_conversation, make_event, make_instance, make_workflow, switch_on
 
 pytestmark = pytest.mark.django_db
@@ -147,9 +147,9 @@ INPUTS = "inputs: {a: {type: text, default: d}, b: {type: text, default: d}, " \
 def test_narrowest_scope_decides_key_by_key(shop):
     workflow = switch_on(flow("greet", head=INPUTS), inputs={"a": "g", "b": "g", "c": "g"},
                          priority=7)
-    store.bind(workflow, scope="provider", provider="webhook", inputs={"b": "p", "c": "p"},
-               actor="test")
-    store.bind(workflow, scope="instance", instance=shop, inputs={"c": "i"}, actor="test")
+    bindings.bind(workflow, scope="provider", provider="webhook", inputs={"b": "p", "c": "p"},
+                  actor="test")
+    bindings.bind(workflow, scope="instance", instance=shop, inputs={"c": "i"}, actor="test")
 
     [effective] = match(shop).matches
 
@@ -159,21 +159,21 @@ def test_narrowest_scope_decides_key_by_key(shop):
 
 def test_switched_off_in_a_narrow_scope_silences_the_global_one(shop):
     workflow = switch_on(flow("greet"))
-    store.bind(workflow, scope="instance", instance=shop, enabled=False, actor="test")
+    bindings.bind(workflow, scope="instance", instance=shop, enabled=False, actor="test")
 
     assert not match(shop).matches and match(make_instance("desk")).matches
 
 
 def test_switched_on_in_a_narrow_scope_wins_over_a_global_off(shop):
     workflow = switch_on(flow("greet"), enabled=False)
-    store.bind(workflow, scope="instance", instance=shop, actor="test")
+    bindings.bind(workflow, scope="instance", instance=shop, actor="test")
 
     assert match(shop).matches and not match(make_instance("desk")).matches
 
 
 def test_pinned_version_stays_when_a_newer_one_is_published(shop):
     workflow = make_workflow(flow("greet"))
-    store.bind(workflow, scope="global", version=workflow.latest(), actor="test")
+    bindings.bind(workflow, scope="global", version=workflow.latest(), actor="test")
     make_workflow(flow("greet", where="event.from_me"))
 
     assert [one.version_number for one in match(shop).matches] == [1]
@@ -192,7 +192,7 @@ def test_latest_version_is_picked_up_when_it_is_published(shop):
 def test_draft_that_is_not_published_changes_nothing(shop):
     switch_on(flow("greet"))
     match(shop)
-    store.save_draft(flow("greet", where="event.from_me"), actor="test")
+    drafts.save_draft(flow("greet", where="event.from_me"), actor="test")
 
     assert match(shop).matches
 
@@ -201,7 +201,7 @@ def test_table_is_read_again_when_one_binding_takes_the_place_of_another(shop):
     first, second = switch_on(flow("first")), make_workflow(flow("second"))
     match(shop)
     Binding.objects.get(workflow=first).delete()
-    store.bind(second, scope="global", actor="test")
+    bindings.bind(second, scope="global", actor="test")
 
     assert [one.slug for one in match(shop).matches] == ["second"]
 
@@ -247,7 +247,7 @@ def test_long_chain_of_automatic_messages_ends(shop):
 def test_binding_that_is_switched_off_is_noticed(shop):
     workflow = switch_on(flow("greet"))
     before = match(shop).matches
-    store.bind(workflow, scope="global", enabled=False, actor="user:ana")
+    bindings.bind(workflow, scope="global", enabled=False, actor="user:ana")
 
     assert len(before) == 1 and match(shop).matches == []
 
@@ -255,7 +255,7 @@ def test_binding_that_is_switched_off_is_noticed(shop):
 def test_binding_whose_inputs_were_changed_is_noticed(shop):
     workflow = switch_on(flow("greet", head="inputs: {word: {type: text, default: a}}"))
     match(shop)
-    store.bind(workflow, scope="global", inputs={"word": "b"}, actor="user:ana")
+    bindings.bind(workflow, scope="global", inputs={"word": "b"}, actor="user:ana")
 
     assert match(shop).matches[0].inputs == {"word": "b"}
 

@@ -15,7 +15,7 @@ from connections.secrets.store import Vault
 from events.models import EventAction, OutboxMessage
 from registry.models import Run
 from registry.trials.trial import try_out
-from registry.versions import store
+from registry.versions import drafts
 from tests.api_client import client_of, post_json
 from tests.factories import make_event, make_instance, make_run, make_workflow, switch_on
 from tests.registry.runs import advance, work
@@ -205,7 +205,7 @@ def test_dry_run_names_the_secret_that_is_missing():
 def test_secret_is_refused_where_it_would_be_seen_or_chosen_by_others(wrong):
     text = NOTIFY.replace("url: ${{ secrets.address }}\n      text: hello", wrong)
 
-    assert "secret" in [item.code for item in store.problems(text)]
+    assert "secret" in [item.code for item in drafts.problems(text)]
 
 
 @pytest.mark.parametrize("step", [
@@ -219,7 +219,7 @@ def test_secret_in_a_name_is_refused(step, name):
     text = 'omni: 1\nid: told\ntrigger: [{event: message.text}]\nsteps:\n  - ' + step.replace(
         "NAME", f'"{name}"') + "\n"
 
-    found = [item for item in store.problems(text) if item.code == "secret"]
+    found = [item for item in drafts.problems(text) if item.code == "secret"]
 
     assert [(item.line, item.severity) for item in found] == [(5, "error")]
 
@@ -227,7 +227,7 @@ def test_secret_in_a_name_is_refused(step, name):
 def test_expression_in_a_name_is_told_to_be_plain_text():
     text = NOTIFY.replace("text: hello", 'data: {"${{ event.text }}": 1}')
 
-    [warning] = [item for item in store.problems(text) if item.severity == "warning"]
+    [warning] = [item for item in drafts.problems(text) if item.severity == "warning"]
 
     assert (warning.line, warning.code) == (8, "braces")
 
@@ -235,7 +235,7 @@ def test_expression_in_a_name_is_told_to_be_plain_text():
 def test_publishing_warns_of_a_secret_nobody_stored():
     Secret.objects.create(name="address", value="https://a.example")
 
-    [warning] = [item for item in store.warnings(NOTIFY) if item.code == "unknown_secret"]
+    [warning] = [item for item in drafts.warnings(NOTIFY) if item.code == "unknown_secret"]
 
     assert "there is no secret 'signing'" in warning.message and warning.line == 9
 
@@ -243,7 +243,7 @@ def test_publishing_warns_of_a_secret_nobody_stored():
 def test_publishing_warns_of_a_password_in_an_address():
     text = NOTIFY.replace("${{ secrets.address }}", "https://ana:pass@a.example/x")
 
-    codes = [item.code for item in store.warnings(text)]
+    codes = [item.code for item in drafts.warnings(text)]
 
     assert "password_in_address" in codes
 

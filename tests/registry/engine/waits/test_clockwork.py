@@ -12,7 +12,7 @@ from events.models import Event
 from registry.engine.waits import clockwork
 from registry.engine.waits.clockwork import Clock, kept
 from registry.models import Binding, Workflow
-from registry.versions import store
+from registry.versions import bindings
 from tests.factories import make_instance, make_workflow, switch_on
 
 pytestmark = pytest.mark.django_db
@@ -162,7 +162,7 @@ def test_workflow_is_due_once_for_each_instance_it_is_on_for(shop):
     switch_on(flow("everywhere"))
     switch_on(flow("here"), scope="instance", instance=shop)
     of_webhooks = switch_on(flow("webhooks"), scope="provider", provider="webhook")
-    store.bind(of_webhooks, scope="instance", instance=shop, enabled=False, actor="t")
+    bindings.bind(of_webhooks, scope="instance", instance=shop, enabled=False, actor="t")
     make_workflow(flow("nowhere"))
 
     assert Clock().tick(at("09:00")) == 5
@@ -183,7 +183,7 @@ def test_two_lines_of_a_workflow_are_two_schedules_and_equal_ones_are_one(shop):
 def test_schedule_follows_what_is_switched_on_and_off_while_it_runs(shop, hourly):
     clock = Clock()
     clock.tick(at("08:59"))
-    store.bind(hourly, scope="instance", instance=shop, enabled=False, actor="t")
+    bindings.bind(hourly, scope="instance", instance=shop, enabled=False, actor="t")
 
     assert clock.tick(at("09:00")) == 0
     Binding.objects.filter(scope="instance").delete()
@@ -294,7 +294,7 @@ def test_archived_workflow_is_due_no_more(hourly):
 
 def test_schedule_of_a_pinned_version_is_kept_when_the_newest_has_none(shop):
     workflow = make_workflow(flow())
-    store.bind(workflow, scope="instance", instance=shop, version=workflow.latest(), actor="t")
+    bindings.bind(workflow, scope="instance", instance=shop, version=workflow.latest(), actor="t")
     make_workflow("omni: 1\nid: report\ntrigger: [{manual: true}]\nsteps: [{set: {a: 1}}]\n")
 
     assert Clock().tick(at("09:00")) == 1

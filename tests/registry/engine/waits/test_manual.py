@@ -9,7 +9,7 @@ from omni.errors import InvalidInput
 from registry.engine.route import routing
 from registry.engine.waits import manual
 from registry.models import Run
-from registry.versions import store
+from registry.versions import bindings, drafts
 from tests.api_client import client_of, post_json
 from tests.factories import (
     ANA,
@@ -113,13 +113,13 @@ def test_wrong_inputs_are_refused_with_their_place(shop, news, inputs, wrong):
 
 
 def test_what_cannot_be_started_says_the_way_out(shop):
-    draft = store.save_draft(flow("draft"), actor="t")
+    draft = drafts.save_draft(flow("draft"), actor="t")
     archived = make_workflow(flow("archived"))
     archived.archived_at = timezone.now()
     by_event = switch_on(flow("by-event", trigger="event: message.text", inputs=""))
     unbound = make_workflow(flow("unbound", inputs=""))
     silenced = switch_on(flow("silenced", inputs=""))
-    store.bind(silenced, scope="instance", instance=shop, enabled=False, actor="t")
+    bindings.bind(silenced, scope="instance", instance=shop, enabled=False, actor="t")
     off = make_instance("off", enabled=False)
 
     for workflow, instance, said in [
