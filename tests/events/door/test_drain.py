@@ -7,7 +7,7 @@ from connections.models import Instance, forget
 from events.door import drain, spool
 from events.door.drain import Pace
 from events.models import Event, RawPayload
-from events.store import ingest
+from events.store import ingest, units
 from tests.factories import make_raw_row, make_webhook
 
 
@@ -97,7 +97,7 @@ def test_spooled_delivery_the_store_refuses_does_not_block_the_others(monkeypatc
     shop = make_webhook()
     for number in range(2):
         spooled(shop, b'{"n": %d}' % number)
-    real = drain.understand
+    real = units.understand
 
     def understand(delivery, **more):
         understood = real(delivery, **more)
@@ -105,7 +105,7 @@ def test_spooled_delivery_the_store_refuses_does_not_block_the_others(monkeypatc
             understood.drafts[0].provider_sequence = "many"
         return understood
 
-    monkeypatch.setattr(drain, "understand", understand)
+    monkeypatch.setattr(units, "understand", understand)
 
     count = drain.drain_spool()
 
