@@ -111,6 +111,9 @@ class TrialHands:
         return [task() for task in tasks]
 
     def act(self, step: Step, execution: Execution) -> Outcome:
+        return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
+
+    def _act(self, step: Step, execution: Execution) -> Outcome:
         action = self.library.get(step.body.action_id)
         values = step.body.params.render(execution.scope) or {}
         execution.shown_input = shown(action, values)
@@ -242,8 +245,8 @@ class TrialHands:
         self._from(step, execution, source)
         try:
             with transaction.atomic():
-                return without_secrets(execution.scope["secrets"], lambda: action.function(
-                    self.staged.event, params, self._context(step, execution)))
+                return action.function(self.staged.event, params,
+                                       self._context(step, execution))
         except DatabaseError as exc:
             if getattr(exc.__cause__, "sqlstate", "") != _READ_ONLY:
                 raise
