@@ -17,6 +17,7 @@ from actions import decisions
 from actions.base import Action, Context, Outcome, done, failed
 from connections.access import Principal
 from connections.envelope import OutboundMessage
+from connections.secrets.forms import MASK
 from connections.storable import storable
 from events.outbox import deliver
 from registry.engine.run.contract import Place, Record
@@ -27,7 +28,7 @@ from registry.engine.waits.waiting import SoFar, Wait
 from registry.language.check_actions import Library
 from registry.language.definition import STEP_SECONDS, Step
 from registry.models import Workflow
-from registry.trials import stubs
+from registry.trials import stand_ins, stubs
 from registry.trials.staging import Staged
 from registry.trials.stubs import Past
 
@@ -120,6 +121,8 @@ class TrialHands:
         try:
             params = action.params.model_validate(values)
         except ValidationError as exc:
+            if stand_ins.refused(step, execution.scope["secrets"], exc):
+                return self._hidden(action, step, execution)
             return invalid(step, exc)
         given = self._given(step.path)
         if action.effects == "send":
@@ -240,6 +243,15 @@ class TrialHands:
         self._from(step, execution, source)
         return stubs.outcome_of(given) if source == "pin" else done(**given)
 
+    def _hidden(self, action: Action, step: Step, execution: Execution) -> Outcome:
+        """A step that cannot be done without the secrets that are hidden here."""
+        if action.effects == "send":
+            self.sends.append({**_about(step, execution), "kind": action.id, "to": MASK,
+                               "instance": self.staged.event.instance.slug, "request": {}})
+        given = self._given(step.path)
+        return self._stub(step, execution, "sample" if given is None else "pin",
+                          stubs.sample(action.output) if given is None else given)
+
     def _execute(self, action: Action, params: Any, step: Step, execution: Execution,
                  source: str) -> Outcome:
         self._from(step, execution, source)
@@ -256,7 +268,7 @@ class TrialHands:
     def _context(self, step: Step, execution: Execution) -> Context:
         turn = f"@{execution.iteration}" if execution.iteration else ""
         seconds = min(self.seconds_for(step), max(self.deadline - time.monotonic(), 0.1))
-        about = {"path": step.path, "id": step.id or "", "iteration": execution.iteration}
+        about = _about(step, execution)
         return Context(
             instance=self.staged.event.instance, effect_key=f"trial:{step.path}{turn}",
             deadline=time.monotonic() + seconds, inputs=dict(execution.scope["inputs"]),
@@ -280,6 +292,10 @@ class TrialHands:
         self.sends.append({**about, "instance": instance.slug, "kind": kind, "to": recipient,
                            "request": storable(request)})
         return deliver.Delivered("succeeded", outbox_id=0)
+
+
+def _about(step: Step, execution: Execution) -> dict[str, Any]:
+    return {"path": step.path, "id": step.id or "", "iteration": execution.iteration}
 
 
 def _call_answer(given: Mapping[str, Any]) -> dict[str, Any]:
