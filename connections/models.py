@@ -103,11 +103,14 @@ class Instance(models.Model):
         return Account(slug=self.slug, provider=self.provider, id=self.pk, **parts)
 
     def check_to_save(self) -> None:
-        """Refuse fields no adapter takes, credentials that could never prove a sender, and
-        addresses that hold a password or are none.
+        """Take the blanks off addresses; refuse fields no adapter takes, credentials that could
+        never prove a sender, and addresses that hold a password or are none.
 
         Raises InvalidParams with every wrong field.
         """
+        if isinstance(self.settings, dict):
+            self.settings = {name: value.strip() if name in self.adapter.addresses and isinstance(
+                value, str) else value for name, value in self.settings.items()}
         wrong = dict(self.adapter.complaints(self.account()))
         wrong |= {f"settings.{name}": fault for name in self.adapter.addresses
                   if (fault := moved.address_fault((self.settings or {}).get(name)))}

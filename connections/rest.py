@@ -1,12 +1,13 @@
 """What the REST views of every app share: strict JSON bodies, rows a caller may see, conflicts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from connections.access import Principal
 from connections.authentication import principal
@@ -80,6 +81,16 @@ def need_every_instance(who: Principal) -> None:
     if who.instance_ids is not None:
         raise exceptions.PermissionDenied(
             "this concerns every instance; your grants name single ones")
+
+
+def need_right_to_place(request: Request) -> None:
+    """Asked before a body is validated, so that an answer about a taken name is given to nobody
+    who may not write it: a row without an instance is one of every instance.
+
+    Raises PermissionDenied (403).
+    """
+    if isinstance(request.data, Mapping) and not request.data.get("instance"):
+        need_every_instance(principal(request))
 
 
 def merged(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

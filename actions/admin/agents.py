@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
 from actions.admin.tasks import MemoryAdmin, TaskAdmin
 from actions.models import Agent, ContactList, ContactListEntry
 from connections import moved
 from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
+from omni.admin.pages import BaseAdmin
 from omni.admin.secrets import CredentialsForm
 from omni.audit import note
 
@@ -39,7 +40,7 @@ class AgentForm(CredentialsForm):
 
 
 @admin.register(Agent)
-class AgentAdmin(EditableScopedAdmin, ModelAdmin):
+class AgentAdmin(EditableScopedAdmin, BaseAdmin):
     """Who writes an answer. Its key is written, never shown."""
 
     is_everywhere = True
@@ -89,7 +90,7 @@ class EntryInline(TabularInline):
 
 
 @admin.register(ContactList)
-class ContactListAdmin(EditableScopedAdmin, ModelAdmin):
+class ContactListAdmin(EditableScopedAdmin, BaseAdmin):
     """Global lists are seen by everybody and changed by who sees every instance."""
 
     change_scope = "workflows"

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from actions import tasks
@@ -15,7 +14,7 @@ from connections.admin.scope import EditableScopedAdmin, InstanceFilter, ScopedA
 from connections.authentication import principal
 from events.admin.events import event_link
 from events.admin.shown import ShownContact, ShownContacts
-from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, verb
+from omni.admin.pages import BaseAdmin, KeysetMixin, ReadOnlyAdmin, link, verb
 from omni.audit import note
 from omni.errors import InvalidInput
 
@@ -48,7 +47,7 @@ class TaskForm(forms.ModelForm):
 
 
 @admin.register(Task)
-class TaskAdmin(ShownContact, KeysetMixin, OriginMixin, EditableScopedAdmin, ModelAdmin):
+class TaskAdmin(ShownContact, KeysetMixin, OriginMixin, EditableScopedAdmin, BaseAdmin):
     """State and assignee are changed, by people who may send; the rest is as it was handed over."""
 
     form = TaskForm

@@ -6,6 +6,9 @@ from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import viewsets
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from actions.api.serializers import (
     AgentSerializer,
@@ -13,10 +16,14 @@ from actions.api.serializers import (
     ContactListSummarySerializer,
 )
 from actions.models import Agent, ContactList
-from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import INSTANCE_UNREAD, Conflict, need_every_instance
+from connections.rest import (
+    INSTANCE_UNREAD,
+    Conflict,
+    need_every_instance,
+    need_right_to_place,
+)
 from events.api.filters import AccountFilter
 from omni.api import StrictFiltersMixin
 from omni.audit import note
@@ -40,19 +47,21 @@ class AgentViewSet(StrictFiltersMixin, viewsets.ModelViewSet):
     http_method_names = METHODS
     scope, write_scope = "read", "workflows"
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method not in SAFE_METHODS:  # before the body is looked at
+            need_every_instance(principal(request))
+
     def perform_create(self, serializer: Any) -> None:
-        need_every_instance(principal(self.request))
         agent = serializer.save()
         note(principal(self.request).name, "agent.created", agent.slug, kind=agent.kind)
 
     def perform_update(self, serializer: Any) -> None:
-        need_every_instance(principal(self.request))
         changed = sorted(serializer.validated_data)
         agent = serializer.save()
         note(principal(self.request).name, "agent.changed", agent.slug, fields=changed)
 
     def perform_destroy(self, agent: Agent) -> None:
-        need_every_instance(principal(self.request))
         used = Instance.objects.active().filter(agent=agent.slug).values_list("slug", flat=True)
         if used:
             raise Conflict(f"agent '{agent.slug}' answers on {', '.join(used[:10])}; give these "
@@ -88,31 +97,34 @@ class ContactListViewSet(StrictFiltersMixin, viewsets.ModelViewSet):
             return rows
         return rows.filter(Q(instance__isnull=True) | Q(instance_id__in=who.instance_ids))
 
+    def get_object(self) -> ContactList:
+        """A list of one instance needs a grant on it (others are not found), a global one all."""
+        row = super().get_object()
+        if row.instance is None and self.request.method not in SAFE_METHODS:
+            need_every_instance(principal(self.request))
+        return row
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        need_right_to_place(request)
+        return super().create(request, *args, **kwargs)
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if "instance" in request.data:
+            need_right_to_place(request)
+        return super().update(request, *args, **kwargs)
+
     def get_serializer_class(self) -> type[ContactListSummarySerializer]:
         return ContactListSummarySerializer if self.action == "list" else ContactListSerializer
 
     def perform_create(self, serializer: Any) -> None:
-        who = principal(self.request)
-        _may_change(who, serializer.validated_data["instance"])
         row = serializer.save()
-        note(who.name, "contact_list.created", row.name, purpose=row.purpose)
+        note(principal(self.request).name, "contact_list.created", row.name, purpose=row.purpose)
 
     def perform_update(self, serializer: Any) -> None:
-        who = principal(self.request)
-        _may_change(who, serializer.instance.instance)
-        _may_change(who, serializer.validated_data.get("instance", serializer.instance.instance))
         changed = sorted(serializer.validated_data)
         row = serializer.save()
-        note(who.name, "contact_list.changed", row.name, fields=changed)
+        note(principal(self.request).name, "contact_list.changed", row.name, fields=changed)
 
     def perform_destroy(self, row: ContactList) -> None:
-        who = principal(self.request)
-        _may_change(who, row.instance)
-        note(who.name, "contact_list.deleted", row.name)
+        note(principal(self.request).name, "contact_list.deleted", row.name)
         row.delete()
-
-
-def _may_change(who: Principal, instance: Instance | None) -> None:
-    """A list of one instance needs a grant on it (others are not even found), a global one all."""
-    if instance is None:
-        need_every_instance(who)

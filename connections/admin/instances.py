@@ -13,7 +13,6 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 from pydantic import BaseModel
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -23,7 +22,7 @@ from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
 from connections.webhooks import webhook_url
-from omni.admin.pages import VerbsMixin, pretty, verb
+from omni.admin.pages import BaseAdmin, VerbsMixin, pretty, verb
 from omni.admin.secrets import CredentialsForm
 from omni.admin.words import WordsForm
 from omni.audit import note
@@ -118,7 +117,7 @@ class InstanceChangeList(ChangeList):
 
 
 @admin.register(Instance)
-class InstanceAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
+class InstanceAdmin(EditableScopedAdmin, VerbsMixin, BaseAdmin):
     """Archived instead of deleted: events point here."""
 
     form = InstanceForm

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
@@ -20,7 +20,7 @@ from connections.access import KEY_DAYS, KEY_MAX_DAYS, SCOPES, ApiKey, InstanceG
 from connections.admin.scope import EditableScopedAdmin
 from connections.api.instances import keys_of
 from connections.authentication import principal
-from omni.admin.pages import VerbsMixin, verb
+from omni.admin.pages import BaseAdmin, VerbsMixin, verb
 from omni.audit import note
 
 User = get_user_model()
@@ -57,7 +57,7 @@ class ApiKeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(EditableScopedAdmin, VerbsMixin, ModelAdmin):
+class ApiKeyAdmin(EditableScopedAdmin, VerbsMixin, BaseAdmin):
     """The text of a key is shown once, in the message after saving."""
 
     view_scope = "admin"
@@ -144,7 +144,7 @@ class GrantInline(TabularInline):
     verbose_name_plural = "grants: what this person may see and do (superusers need none)"
 
 
-class PersonAdmin(UserAdmin, ModelAdmin):
+class PersonAdmin(UserAdmin, BaseAdmin):
     """People. Grants are written to the audit log with their scopes."""
 
     form = UserChangeForm
@@ -165,7 +165,7 @@ class PersonAdmin(UserAdmin, ModelAdmin):
                      for row in grants])
 
 
-class PeopleGroupAdmin(GroupAdmin, ModelAdmin):
+class PeopleGroupAdmin(GroupAdmin, BaseAdmin):
     pass
 
 

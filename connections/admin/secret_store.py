@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from connections.admin.scope import EditableScopedAdmin
@@ -13,6 +12,7 @@ from connections.authentication import principal
 from connections.models import Secret
 from connections.secrets.store import MOST_CHARACTERS
 from connections.secrets.texts import LEAST_CHARACTERS
+from omni.admin.pages import BaseAdmin
 from omni.audit import note
 
 
@@ -39,7 +39,7 @@ class SecretForm(forms.ModelForm):
 
 
 @admin.register(Secret)
-class SecretAdmin(EditableScopedAdmin, ModelAdmin):
+class SecretAdmin(EditableScopedAdmin, BaseAdmin):
     """Those of every instance are changed by who sees every instance."""
 
     view_scope = "admin"

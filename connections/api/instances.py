@@ -50,11 +50,14 @@ class InstanceViewSet(StrictFiltersMixin, VisibleRows, mixins.CreateModelMixin,
     http_method_names = ["get", "post", "patch", "head", "options"]
     scope, write_scope = "read", "admin"
 
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        need_every_instance(principal(request))  # before the body: which slugs are taken is told
+        return super().create(request, *args, **kwargs)
+
     def perform_create(self, serializer: Any) -> None:
-        who = principal(self.request)
-        need_every_instance(who)
         instance = serializer.save()
-        note(who.name, "instance.created", instance.slug, provider=instance.provider)
+        note(principal(self.request).name, "instance.created", instance.slug,
+             provider=instance.provider)
 
     def perform_update(self, serializer: Any) -> None:
         changed = sorted(serializer.validated_data)

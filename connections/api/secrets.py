@@ -3,11 +3,13 @@
 from typing import Any
 
 from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from connections.access import Principal
 from connections.authentication import principal
 from connections.models import Instance, Secret
-from connections.rest import INSTANCE_UNREAD, VisibleRows, need_every_instance
+from connections.rest import INSTANCE_UNREAD, VisibleRows, need_right_to_place
 from connections.secrets.store import MOST_CHARACTERS, NAME
 from connections.secrets.texts import LEAST_CHARACTERS
 from omni.api import StrictFieldsMixin, StrictFiltersMixin
@@ -58,10 +60,12 @@ class SecretViewSet(StrictFiltersMixin, VisibleRows, viewsets.ModelViewSet):
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
     scope = write_scope = "admin"
 
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        need_right_to_place(request)
+        return super().create(request, *args, **kwargs)
+
     def perform_create(self, serializer: Any) -> None:
-        who = principal(self.request)
-        may_change(who, serializer.validated_data["instance"])
-        _noted(who, "secret.created", serializer.save())
+        _noted(principal(self.request), "secret.created", serializer.save())
 
     def perform_update(self, serializer: Any) -> None:
         _noted(principal(self.request), "secret.changed", serializer.save())
@@ -69,12 +73,6 @@ class SecretViewSet(StrictFiltersMixin, VisibleRows, viewsets.ModelViewSet):
     def perform_destroy(self, row: Secret) -> None:
         _noted(principal(self.request), "secret.deleted", row)
         row.delete()
-
-
-def may_change(who: Principal, instance: Instance | None) -> None:
-    """A secret of every instance is changed by callers who see all of them."""
-    if instance is None:
-        need_every_instance(who)
 
 
 def _noted(who: Principal, what: str, row: Secret) -> None:

@@ -1,7 +1,8 @@
 """Which network addresses an outbound call may reach: a deny table of our own.
 
 The standard library's flags miss shared and relay ranges, so the table is spelled out.
-Source: IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and its updates).
+Source: IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and its updates, as of 2025-10:
+RFC 9637, 9602 and 9780 are the newest), and what IANA gives out of IPv6 (RFC 4291, 2.4).
 """
 
 import ipaddress
@@ -15,8 +16,8 @@ _PRIVATE = [ipaddress.ip_network(text) for text in (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
     "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15",
     "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-    "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23",
-    "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8")]
+    "::/3", "4000::/2", "8000::/1",  # all that is not 2000::/3, the only part that is given out
+    "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
 # Where machines of a cloud fetch their own credentials: AWS, Azure, Google, Oracle, Alibaba,
 # Scaleway, OpenStack (their documentation, 2026-11). No setting allows these.
 _METADATA = [ipaddress.ip_network(text) for text in (

@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from connections.access import Principal
@@ -28,7 +28,16 @@ from events.people.contacts import forget
 from events.people.known_by import may_see, write
 from events.people.same_person import merge
 from events.store.merging import split
-from omni.admin.pages import ANSWER, KeysetMixin, ReadOnlyAdmin, VerbsMixin, link, pretty, verb
+from omni.admin.pages import (
+    ANSWER,
+    BaseAdmin,
+    KeysetMixin,
+    ReadOnlyAdmin,
+    VerbsMixin,
+    link,
+    pretty,
+    verb,
+)
 from omni.admin.words import WordsForm, chips
 from omni.audit import note
 
@@ -46,7 +55,7 @@ def newest_events(rows: Any) -> str:
         if parts else "-"
 
 
-class LabelledAdmin(KeysetMixin, EditableScopedAdmin, VerbsMixin, ModelAdmin):
+class LabelledAdmin(KeysetMixin, EditableScopedAdmin, VerbsMixin, BaseAdmin):
     """Rows the store makes; people only label them."""
 
     form = WordsForm

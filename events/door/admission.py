@@ -40,6 +40,11 @@ class Admitted:
     def address(self) -> str:
         return f"{self.provider}/{self.instance.slug}"
 
+    @property
+    def unproven_of(self) -> str:
+        """The address that has still to prove the body, "" when its head was enough."""
+        return "" if self.proof else self.address
+
 
 def admit(head: Delivery, *, provider: str, slug: str, size: int | None) -> Admitted | Answer:
     """Known address -> size -> handshake or proof as far as neither needs the body.

@@ -71,7 +71,7 @@ async def lane(scope: dict[str, Any], receive_: Receive, send: Send) -> None:
         await _discard(receive_, announced(headers))
         await _send(send, admitted)
         return
-    with budget.share() as share:
+    with budget.share(unproven_of=admitted.unproven_of) as share:
         body = await _read(receive_, head, admitted, share)
         if isinstance(body, Answer):
             share.release()
@@ -88,7 +88,7 @@ async def take(delivery: Delivery, *, provider: str, slug: str) -> Answer:
                             size=len(delivery.body))
     if isinstance(admitted, Answer):
         return admitted
-    with budget.share() as share:
+    with budget.share(unproven_of=admitted.unproven_of) as share:
         answer = share.until(await _taken(delivery, admitted, share))
     return await _in_time(answer)
 
@@ -111,6 +111,8 @@ async def _taken(delivery: Delivery, admitted: Admitted, share: Share) -> "Futur
     if body_encoding.encoding_of(delivery):
         admitted = await asyncio.wrap_future(
             _openers.submit(whose, proven_as_sent, delivery, admitted))
+        if admitted.proof:
+            share.proven()
         threads = _openers if admitted.proof else _unproven
     elif (len(delivery.body) <= _INLINE_BYTES and settings.OMNI_GROUP_COMMIT) or (
             large_bodies.is_large(delivery) and admitted.proof):

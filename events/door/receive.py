@@ -34,7 +34,7 @@ def receive(delivery: Delivery, *, provider: str, slug: str) -> "Future[Answer]"
                      size=len(delivery.body))
     if isinstance(admitted, Answer):
         return answered(admitted)
-    with budget.share() as share:
+    with budget.share(unproven_of=admitted.unproven_of) as share:
         return share.until(take_in(delivery, proven_as_sent(delivery, admitted), share))
 
 
@@ -55,9 +55,11 @@ def proven_as_sent(delivery: Delivery, admitted: Admitted) -> Admitted:
 
 def take_in(delivery: Delivery, admitted: Admitted, share: Share) -> "Future[Answer]":
     """What follows once the body is here, and was asked what it proves as it came
-    (`proven_as_sent`). share: grows by what a packed body becomes.
+    (`proven_as_sent`). share: grows by what a packed body becomes, and is told of the proof.
     """
     adapter, account = library.get(admitted.provider), admitted.account
+    if admitted.proof:
+        share.proven()
     try:
         delivery = body_encoding.decoded(delivery, most=admitted.most, take=share.take)
     except body_encoding.TooLarge as exc:
@@ -73,6 +75,7 @@ def take_in(delivery: Delivery, admitted: Admitted, share: Share) -> "Future[Ans
         proof = admitted.proof or adapter.verify(delivery, account, now=datetime.now(UTC))
     except SignatureMismatch as exc:
         return answered(refuse(delivery, 401, "signature_mismatch", admitted.address, exc.message))
+    share.proven()
     if large_bodies.is_large(delivery):  # only what is proven waits for the one process
         return large_bodies.elsewhere.take(delivery, replace(admitted, proof=proof))
     failpoints.hit("ingest.verified")

@@ -50,7 +50,7 @@ class WebhookView(APIView):
                            else self._read(request, head, admitted))
 
     def _read(self, request: Any, head: Delivery, admitted: Admitted) -> Answer:
-        with budget.share() as share:
+        with budget.share(unproven_of=admitted.unproven_of) as share:
             if not share.take(announced(head.headers) or 0):
                 return try_later("too many bodies are in flight")
             body = _body_of(request, head, admitted)

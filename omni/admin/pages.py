@@ -8,7 +8,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.filters import FieldListFilter
+from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -155,7 +156,33 @@ class VerbsMixin:
                                        {**(extra_context or {}), "verbs": shown})
 
 
-class ReadOnlyAdmin(VerbsMixin, ModelAdmin):
+class BaseAdmin(ModelAdmin):
+    """What every page of ours stands on. A list is narrowed by what the page declares and by
+    nothing else: Django would take any field and tell, letter by letter, what the page hides.
+    """
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Whether a list may be asked this: its number, its dates, and what its filters ask."""
+        return lookup in self._declared(request)
+
+    def _declared(self, request: HttpRequest) -> set[str]:
+        key = self.opts.pk.name
+        found = {"pk", key, "pk__exact", f"{key}__exact"}
+        if self.date_hierarchy:
+            found.update(f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day"))
+        for item in self.get_list_filter(request):
+            if isinstance(item, type):  # a SimpleListFilter, or one of unfold's made of it
+                found.add(item.parameter_name)
+                continue
+            name, kind = item if isinstance(item, tuple) else (item, FieldListFilter.create)
+            field = get_fields_from_path(self.model, name)[-1]
+            found.add(name)
+            found.update(kind(field, request, {}, self.model, self,
+                              field_path=name).expected_parameters())
+        return found
+
+
+class ReadOnlyAdmin(VerbsMixin, BaseAdmin):
     """An archive: looked at, never edited, never deleted here. Verbs are the only way to act."""
 
     actions = None
@@ -202,7 +229,7 @@ class AuditEntryAdmin(KeysetMixin, ReadOnlyAdmin):
 def _dress(model: type, plain: type) -> None:
     """django-q2's own page of a model, in our theme."""
     admin.site.unregister(model)
-    admin.site.register(model, type(plain.__name__, (plain, ModelAdmin), {"list_per_page": 50}))
+    admin.site.register(model, type(plain.__name__, (plain, BaseAdmin), {"list_per_page": 50}))
 
 
 for _model, _plain in ((Schedule, q2.ScheduleAdmin), (Success, q2.TaskAdmin),

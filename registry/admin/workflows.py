@@ -10,14 +10,13 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.views import ChangeList
 
 from connections.admin.scope import EditableScopedAdmin
 from connections.authentication import principal
 from connections.models import Instance
-from omni.admin.pages import VerbsMixin, verb
+from omni.admin.pages import BaseAdmin, VerbsMixin, verb
 from omni.errors import InvalidWorkflow, OmniError
 from omni.yaml.marks import in_order
 from registry.admin.bindings import BindingPages
@@ -47,7 +46,7 @@ class WorkflowChangeList(ChangeList):
 
 @admin.register(Workflow)
 class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, VerbsMixin,
-                    ModelAdmin):
+                    BaseAdmin):
     change_scope = "workflows"
     is_everywhere = True
     form = WorkflowForm

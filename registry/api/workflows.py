@@ -74,21 +74,21 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAn
     @extend_schema(request=DOCUMENT, responses={201: WorkflowSerializer})
     def create(self, request: Request) -> Response:
         """Store the draft of a new workflow; its id is in the document."""
-        text = self.body(TextSerializer)["text"]
+        actor, text = self.writer(), self.body(TextSerializer)["text"]
         slug = document_id(text)
         if Workflow.objects.filter(slug=slug).exists():
             raise Conflict(f"there is a workflow '{slug}' already; PUT it, or import the text",
                            code="exists")
-        return self.shown(drafts.save_draft(text, actor=self.writer()), status=201)
+        return self.shown(drafts.save_draft(text, actor=actor), status=201)
 
     @extend_schema(request={"application/json": DraftSerializer, "text/yaml": OpenApiTypes.STR},
                    responses={200: WorkflowSerializer, **STALE}, parameters=[IF_MATCH])
     def update(self, request: Request, slug: str) -> Response:
         """Store a new draft. 409 with code `stale` when somebody saved in between."""
-        workflow = self.get_object()
+        workflow, actor = self.get_object(), self.writer()
         wish = self.body(DraftSerializer)
         _need_id(wish["text"], slug)
-        return self.shown(drafts.save_draft(wish["text"], actor=self.writer(),
+        return self.shown(drafts.save_draft(wish["text"], actor=actor,
                                             base_revision=self.base_revision(wish, workflow)))
 
     @extend_schema(request=DOCUMENT, responses=ValidationSerializer)
@@ -107,11 +107,11 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAn
     @action(detail=False, methods=["post"], url_path="import", url_name="import")
     def import_text(self, request: Request) -> Response:
         """Store a document, new or known, and publish it; the answer lists what is doubtful."""
-        flag = request.query_params.get("publish", "true").lower()
+        actor, flag = self.writer(), request.query_params.get("publish", "true").lower()
         if flag not in ("true", "false"):
             raise ValidationError({"publish": "true or false"})
         text = self.body(TextSerializer)["text"]
-        stored = publishing.import_text(text, actor=self.writer(), publish=flag == "true",
+        stored = publishing.import_text(text, actor=actor, publish=flag == "true",
                                         user=self.person())
         rows = self.get_queryset().filter(pk__in=[row.pk for row in stored]).order_by("slug")
         return Response(WorkflowsSerializer({"results": rows, "warnings": [

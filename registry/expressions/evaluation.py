@@ -129,10 +129,14 @@ def call(name: str, function: Callable[..., Any], arguments: tuple[Run, ...]) ->
         except InvalidInput as error:
             if isinstance(error, CallError):
                 raise
-            raise CallError(f"{name}: {error.message}") from error
+            raise CallError(name, error.message) from error
 
     return run
 
 
 class CallError(InvalidInput):
-    """A function refused its arguments."""
+    """A function refused its arguments; the message may quote them."""
+
+    def __init__(self, function: str, message: str) -> None:
+        super().__init__(f"{function}: {message}")
+        self.function = function

@@ -15,6 +15,7 @@ from omni.errors import InvalidInput, InvalidWorkflow
 from omni.yaml.reading import Problem
 from registry.expressions import names
 from registry.expressions.closures import Compiler, Read
+from registry.expressions.evaluation import CallError
 from registry.expressions.wording import (
     TOO_DEEP,
     Mistake,
@@ -26,6 +27,7 @@ from registry.expressions.wording import (
 
 MAX_LENGTH = 2_000  # characters
 MAX_NODES = 200
+HIDDEN = "its values are not shown, because a secret is among them"
 RUNTIME_ERRORS = (InvalidInput, ArithmeticError, LookupError, TypeError, ValueError,
                    AttributeError, RecursionError)
 
@@ -53,12 +55,21 @@ class Expression:
     def constant(self) -> bool:
         return not self.reads
 
+    @property
+    def reads_secrets(self) -> bool:
+        return any(read.path[0] == "secrets" for read in self.reads)
+
     def evaluate(self, scope: Mapping[str, Any]) -> Any:
         """The value in a scope of root names. Raises ExpressionError for wrong kinds of value."""
         try:
             return self.run(scope)
         except RUNTIME_ERRORS as error:
-            raise ExpressionError(f"{error} in {snippet(self.source, len(self.source))}") from error
+            where = snippet(self.source, len(self.source))
+            if not self.reads_secrets:
+                raise ExpressionError(f"{error} in {where}") from error
+            who = error.function if isinstance(error, CallError) else "a part"
+            told = f"{who} cannot work with what it was given in {where}; {HIDDEN}"
+        raise ExpressionError(told)  # out here, so that no traceback repeats the first message
 
 
 def compile_expression(text: str, *, roots: Iterable[str] | None = None) -> Expression:

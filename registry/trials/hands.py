@@ -17,6 +17,7 @@ from actions import decisions
 from actions.base import Action, Context, Outcome, done, failed
 from connections.access import Principal
 from connections.envelope import OutboundMessage
+from connections.secrets.forms import MASK
 from connections.storable import storable
 from events.outbox import attempts
 from events.outbox.attempts import Delivered
@@ -28,7 +29,7 @@ from registry.engine.waits.waiting import SoFar, Wait
 from registry.language.check_actions import Library
 from registry.language.definition import STEP_SECONDS, Step
 from registry.models import Workflow
-from registry.trials import stubs
+from registry.trials import stand_ins, stubs
 from registry.trials.staging import Staged
 from registry.trials.stubs import Past
 
@@ -112,12 +113,17 @@ class TrialHands:
         return [task() for task in tasks]
 
     def act(self, step: Step, execution: Execution) -> Outcome:
+        return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
+
+    def _act(self, step: Step, execution: Execution) -> Outcome:
         action = self.library.get(step.body.action_id)
         values = step.body.params.render(execution.scope) or {}
         execution.shown_input = shown(action, values)
         try:
             params = action.params.model_validate(values)
         except ValidationError as exc:
+            if stand_ins.refused(step, execution.scope["secrets"], exc):
+                return self._hidden(action, step, execution)
             return invalid(step, exc)
         given = self._given(step.path)
         if action.effects == "send":
@@ -238,13 +244,22 @@ class TrialHands:
         self._from(step, execution, source)
         return stubs.outcome_of(given) if source == "pin" else done(**given)
 
+    def _hidden(self, action: Action, step: Step, execution: Execution) -> Outcome:
+        """A step that cannot be done without the secrets that are hidden here."""
+        if action.effects == "send":
+            self.sends.append({**_about(step, execution), "kind": action.id, "to": MASK,
+                               "instance": self.staged.event.instance.slug, "request": {}})
+        given = self._given(step.path)
+        return self._stub(step, execution, "sample" if given is None else "pin",
+                          stubs.sample(action.output) if given is None else given)
+
     def _execute(self, action: Action, params: Any, step: Step, execution: Execution,
                  source: str) -> Outcome:
         self._from(step, execution, source)
         try:
             with transaction.atomic():
-                return without_secrets(execution.scope["secrets"], lambda: action.function(
-                    self.staged.event, params, self._context(step, execution)))
+                return action.function(self.staged.event, params,
+                                       self._context(step, execution))
         except DatabaseError as exc:
             if getattr(exc.__cause__, "sqlstate", "") != _READ_ONLY:
                 raise
@@ -254,7 +269,7 @@ class TrialHands:
     def _context(self, step: Step, execution: Execution) -> Context:
         turn = f"@{execution.iteration}" if execution.iteration else ""
         seconds = min(self.seconds_for(step), max(self.deadline - time.monotonic(), 0.1))
-        about = {"path": step.path, "id": step.id or "", "iteration": execution.iteration}
+        about = _about(step, execution)
         return Context(
             instance=self.staged.event.instance, effect_key=f"trial:{step.path}{turn}",
             deadline=time.monotonic() + seconds, inputs=dict(execution.scope["inputs"]),
@@ -278,6 +293,10 @@ class TrialHands:
         self.sends.append({**about, "instance": instance.slug, "kind": kind, "to": recipient,
                            "request": storable(request)})
         return Delivered("succeeded", outbox_id=0)
+
+
+def _about(step: Step, execution: Execution) -> dict[str, Any]:
+    return {"path": step.path, "id": step.id or "", "iteration": execution.iteration}
 
 
 def _call_answer(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Tracer:
             "line": place.line, "column": place.column, "path": place.path,
             "source": expression.source, "turn": turn["index"] if turn else None,
             "value": SECRET if place.secret else shortened(value),
-            "error": SECRET if error and place.secret else error})
+            "error": error})  # one that reads `secrets` shows no value
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from actions import library as found_on_disk
 from connections.access import Principal
-from connections.secrets.store import Vault
 from events.models import Event
 from omni.errors import InvalidInput, OmniError
 from registry.engine.route import conditions, matching
@@ -28,6 +27,7 @@ from registry.expressions.expression import Expression, ExpressionError
 from registry.expressions.lazy import Lazy
 from registry.language.check_actions import Library
 from registry.language.definition import Trigger
+from registry.trials import stand_ins
 from registry.trials.hands import TrialHands, TrialOver, read_only
 from registry.trials.staging import Staged
 from registry.trials.stubs import Past
@@ -86,7 +86,8 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
     that have no pin. ask: let a `decide` without a pin ask. anyway: do the steps of a workflow
     that the event would not wake. until: id or path of the step to stop before. now: by default
     when a stored event was received. seconds: most the trial may take; a step that is being done
-    is not interrupted. who: who asks; actions read what they may read, the rest is not there.
+    is not interrupted. who: who asks; actions read what they may read, the rest is not there, and
+    who does not see every instance gets stand-ins for secrets.
     Raises InvalidWorkflow with every error of the document, InvalidInput for an unknown input,
     step or `until`.
     """
@@ -146,7 +147,7 @@ class _Trying:
         roots = self.staged.roots(now=self.started, inputs=self.inputs)
         trial.matched, trial.reason = verdict(self.traced, event, roots, self.inputs)
         if trial.matched or anyway:
-            roots["secrets"] = Vault(event.instance_id)
+            roots["secrets"] = stand_ins.vault_for(self.hands.who, event.instance_id)
             roots.update(steps={}, vars={}, inputs=self.inputs, run={
                 "id": None, "workflow": definition.id, "version": self.version, "attempt": 1,
                 "replay": 0, "started_at": self.started, "dry_run": True})

@@ -228,3 +228,34 @@ def test_session_without_grants_sees_nothing(django_user_model, rows):
     client.force_login(person)
 
     assert client.get("/api/v1/events/").status_code == 403
+
+
+TAKEN = {  # address: bodies that name what is there, what is not, and what cannot be
+    "instance-list post": [{"slug": slug, "name": "x", "provider": "webhook"}
+                           for slug in ("shop", "free", "No Slug")],
+    "secret-list post": [{"name": name, "value": "long enough"}
+                         for name in ("of_all", "free", "no name")],
+    "secret-list post ": [{"name": name, "value": "long enough", "instance": ""}
+                          for name in ("of_all", "free")],
+    "agent-list post": [{"slug": slug, "name": "x"} for slug in ("helper", "free", "No Slug")],
+    "agent-detail patch": [{"slug": slug} for slug in ("other", "free", "No Slug")],
+    "contact-list-list post": [{"name": name} for name in ("of all", "free", "")],
+    "workflow-list post": [{"text": YAML.format(id=id)} for id in ("greet", "free", "No Id")],
+    "workflow-import post": [{"text": YAML.format(id=id)} for id in ("greet", "free")] + [{}],
+    "workflow-detail put": [{"text": YAML.format(id=id)} for id in ("greet", "free")] + [
+        {"text": YAML.format(id="greet"), "base_revision": 99}, {}],
+}
+
+
+@pytest.mark.parametrize("asked", sorted(TAKEN))
+def test_who_may_not_write_is_told_so_before_what_is_wrong_or_taken(asked, rows):
+    Secret.objects.create(name="of_all", value="x" * 8)
+    ContactList.objects.create(name="of all")
+    Agent.objects.create(slug="other", name="Other")
+    client, (name, method) = client_of(instances=[make_instance("desk")]), asked.split()
+
+    answers = [getattr(client, method)(address(name, rows), data=body, format="json")
+               for body in TAKEN[asked]]
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert len({answer.content for answer in answers}) == 1

@@ -34,6 +34,8 @@ HEAD = "omni: 1\nid: {}\ntrigger: [{{event: '*'}}]\nsteps:\n  - uses: {}\n    wi
 WORKFLOWS = {name: HEAD.format(name, action, params) for name, action, params in (
     ("told", "meta.notify.webhook", '{url: "${{ secrets.address }}", text: hello, '
                                     'secret: "${{ secrets.signing }}"}'),
+    ("refused", "meta.notify.webhook",
+     '{url: "https://a.example/${{ date(now, secrets.signing) }}", text: hello}'),
     ("sent", "route.send", "{to: ana, text: answer, instance: webhook}"),
     ("asked", "route.agent.default", "{agent: helper}"))}
 
@@ -78,7 +80,9 @@ def canaries(httpserver, client, caplog):
         answer.data for answer in answers]
     answers.append(post_json(boss, "/api/v1/instances/whatsapp_evolution/set-up/"))
     answers.append(boss.get("/api/v1/instances/whatsapp_evolution/health/"))
-    answers.append(post_json(boss, "/api/v1/workflows/told/dry-run/", {"event": "message.text"}))
+    for name in ("told", "refused"):
+        answers.append(post_json(boss, f"/api/v1/workflows/{name}/dry-run/",
+                                 {"event": "message.text"}))
     _deliver(client)
     work()
     secrets = [*texts(GIVEN), *STORED.values(), AGENT, PASSWORD, "canary-wrong-password",

@@ -65,6 +65,9 @@ class RunHands:
         journal.flush(self.claim, self.run, execution, at=step.path)
 
     def act(self, step: Step, execution: Execution) -> Outcome:
+        return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
+
+    def _act(self, step: Step, execution: Execution) -> Outcome:
         action = library.get(step.body.action_id)
         given = step.body.params.render(execution.scope) or {}
         execution.shown_input = shown(action, given)
@@ -72,8 +75,7 @@ class RunHands:
             params = action.params.model_validate(given)
         except ValidationError as exc:
             return invalid(step, exc)
-        return without_secrets(execution.scope["secrets"], lambda: action.function(
-            self.run.event, params, self._context(step, execution)))
+        return action.function(self.run.event, params, self._context(step, execution))
 
     def decide(self, step: Step, execution: Execution, question: str) -> Outcome:
         body: DecideBody = step.body

@@ -18,13 +18,23 @@ _USERINFO = re.compile(r"https?://[^\s/?#@]+@", re.IGNORECASE)
 
 
 def without_secrets(vault: Vault, act: Callable[[], Outcome]) -> Outcome:
-    """The outcome of an action, or its error, less every secret it was given."""
+    """The outcome of a step, or its error, less every secret it was given.
+
+    act: renders the parameters too, since what refuses them may quote them.
+    """
+    told = ""
     try:
         outcome = act()
     except OmniError as exc:
         exc.message = vault.masked(exc.message)
         exc.details = vault.masked(exc.details)
         raise
+    except Exception as exc:  # a bug that quotes a secret is told without it, and not logged
+        told = vault.masked(f"{type(exc).__name__}: {exc}")
+        if told == f"{type(exc).__name__}: {exc}":
+            raise
+    if told:
+        raise OmniError(told)
     return replace(outcome, output=vault.masked(outcome.output),
                    reason=vault.masked(outcome.reason))
 

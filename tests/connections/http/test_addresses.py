@@ -12,14 +12,17 @@ from connections.http.addresses import is_public, may_reach, read_allowed, resol
     "100.64.0.1", "192.88.99.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "198.18.0.1",
     "203.0.113.9", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1",
     "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::",
-    "2001:db8::1", "2001::1"])
+    "2001:db8::1", "2001::1", "3fff::1", "3fff:fff:ffff::1", "5f00::1", "5f00:ffff::1",
+    "100::1", "100:0:0:1::1", "200::1", "400::1", "800::1", "1000::1", "4000::1", "6000::1",
+    "8000::1", "a000::1", "c000::1", "e000::1", "f000::1", "f800::1", "fec0::1", "feff::1"])
 def test_address_that_is_not_the_open_internets_is_not_public(address):
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", [
     "1.1.1.1", "8.8.8.8", "172.15.255.255", "172.32.0.1", "100.128.0.1", "2606:4700::1111",
-    "::ffff:8.8.8.8"])
+    "::ffff:8.8.8.8", "2001:200::1", "2400:cb00::1", "3fff:1000::1", "3ffe::1", "2620:4f:8000::1",
+    "192.175.48.1", "192.31.196.1"])
 def test_address_of_the_open_internet_is_public(address):
     assert is_public(address)
 

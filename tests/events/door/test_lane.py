@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from events.door import body_budget, body_encoding, lane
 from events.models import Event, Knock, RawPayload
-from tests.factories import SECRET, make_webhook
+from tests.factories import SECRET, make_instance, make_webhook
 
 TOKEN = (b"x-webhook-token", SECRET.encode())
 
@@ -183,6 +183,43 @@ async def test_more_bodies_than_may_be_in_flight_are_asked_to_try_later(shop, se
 
     assert (status, answer[b"retry-after"]) == (503, b"5")
     assert body_budget.budget.held == 0
+
+
+async def test_strangers_with_large_bodies_leave_room_for_proven_ones(shop, settings):
+    settings.OMNI_DOOR_BYTES_IN_FLIGHT = 4 * 1024 * 1024
+    for slug in ("signed", "signed-too"):
+        await sync_to_async(make_instance)(
+            slug, settings={"verification": "hub_signature"}, credentials={"secret": "s" * 40})
+    waiting, bodies = asyncio.Event(), []
+
+    def stranger(slug):
+        """Four fifths of a megabyte, and then nothing more."""
+        parts = [b"x" * 200_000] * 4
+
+        async def receive():
+            if parts:
+                return {"type": "http.request", "body": parts.pop(), "more_body": True}
+            await waiting.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            bodies.append(message.get("status"))
+
+        return asyncio.create_task(lane.lane(
+            {"type": "http", "method": "POST", "path": f"/webhooks/webhook/{slug}/",
+             "headers": [(b"x-hub-signature-256", b"sha256=" + b"a" * 64),
+                         (b"content-length", b"1000000")]}, receive, send))
+
+    tasks = [stranger(slug) for slug in ("signed", "signed-too") * 4]
+    async with asyncio.timeout(10):
+        while body_budget.budget.unproven < 1_600_000 or bodies.count(503) < 6:
+            await asyncio.sleep(0.01)
+    proven = [(await post(json.dumps({"a": "x" * 1_000_000}).encode()))[0] for _ in range(2)]
+    waiting.set()
+    await asyncio.gather(*tasks)
+
+    assert proven == [202, 202] and bodies.count(503) == 6
+    assert (body_budget.budget.held, body_budget.budget.unproven) == (0, 0)
 
 
 async def test_answered_delivery_is_no_longer_in_flight(shop):

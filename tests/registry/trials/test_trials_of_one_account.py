@@ -6,6 +6,7 @@ import pytest
 
 from actions.models import ContactList
 from connections.access import SCOPES
+from connections.models import Secret
 from events.models import Conversation, Event, Handle
 from registry.versions import drafts
 from tests.admin_world import sign_in
@@ -122,3 +123,66 @@ def test_page_of_a_trial_tells_a_person_of_one_account_nothing_foreign(person):
 
     assert FOREIGN_NAME not in page
     assert "there is no enabled instance &#x27;theirs&#x27;" in page
+
+
+NOTIFY = "uses: meta.notify.webhook, with: {{text: hi, url: {url}}}"
+TURNED = ["'https://${{ replace(secrets.k, \"-\", \"x\") }}.example.org/'",
+          "'https://${{ \"yes\" if matches(secrets.k, \"^c\") else \"no\" }}.example.org/'",
+          "'https://n${{ len(secrets.k) }}.example.org/'",
+          "'${{ secrets.k }}'", "'${{ secrets.k[0] }}'", "'https://${{ date(now, secrets.k) }}/'",
+          "'${{ secrets.k if \"9f8\" in secrets.k else 1 }}'"]
+
+
+@pytest.mark.parametrize("url", TURNED)
+@pytest.mark.parametrize("owner", ["mine", None])
+def test_dry_run_of_own_text_says_nothing_of_a_secret(person, url, owner):
+    row = Secret.objects.create(name="k", value="canary-9f8e7d",
+                                instance=person.mine if owner else None)
+    step = "{" + NOTIFY.format(url=url) + "}"
+
+    first = tried(person, step)
+    Secret.objects.filter(pk=row.pk).update(value="quite-another-of-other-length")
+    second = tried(person, step)
+
+    assert first == second and "canary" not in json.dumps(first)
+
+
+def test_expressions_backtests_and_the_page_say_nothing_of_a_secret(person):
+    Secret.objects.create(name="k", value="canary-9f8e7d")
+    text = f"{HEAD}  - {{{NOTIFY.format(url=TURNED[0])}}}\n"
+    client = client_of("workflows", instances=[person.mine])
+    workflow = make_workflow(text)
+    page = sign_in(grants=[(person.mine, list(SCOPES))], name="eve")
+
+    told = [post_json(client, "/api/v1/workflows/greet/dry-run/", {
+        "event": person.own.pk, "text": text, "anyway": True}),
+        post_json(client, "/api/v1/workflows/greet/backtest/", {
+            "since": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z", "text": text,
+            "run": True}),
+        page.post(f"/admin/registry/workflow/{workflow.pk}/try/",
+                  {"event": person.own.pk, "anyway": "on"})]
+
+    for answer in told:
+        assert answer.status_code == 200 and "canary" not in answer.content.decode()
+    assert told[1].data["tried"] and "example.org" in told[2].content.decode()
+
+
+def test_trial_with_stand_ins_still_goes_to_its_end(person):
+    Secret.objects.create(name="k", value="https://hooks.example.org/canary")
+
+    found = tried(person, "{" + NOTIFY.format(url="'${{ secrets.k }}'") + "}")
+
+    assert found["state"] == "done", found["end"]
+    assert [(sent["to"], sent["kind"]) for sent in found["sends"]] == [
+        ("[secret]", "meta.notify.webhook")]
+    assert found["path"][0]["source"] == "sample"
+
+
+def test_caller_who_sees_every_instance_tries_with_the_secret_itself(person):
+    Secret.objects.create(name="k", value="hooks-9f8e7d")
+
+    found = post_json(client_of("workflows"), "/api/v1/workflows/greet/dry-run/", {
+        "event": person.own.pk, "anyway": True,
+        "text": f"{HEAD}  - {{{NOTIFY.format(url=TURNED[0])}}}\n"}).data
+
+    assert found["sends"][0]["to"] == "hooksx9f8e7d.example.org"

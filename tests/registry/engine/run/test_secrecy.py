@@ -3,6 +3,7 @@
 import html
 import json
 import logging
+import traceback
 import unicodedata
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
@@ -13,6 +14,8 @@ from django.db import connection
 from connections.models import Secret
 from connections.secrets.store import Vault
 from events.models import EventAction, OutboxMessage
+from omni.errors import OmniError
+from registry.engine.run.secrecy import without_secrets
 from registry.models import Run
 from registry.trials.trial import try_out
 from registry.versions import drafts
@@ -182,6 +185,57 @@ def test_value_that_does_not_fit_is_not_repeated_in_the_error(shop):
     run = run_of(shop, text)
 
     assert run.state == "failed" and "canary-key" not in everything_stored()
+
+
+SLASHED = "canary/9f8e7d/word/of/somebody/longer/than/40"
+
+
+@pytest.mark.parametrize(("function", "expression"), [
+    ("date", "date(now, K)"), ("time", "time(K, 'UTC')"), ("add_hours", "add_hours(K, 2)"),
+    ("hour", "hour(now, first(split(K, '-')))"), ("format_number", "format_number(1, 2, K)"),
+    ("matches", "matches('a', K + '(')"), ("date", "date(now, replace(K, '/', '_'))"),
+    ("in_hours", "in_hours(now, '09:00-18:00', K)"), ("date", "upper(date(now, K))")])
+@pytest.mark.parametrize("where", ["http://127.0.0.1:9/${{ EXPRESSION }}", "${{ EXPRESSION }}"])
+def test_function_that_refuses_a_secret_is_named_and_the_secret_is_not(
+        where, function, expression, caplog):
+    caplog.set_level(logging.DEBUG)
+    Secret.objects.create(name="k", value=SLASHED)
+    shop = make_instance("shop")
+    text = HOST_OR_PORT.replace("'WHERE'", json.dumps(
+        where.replace("EXPRESSION", expression.replace("K", "secrets.k"))))
+
+    run = run_of(shop, text)
+    trial = try_out(text, make_event(shop), anyway=True)
+
+    told = json.dumps(trial.as_dict(), default=str)
+    outcome = EventAction.objects.get(run_id=run.pk)
+    for place in (everything_stored(), told, caplog.text):
+        assert "canary" not in place.lower() and "9f8e7d" not in place
+    for reason in (outcome.reason, run.reason, trial.end, trial.path[0]["reason"],
+                   *[seen["error"] for seen in trial.expressions if seen["error"]]):
+        assert f"{function} cannot work with what it was given" in reason
+        assert reason.endswith("its values are not shown, because a secret is among them")
+
+
+def test_function_without_a_secret_still_quotes_what_it_refuses(shop):
+    run = run_of(shop, HOST_OR_PORT.replace(
+        "WHERE", "http://a.example/${{ date(now, event.event_type) }}"))
+
+    assert "date: 'message.text' is not a time zone" in run.reason
+
+
+def test_bug_of_an_action_that_quotes_a_secret_is_told_without_it():
+    Secret.objects.create(name="k", value=CANARY)
+    vault = Vault(None)
+
+    def act():
+        raise KeyError(vault["k"])
+
+    with pytest.raises(OmniError) as caught:
+        without_secrets(vault, act)
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert caught.value.message == "KeyError: '[secret]'" and CANARY not in told
 
 
 def test_dry_run_says_what_would_be_sent_without_the_secret(shop):
