@@ -26,7 +26,7 @@ from events.store.archive import RawRow
 
 logger = logging.getLogger("omni.events")
 _RETRY_SECONDS = 2.0
-_PIECE = 500  # names at a time
+_PIECE = 100  # names at a time
 _SUFFIX = ".delivery"
 _PARTS = 4  # of a name: nanoseconds since 1970, process, number, bytes; once it had no bytes
 _numbers = itertools.count(1)
