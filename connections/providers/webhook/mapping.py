@@ -8,12 +8,14 @@ from connections.adapter import Delivery
 from connections.envelope import (
     KIND_MAX_LENGTH,
     MESSAGE_KINDS,
+    UNMAPPED,
     WORLD_KINDS,
     EventDraft,
     Handle,
     Place,
     is_kind,
 )
+from connections.items import Reading, map_each
 from connections.providers.webhook import bodies, cloudevents, content, identity, times
 from connections.providers.webhook.config import Rules, Settings
 from connections.providers.webhook.paths import read
@@ -51,12 +53,22 @@ def to_drafts(payload: Any, delivery: Delivery, settings: Settings, *,
         payload = cloudevents.from_headers(delivery.headers, payload)
     is_batch = bodies.media_type(delivery.content_type) == cloudevents.BATCH
     items = payload if is_batch and isinstance(payload, list) and payload else [payload]
-    drafts = []
-    for index, item in enumerate(items):
+    return map_each(_reading(item, delivery, settings, rules, index, slug)
+                    for index, item in enumerate(items))
+
+
+def _reading(item: Any, delivery: Delivery, settings: Settings, rules: Rules, index: int,
+             slug: str) -> Reading:
+    def read_item() -> list[EventDraft]:
         draft = _draft(item, delivery, settings, rules, index)
         _scope(draft, settings, slug)
-        drafts.append(draft)
-    return drafts
+        return [draft]
+
+    def instead() -> EventDraft:
+        return EventDraft(event_type=UNMAPPED, dedup_key=identity.key(
+            None, "", delivery, index=index, dedup_minutes=settings.dedup_minutes))
+
+    return read_item, instead
 
 
 def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
@@ -81,8 +93,7 @@ def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
                                      dedup_minutes=settings.dedup_minutes)),
         provider_event_type=native[:128],
         provider_message_id=message_id or None,
-        subject=text_at(rules.subject) or topic or None,
-        raw_index=index)
+        subject=text_at(rules.subject) or topic or None)
     if rules.text:
         draft.text = _as_text(read(rules.text, item, delivery.headers))[:MAX_TEXT] or None
     _place(draft, text_at(rules.conversation) if rules.conversation else topic,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from connections.charsets import decode
 from connections.providers.whatsapp_evolution.scalars import without_blanks
 
 MAX_LENGTH = 100_000
@@ -77,13 +78,10 @@ def _is_quoted(line: str) -> bool:
 
 
 def _decoded(value: str, parameters: str) -> str:
-    """The text of a quoted-printable value; UTF-8 unless a charset says otherwise."""
+    """The text of a quoted-printable value; UTF-8 unless a charset fits better."""
     data = quopri.decodestring(value.encode("utf-8", "replace"))
     named = _CHARSET.search(parameters)
-    try:
-        return data.decode(named[1] if named else "utf-8", "replace")
-    except LookupError:
-        return data.decode("utf-8", "replace")
+    return decode(data, named[1] if named else "utf-8")[0]
 
 
 def _text(value: str) -> str:
