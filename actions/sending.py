@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from actions.base import Outcome, Output, done, failed
-from events.outbox.deliver import Delivered
+from events.outbox.attempts import Delivered
 
 
 class Part(BaseModel):

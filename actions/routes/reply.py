@@ -9,7 +9,7 @@ from actions.base import Context, Outcome, Params, action, failed
 from actions.silence import speakable
 from connections.envelope import OutboundMessage
 from events.models import Event
-from events.outbox.deliver import Delivered
+from events.outbox.attempts import Delivered
 
 _HIDDEN = ("@lid", ".lid")  # WhatsApp's ids of people who keep their number to themselves
 

@@ -11,7 +11,7 @@ from connections.admin.scope import InstanceFilter, ScopedAdmin
 from connections.authentication import principal
 from events.admin.events import event_link
 from events.models import OutboxMessage
-from events.outbox.deliver import AGAIN, resolve, send_again
+from events.outbox.settling import AGAIN, resolve, send_again
 from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
 
 COLORS = {"pending": "info", "sending": "info", "succeeded": "success", "rejected": "danger",

@@ -22,7 +22,8 @@ from connections.models import Instance
 from connections.rest import INSTANCE_UNREAD, Conflict, conflict_when
 from events.api.serializers import OutboxSerializer
 from events.models import OutboxMessage
-from events.outbox import deliver
+from events.outbox import attempts, deliver
+from events.outbox.attempts import Delivered
 from omni.api import StrictFieldsMixin, problem
 
 KINDS = ("text", "image", "audio", "video", "document", "sticker", "location", "contact", "poll",
@@ -122,7 +123,7 @@ class SendView(APIView):
         instance = _sending_instance(wish.validated_data.pop("instance"), who)
         message = OutboundMessage(**wish.validated_data, client_ref=key)
         _check_earlier(outbox().filter(effect_key=key).first(), message, instance)
-        with conflict_when("in_flight", deliver.INSTANCE_OFF):
+        with conflict_when("in_flight", attempts.INSTANCE_OFF):
             delivered = deliver.send(message, instance=instance, effect_key=key)
         row = outbox().get(pk=delivered.outbox_id)
         _check_same(row, message, instance)
@@ -164,12 +165,12 @@ def _check_earlier(row: OutboxMessage | None, message: OutboundMessage,
 
 
 def _check_same(row: OutboxMessage, message: OutboundMessage, instance: Instance) -> None:
-    asked = deliver.request_hash(message.kind, message.to, deliver.request_of(message))
+    asked = attempts.request_hash(message.kind, message.to, attempts.request_of(message))
     if row.instance_id != instance.pk or row.request_hash != asked:
         raise IdempotencyMismatch()
 
 
-def answer(row: OutboxMessage, delivered: deliver.Delivered) -> Response:
+def answer(row: OutboxMessage, delivered: Delivered) -> Response:
     """The outcome of a send as HTTP; Location names the row of the outbox."""
     headers = {"Location": f"/api/v1/outbox/{row.pk}/"}
     if delivered.duplicate:

@@ -13,8 +13,9 @@ class OutboxQuerySet(ScopedQuerySet):
 
 
 class OutboxMessage(models.Model):
-    """One outward act. Written by `events.outbox.deliver`; `events.outbox.echoes` settles it by its
-    echo and `events.outbox.interrupted` gives it up.
+    """One outward act. Written by `events.outbox.attempts`; `events.outbox.echoes` settles it by
+    its echo, `events.outbox.settling` by a person's word, and `events.outbox.interrupted` gives it
+    up.
 
     effect_key: names the act; unique, stable over attempts, also the client reference.
     state: pending, sending, succeeded, rejected, not_sent, unknown. resolution: how an unknown

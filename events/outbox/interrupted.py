@@ -1,7 +1,7 @@
 """Sends whose process is gone: nobody will say what came of them, so they become `unknown`.
 
-A second call with the same effect key meets such a row by itself (`deliver`); this is for the sends
-that have no second call: those of the API, and of runs that have ended.
+A second call with the same effect key meets such a row by itself (`attempts`); this is for the
+sends that have no second call: those of the API, and of runs that have ended.
 """
 
 from collections.abc import Iterable

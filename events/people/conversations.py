@@ -10,13 +10,12 @@ import threading
 import time
 from collections.abc import Iterable
 
-from connections.envelope import CHANGE_RELATIONS, EFFECT_RELATIONS, EventDraft
-from events.people import conversation_rows, other_names, same_place, together
-from events.people.conversation_rows import Key, Target
-from events.people.same_place import PlaceJoin
+from connections.envelope import EventDraft
+from events.people import conversation_rows, other_names, same_place, targets, together
+from events.people.conversation_rows import Key
+from events.people.found import Found, Placed
 from omni.recent import Recent
 
-Placed = tuple[int, EventDraft]  # instance id, draft
 Bunch = tuple[list[Key], EventDraft]  # names that arrived together, and with what
 _MOST = 50_000
 # Names that arrived together and had no conversation are not looked up again for so long. A place
@@ -30,28 +29,6 @@ _nobodys: Recent[int, None] = Recent(_MOST)  # and those whose person nobody has
 _settled: Recent[frozenset[int], None] = Recent(_MOST)  # rows known to be one place, or not to be
 _nowhere: Recent[Key, float] = Recent(_MOST)  # names without a conversation, until when that counts
 _lock = threading.Lock()
-
-
-class Found(dict[Key, int]):
-    """The conversation row of every name of a batch.
-
-    borrowed: names without a row, of events that belong where the message they name is.
-    moved: changes of a message by its author's other address, by id(), and where the message is.
-    joins: what became one place, with the draft that said so.
-    settled, named: for `remember`.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.borrowed: set[Key] = set()
-        self.moved: dict[int, int] = {}
-        self.joins: list[tuple[PlaceJoin, EventDraft]] = []
-        self.settled: set[frozenset[int]] = set()
-        self.named: set[int] = set()
-
-    def of(self, instance_id: int, draft: EventDraft) -> int | None:
-        """The row a draft is filed in, unless that was merged; None for a draft without place."""
-        return self.moved.get(id(draft)) or self.get((instance_id, draft.conversation_ref))
 
 
 def resolve(drafts: Iterable[Placed]) -> Found:
@@ -72,9 +49,9 @@ def resolve(drafts: Iterable[Placed]) -> Found:
                   if (number := _known.get(name)) is not None})
     if any(_is_open(bunch, found) for bunch, _ in bunches):
         _resolve_unknown(bunches, placed, found)
-    changes = [(instance_id, draft) for instance_id, draft in placed if _is_change(draft)]
+    changes = [(instance_id, draft) for instance_id, draft in placed if targets.is_change(draft)]
     if changes:
-        _move_changes(changes, placed, found)
+        targets.move_changes(changes, placed, found)
     _keep_titles(placed, found)
     _fill_kinds(placed, found)
     return found
@@ -112,7 +89,7 @@ def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -
              for place in missing}
     later = _elsewhere(about, found)
     effects = {key: said for key, said in about.items()
-               if key not in found and all(map(_is_effect, said))}
+               if key not in found and all(map(targets.is_effect, said))}
     _make({key: said for key, said in about.items()
            if key not in found and key not in effects and key not in later}, found)
     if later:
@@ -120,7 +97,7 @@ def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -
         _make({key: about[key] for key in later if key not in found}, found)
     _keep(_lead(places, found))
     if effects:
-        _keep(_borrow(effects, placed, found))
+        _keep(targets.borrow(effects, placed, found))
         _make({key: said for key, said in effects.items() if key not in found}, found)
         _keep(_lead(places, found))
     for place in places:
@@ -141,7 +118,8 @@ def _elsewhere(about: dict[Key, list[EventDraft]], found: Found) -> dict[Key, Ke
     known, later = other_names.find(direct)
     found.update(known)
     _keep(list(known.items()))
-    return {key: other for key, other in later.items() if not all(map(_is_effect, about[key]))}
+    return {key: other for key, other in later.items()
+            if not all(map(targets.is_effect, about[key]))}
 
 
 def _follow(later: dict[Key, Key], found: Found) -> None:
@@ -207,72 +185,6 @@ def _join(places: list[list[Key]], bunches: list[Bunch], found: Found) -> None:
         found.joins += [(joined, said) for joined in same_place.join(ids)]
 
 
-def _borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
-            found: Found) -> list[tuple[Key, int]]:
-    """Let events about known messages stand where the message is; no row is made for their names.
-
-    A receipt for our own message in a direct chat names its reader: where that can be nobody else
-    (`other_names.take`), the name is an alias of the chat, which is returned. Other events may
-    come under any address, so nothing is kept of theirs; where somebody changes a message, it must
-    be possible that they are the person there.
-    """
-    met = _targets([(key[0], draft) for key, drafts in effects.items() for draft in drafts],
-                   placed, found)
-    known = {key: [met[(key[0], draft.target_message_id or "")] for draft in drafts]
-             for key, drafts in effects.items()
-             if all((key[0], draft.target_message_id or "") in met for draft in drafts)}
-    changes = [(key, targets[0].conversation_id) for key, targets in known.items()
-               if any(map(_is_change, effects[key]))]
-    possible = dict(other_names.take(changes, from_others=False)) if changes else {}
-    refused = {key for key, number in changes if key not in possible
-               or any(target.conversation_id != number for target in known[key])}
-    known = {key: targets for key, targets in known.items() if key not in refused}
-    found.update({key: targets[0].conversation_id for key, targets in known.items()})
-    found.borrowed.update(known)
-    readers = [(key, found[key]) for key, targets in known.items()
-               if all(target.is_own_direct for target in targets) and all(
-                   draft.relation == "status_of" and draft.from_me
-                   and draft.conversation_kind == "direct" for draft in effects[key])]
-    taken = other_names.take(readers, from_others=True) if readers else []
-    found.borrowed.difference_update(key for key, _ in taken)
-    return taken
-
-
-def _targets(effects: list[Placed], placed: list[Placed], found: Found) -> dict[Key, Target]:
-    """Where the messages are that these events are about: stored ones, and those of this batch."""
-    met = conversation_rows.targets((instance_id, draft.target_message_id or "")
-                                    for instance_id, draft in effects)
-    for instance_id, draft in placed:
-        number = found.get((instance_id, draft.conversation_ref))
-        if number is not None and draft.provider_message_id and not _is_effect(draft):
-            met.setdefault((instance_id, draft.provider_message_id), Target(
-                number, draft.from_me and draft.conversation_kind in ("direct", "")))
-    return met
-
-
-def _move_changes(changes: list[Placed], placed: list[Placed], found: Found) -> None:
-    """File a change where its message is, where its author can be the person there: they were met
-    under two addresses, and nothing has named both yet.
-    """
-    met = _targets(changes, placed, found)
-    wishes: dict[tuple[Key, int], list[EventDraft]] = {}
-    for instance_id, draft in changes:
-        key, target = (instance_id, draft.conversation_ref), met.get(
-            (instance_id, draft.target_message_id or ""))
-        if target is not None and target.conversation_id != found[key]:
-            wishes.setdefault((key, target.conversation_id), []).append(draft)
-    for wish in other_names.take(wishes, from_others=False) if wishes else ():
-        found.moved.update((id(draft), wish[1]) for draft in wishes[wish])
-
-
-def _is_effect(draft: EventDraft) -> bool:
-    return draft.relation in EFFECT_RELATIONS and bool(draft.target_message_id)
-
-
-def _is_change(draft: EventDraft) -> bool:
-    return draft.relation in CHANGE_RELATIONS and bool(draft.target_message_id)
-
-
 def _keep_titles(placed: list[Placed], found: Found) -> None:
     """A conversation event that carries a title renames the conversation."""
     titles = {found[(instance_id, draft.conversation_ref)]: draft.conversation_title
@@ -306,7 +218,7 @@ def fill_contacts(met: Iterable[tuple[int, EventDraft, int | None]], found: Foun
     people = {found[(instance_id, draft.conversation_ref)]: contact
               for instance_id, draft, contact in met
               if contact is not None and draft.conversation_ref
-              and draft.conversation_kind == "direct" and not _is_effect(draft)}
+              and draft.conversation_kind == "direct" and not targets.is_effect(draft)}
     people = {number: contact for number, contact in people.items() if number in _nobodys}
     if people:
         conversation_rows.fill_contacts(people)

@@ -15,6 +15,7 @@ from connections.envelope import SCHEMA_VERSION, EventDraft
 from connections.payload import sanitize_text
 from connections.storable import storable_json
 from events.people import contacts, conversations, people_groups
+from events.people.found import Found
 from events.store import columns, raw_rows
 from events.store.units import Stored, Unit
 from omni import failpoints
@@ -76,7 +77,7 @@ def persist(units: Sequence[Unit]) -> list[Stored]:
     return stored
 
 
-def _remember(places: conversations.Found, known: contacts.Resolved) -> None:
+def _remember(places: Found, known: contacts.Resolved) -> None:
     conversations.remember(places)
     contacts.remember(known)
 
@@ -92,7 +93,7 @@ def _key(draft: EventDraft) -> str:
     return sanitize_text(key) or "empty:" + draft.fingerprint()
 
 
-def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: conversations.Found,
+def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: Found,
                 known: contacts.Resolved) -> None:
     """Store that conversations or contacts became one, and which event said so."""
     if not places.joins and not known.joins:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from registry.expressions import evaluation, names, operators, patterns
+from registry.expressions import evaluation, names, operators, patterns, unknown_names
 from registry.expressions.evaluation import Run
 from registry.expressions.functions import FUNCTIONS
-from registry.expressions.wording import FOREIGN, INSTEAD, NO_LITERALS, Mistake, unmask
+from registry.expressions.wording import FOREIGN, INSTEAD, Mistake, unmask
 
 LITERALS = {"true": True, "false": False, "null": None}
 MAX_INTEGER = 10**15
@@ -71,8 +71,11 @@ class Compiler:
         keys.append((node.id, self._offset(node)))
         keys.reverse()
         read = Read(tuple(key for key, _ in keys), tuple(offset for _, offset in keys))
-        if self._know(read):
+        mistake = unknown_names.of_path(read.path, read.offsets, self.roots)
+        if mistake is None:
             self.reads.append(read)
+        else:
+            self.mistakes.append(mistake)
         return evaluation.path(read.path)
 
     def boolean(self, node: ast.BoolOp) -> Run:
@@ -127,11 +130,7 @@ class Compiler:
                               + (f"; write {given_to.signature}" if given_to else ""))
         known = FUNCTIONS.get(word)
         if known is None:
-            near, hint = names.hint(word, FUNCTIONS)
-            if not near:
-                hint = "; the functions are listed in docs/workflows.md"
-            message = f"unknown function '{names.shown(word)}'{hint}"
-            self.mistakes.append(Mistake(offset, message, "unknown_function", near))
+            self.mistakes.append(unknown_names.of_function(word, offset))
             return evaluation.constant(None)
         if len(given) < known.least or known.most is not None and len(given) > known.most:
             return self._note(node, f"'{word}' takes other arguments: {known.signature}",
@@ -212,42 +211,6 @@ class Compiler:
             base = evaluation.member(base, key)
         return base
 
-    def _know(self, read: Read) -> bool:
-        """Note an unknown root or field."""
-        root = read.path[0]
-        if root not in self.roots:
-            self._unknown_root(root, read.offsets[0])
-            return False
-        unknown = names.unknown_part(read.path)
-        if unknown is None:
-            return True
-        index, near = unknown
-        parent = ".".join(read.path[:index])
-        dotted = ".".join(read.path[:index + 1])
-        if near:
-            near = f"{parent}.{near}"
-        hint = f"; did you mean '{near}'?" if near else _way_out(read.path[:index + 1])
-        self.mistakes.append(Mistake(read.offsets[index],
-                                     f"unknown field '{names.shown(dotted)}'{hint}",
-                                     "unknown_field", near))
-        return False
-
-    def _unknown_root(self, root: str, offset: int) -> None:
-        near = names.nearest(root, self.roots)
-        if root in FUNCTIONS:
-            message = f"'{root}' is a function; write {FUNCTIONS[root].signature}"
-        elif root in names.ROOTS:
-            message, near = f"'{root}' {_where(root)}", ""
-        elif root.lower() in NO_LITERALS:
-            near = NO_LITERALS[root.lower()]
-            message = f"unknown name '{root}'; did you mean '{near}'?"
-        elif root.startswith("_"):
-            message = f"unknown name '{root}': names do not start with '_'"
-        else:
-            hint = f"did you mean '{near}'?" if near else "text needs quotes"
-            message = f"unknown name '{names.shown(root)}'; {hint}"
-        self.mistakes.append(Mistake(offset, message, "unknown_name", near))
-
     def _lint_pattern(self, node: ast.expr) -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             trouble = patterns.lint(unmask(node.value))
@@ -279,25 +242,6 @@ class Compiler:
         if self.masked.isascii():
             return size
         return len(self.masked.encode()[:size].decode(errors="ignore"))
-
-
-def _where(root: str) -> str:
-    """Where a root of the table can be read, of those that do not exist everywhere."""
-    place = names.ONLY_IN.get(root)
-    return f"can only be used {place}" if place else "cannot be used here"
-
-
-def _way_out(path: tuple[str, ...]) -> str:
-    """What to write instead of a field that is like no other."""
-    parent, word = ".".join(path[:-1]), path[-1]
-    if word in FUNCTIONS:
-        return f"; '{word}' is a function; write {word}({parent})"
-    fields = names.fields_of(path[:-1])
-    if not fields:
-        return f"; '{names.shown(parent)}' holds no fields"
-    if path[0] == "event" and len(path) == 2:
-        return "; facts of one kind of event are in event.content"
-    return f"; known: {names.listed(fields)}"
 
 
 _BUILDERS: dict[type[ast.AST], Callable[[Compiler, Any], Run]] = {

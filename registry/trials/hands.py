@@ -18,7 +18,8 @@ from actions.base import Action, Context, Outcome, done, failed
 from connections.access import Principal
 from connections.envelope import OutboundMessage
 from connections.storable import storable
-from events.outbox import deliver
+from events.outbox import attempts
+from events.outbox.attempts import Delivered
 from registry.engine.run.contract import Place, Record
 from registry.engine.run.execution import Execution
 from registry.engine.run.hands import DECIDE_SECONDS, invalid, shown
@@ -264,19 +265,19 @@ class TrialHands:
             dry_run=True, viewer=self.who)
 
     def _sent(self, about: dict[str, Any], message: OutboundMessage,
-              **more: Any) -> deliver.Delivered:
+              **more: Any) -> Delivered:
         instance = more.get("instance") or self.staged.event.instance
-        asked = deliver.request_of(message)
+        asked = attempts.request_of(message)
         asked["to"] = self.staged.address(message.to)
         self.sends.append({**about, "instance": instance.slug, **storable(asked)})
-        return deliver.Delivered("succeeded", outbox_id=0)
+        return Delivered("succeeded", outbox_id=0)
 
     def _performed(self, about: dict[str, Any], *, kind: str, recipient: str,
-                   request: dict[str, Any], **more: Any) -> deliver.Delivered:
+                   request: dict[str, Any], **more: Any) -> Delivered:
         instance = more.get("instance") or self.staged.event.instance
         self.sends.append({**about, "instance": instance.slug, "kind": kind, "to": recipient,
                            "request": storable(request)})
-        return deliver.Delivered("succeeded", outbox_id=0)
+        return Delivered("succeeded", outbox_id=0)
 
 
 def _call_answer(given: Mapping[str, Any]) -> dict[str, Any]:

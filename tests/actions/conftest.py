@@ -9,7 +9,7 @@ import pytest
 from actions.base import Context
 from connections.envelope import OutboundMessage, SendResult
 from events.models import Contact, Conversation, Event, Handle
-from events.outbox.deliver import Delivered
+from events.outbox.attempts import Delivered
 from omni.recent import Recent
 from tests.factories import make_event, make_instance
 

@@ -11,7 +11,7 @@ from django.db import OperationalError, transaction
 from connections.envelope import OutboundMessage, SendResult
 from connections.providers.whatsapp_evolution import places
 from events.models import Conversation, ConversationAlias, Event, OutboxMessage, Underived
-from events.outbox import deliver
+from events.outbox import deliver, settling
 from events.people import conversations
 from events.store import derive, late_receipts, state
 from omni import failpoints
@@ -140,7 +140,7 @@ def test_send_done_again_goes_to_the_address_it_was_asked_for(write, shop, monke
     write("M1")
     write("M2", chat=LID, **BOTH)
     deliver.send(OutboundMessage(kind="text", to=LID, text="hi"), instance=shop, effect_key="k")
-    deliver.send_again(OutboxMessage.objects.get(), actor="user:ana")
+    settling.send_again(OutboxMessage.objects.get(), actor="user:ana")
 
     assert asked == [LID, LID]
 

@@ -10,7 +10,7 @@ from werkzeug import Request, Response
 
 from connections.envelope import OutboundMessage
 from events.models import Contact, Conversation, ConversationAlias, Event, OutboxMessage
-from events.outbox import deliver
+from events.outbox import deliver, settling
 from events.people import conversations
 from registry.engine.route import routing
 from registry.engine.run import runner
@@ -227,7 +227,7 @@ def test_send_that_is_repeated_by_a_person_stays_in_the_conversation(shop):
     row = OutboxMessage.objects.get()
     OutboxMessage.objects.filter(pk=row.pk).update(state="unknown", conversation=None)
 
-    deliver.send_again(OutboxMessage.objects.get(), actor="user:ana")
+    settling.send_again(OutboxMessage.objects.get(), actor="user:ana")
 
     assert OutboxMessage.objects.latest("id").conversation == Conversation.objects.get()
 

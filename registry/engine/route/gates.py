@@ -1,7 +1,8 @@
 """Between a match and its run: the gates, counted from rows, and the run's place in line.
 
-`gatekeeping` decides; here its facts are read and what it said is written. The keys of a batch are
-locked first, so that two workers never count the same key at once. `claim` is settled in matching.
+`gate_facts` reads the rows and `gatekeeping` decides; here they are asked, and what was said is
+written. The keys of a batch are locked first, so that two workers never count the same key at once.
+`claim` is settled in matching.
 """
 
 import json
@@ -15,8 +16,8 @@ from django.db import connection
 from connections.storable import storable_json
 from events.models import Event
 from events.outbox import limits
-from registry.engine.route import gate_keys, gatekeeping
-from registry.engine.route.gatekeeping import Burst, Facts, Live, Said, Wish
+from registry.engine.route import gate_facts, gate_keys, gatekeeping
+from registry.engine.route.gatekeeping import Said, Wish
 from registry.engine.route.matching import Effective
 from registry.engine.run import alerts, scope
 from registry.engine.waits import waiting, waits
@@ -38,33 +39,6 @@ FROM jsonb_to_recordset(%s::jsonb) AS r(instance_id bigint, event_id bigint, wor
 ORDER BY n
 ON CONFLICT (event_id, workflow_id, replay_no) WHERE parent_id IS NULL DO NOTHING
 RETURNING id, event_id, workflow_id
-"""
-_ONCE = """
-SELECT w.key, greatest(
-    (SELECT max(created_at) FROM omni_runs WHERE once_key = w.key),
-    (SELECT max(created_at) FROM omni_runs WHERE once_key = w.former
-     AND instance_id = w.instance_id))
-FROM jsonb_to_recordset(%s::jsonb) AS w(key text, former text, instance_id bigint)
-"""
-_BURSTS = """
-SELECT burst_key, id, batch, burst_until, throttle_at FROM omni_runs
-WHERE burst_key = ANY(%s) AND state = 'waiting' AND started_at IS NULL FOR UPDATE
-"""
-_THROTTLED = """
-SELECT w.key, r.throttle_at FROM jsonb_to_recordset(%s::jsonb) AS w(key text, former text,
-    instance_id bigint, most int, per float)
-CROSS JOIN LATERAL (
-    (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.key
-     ORDER BY throttle_at DESC LIMIT w.most)
-    UNION ALL
-    (SELECT throttle_at FROM omni_runs WHERE throttle_key = w.former
-     AND instance_id = w.instance_id AND throttle_at > omni_now() - make_interval(secs => w.per)
-     ORDER BY throttle_at DESC LIMIT w.most)) r
-ORDER BY w.key, r.throttle_at
-"""
-_LIVE = """
-SELECT slot_key, id, state FROM omni_runs WHERE slot_key = ANY(%s)
-  AND state IN ('queued', 'running', 'waiting') ORDER BY slot_key, ticket
 """
 _ADOPT = """
 UPDATE omni_runs SET slot_key = coalesce(%(keys)s::jsonb ->> slot_key, slot_key),
@@ -140,7 +114,7 @@ def pass_through(passages: Sequence[Passage], *, now: datetime) -> Passed:
     _stop_loops(passages)
     asking = [passage for passage in passages if passage.said is None]
     _adopt({old: new for passage in asking for old, new in passage.former_keys.items()})
-    facts = _facts([passage.wish for passage in asking if passage.wish is not None])
+    facts = gate_facts.read([passage.wish for passage in asking if passage.wish is not None])
     for passage in asking:
         assert passage.wish is not None
         passage.said = gatekeeping.decide(passage.wish, facts, now)
@@ -196,36 +170,6 @@ def _adopt(keys: Mapping[str, str]) -> None:
     if keys:
         with connection.cursor() as cursor:
             cursor.execute(_ADOPT, {"keys": json.dumps(dict(keys)), "old": list(keys)})
-
-
-def _facts(wishes: Sequence[Wish]) -> Facts:
-    """The rows that count for these keys; nothing is asked for gates nobody has."""
-    facts = Facts()
-    once = [wish.once_key for wish in wishes if wish.once_key]
-    bursts = [wish.burst_key for wish in wishes if wish.burst_key]
-    throttles = {wish.throttle_key: wish.throttle for wish in wishes
-                 if wish.throttle_key and wish.throttle}
-    slots = [wish.slot_key for wish in wishes if wish.slot_key and wish.concurrency]
-    with connection.cursor() as cursor:
-        if once:
-            cursor.execute(_ONCE, [storable_json(
-                [gate_keys.with_former(key) for key in sorted(set(once))])])
-            facts.once = {key: last for key, last in cursor.fetchall() if last is not None}
-        if bursts:
-            cursor.execute(_BURSTS, [bursts])
-            facts.bursts = {key: Burst(id, waits.plain(batch), until, earliest)
-                            for key, id, batch, until, earliest in cursor.fetchall()}
-        if throttles:
-            cursor.execute(_THROTTLED, [storable_json(
-                [{**gate_keys.with_former(key), "most": gate.limit, "per": gate.per}
-                 for key, gate in throttles.items()])])
-            for key, moment in cursor.fetchall():
-                facts.throttled.setdefault(key, []).append(moment)
-        if slots:
-            cursor.execute(_LIVE, [slots])
-            for key, id, state in cursor.fetchall():
-                facts.slots.setdefault(key, []).append(Live(id, state))
-    return facts
 
 
 def _stop_loops(passages: Sequence[Passage]) -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 
 from connections.envelope import OutboundMessage
 from events.outbox import deliver
-from events.outbox.deliver import Delivered
+from events.outbox.attempts import Delivered
 from omni.errors import Held
 
 _LEFT = """

@@ -4,7 +4,7 @@ import pytest
 
 from actions import presence
 from actions.routes.reply import ReplyParams, reply
-from events.outbox.deliver import Delivered
+from events.outbox.attempts import Delivered
 
 
 def answer(say, context, text="one\n\ntwo", event=None, **params):

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from connections.access import ApiKey
 from events.models import Event, OutboxMessage
-from events.outbox import deliver
+from events.outbox import attempts
 from tests.api_client import client_of, post_json
 from tests.factories import make_instance
 
@@ -84,7 +84,7 @@ def test_keys_of_two_callers_do_not_meet(target):
     assert len(target.log) == 2
 
 
-@pytest.mark.parametrize("token", [deliver.ONE_PROCESS, "another process"],
+@pytest.mark.parametrize("token", [attempts.ONE_PROCESS, "another process"],
                          ids=["ours", "of another process"])
 def test_request_in_flight_is_a_conflict(target, token):
     client = client_of("send")
@@ -95,7 +95,7 @@ def test_request_in_flight_is_a_conflict(target, token):
     OutboxMessage.objects.create(
         instance=_shop(), effect_key=name, kind="text", recipient="ana", state="sending",
         token=token, started_at=timezone.now(),
-        request_hash=deliver.request_hash("text", "ana", message))
+        request_hash=attempts.request_hash("text", "ana", message))
 
     answer = post_json(client, SEND, HELLO, **{"idempotency-key": "order-7"})
 

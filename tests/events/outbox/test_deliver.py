@@ -60,10 +60,6 @@ def raw_parameters():
             if name not in ("cursor_factory", "context", "prepare_threshold")}
 
 
-def unknown(shop, **fields):
-    return interrupted(shop, **{"state": "unknown", **fields})
-
-
 def test_message_goes_out_once_per_effect_key(shop, answers, httpserver):
     answers({"id": "m1"})
 
@@ -214,47 +210,6 @@ def test_echo_of_the_provider_and_our_record_are_one_event(shop, answers, order)
         sent.event_id, "omni:1:steps[0]:0", cause.pk)
     assert (event.hop, event.trace_id, event.auto_generated) == (1, cause.trace_id, True)
     assert event.raw_id is not None
-
-
-@pytest.mark.parametrize(("resolution", "state"), [("person_sent", "succeeded"),
-                                                   ("person_not_sent", "not_sent")])
-def test_person_settles_an_unknown_send_once(shop, resolution, state):
-    row = unknown(shop)
-
-    deliver.resolve(row, resolution, actor="user:ana")
-
-    row.refresh_from_db()
-    assert (row.state, row.resolution) == (state, resolution)
-    with pytest.raises(InvalidInput, match="not unknown any more"):
-        deliver.resolve(row, "person_sent", actor="user:ana")
-
-
-def test_resolution_must_be_one_that_exists(shop):
-    with pytest.raises(InvalidInput, match="person_sent, person_not_sent"):
-        deliver.resolve(unknown(shop), "maybe", actor="user:ana")
-
-
-def test_sending_again_is_a_new_effect_of_the_same_request(shop, answers, httpserver):
-    answers({"id": "m2"})
-    row = unknown(shop, key="e:1")
-
-    sent = deliver.send_again(row, actor="user:ana")
-    OutboxMessage.objects.filter(pk=sent.outbox_id).update(state="unknown")
-    again = deliver.send_again(OutboxMessage.objects.get(pk=sent.outbox_id), actor="user:ana")
-
-    keys = OutboxMessage.objects.order_by("id").values_list("effect_key", flat=True)
-    assert list(keys) == ["e:1", "e:1:again:1", "e:1:again:2"]
-    assert again.state == "succeeded" and len(httpserver.log) == 2
-    assert json.loads(httpserver.log[0][0].data)["data"]["text"] == "hi"
-
-
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"state": "succeeded"}, "nothing to send again"), ({"state": "sending"}, "nothing to send"),
-    ({"kind": "http"}, "only messages"),
-    ({"request": {"media": {"base64": "[sha256 x]"}}}, "bytes were not kept")])
-def test_what_cannot_be_sent_again_says_why(shop, fields, message):
-    with pytest.raises(InvalidInput, match=message):
-        deliver.send_again(unknown(shop, **fields), actor="user:ana")
 
 
 def test_bytes_of_a_file_are_kept_by_digest_only(shop, answers):

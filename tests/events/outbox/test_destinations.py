@@ -6,6 +6,7 @@ from connections.envelope import Place
 from events.models import Conversation, ConversationAlias
 from events.outbox import destinations
 from events.people import conversations
+from events.people.found import Found
 from events.store import ingest
 from omni.errors import InvalidInput
 from tests.factories import make_draft, make_instance, make_unit
@@ -41,7 +42,7 @@ def test_place_of_a_send_is_made_with_its_kind(shop):
 
 
 def test_place_whose_remembered_row_is_gone_is_made_anew(shop):
-    gone = conversations.Found()
+    gone = Found()
     gone[(shop.pk, PHONE)] = 4_000_000_000
     conversations.remember(gone)
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from connections.access import Principal
 from events.models import OutboxMessage, PutAside, RawPayload
-from events.outbox import deliver
+from events.outbox import settling
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
 from registry.admin import dashboard as admin_dashboard
@@ -123,7 +123,7 @@ def lost():
 
 
 def test_send_repeated_by_a_person_leaves_nothing_to_settle(lost):
-    outcome = deliver.send_again(lost, actor="user:ana")
+    outcome = settling.send_again(lost, actor="user:ana")
 
     lost.refresh_from_db()
     assert outcome.state == "succeeded"
@@ -132,11 +132,11 @@ def test_send_repeated_by_a_person_leaves_nothing_to_settle(lost):
 
 
 def test_repeated_send_is_not_repeated_by_a_second_click(lost):
-    deliver.send_again(lost, actor="user:ana")
+    settling.send_again(lost, actor="user:ana")
     lost.refresh_from_db()
 
     with pytest.raises(InvalidInput, match="sent again already"):
-        deliver.send_again(lost, actor="user:ana")
+        settling.send_again(lost, actor="user:ana")
 
     assert OutboxMessage.objects.count() == 2
 

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection, transaction
 
-from registry.engine.route import gates, matching, routing
+from registry.engine.route import gate_facts, gates, matching, routing
 from registry.engine.work import queue
 from registry.models import RoutingDecision, Run
 from tests.factories import make_conversation, make_event, make_instance, make_run, switch_on
@@ -37,7 +37,7 @@ def test_run_of_a_burst_cannot_be_taken_while_an_event_is_about_to_join_it():
     [passage] = gates.approach([(event, effective)])
 
     with transaction.atomic():
-        facts = gates._facts([passage.wish])
+        facts = gate_facts.read([passage.wish])
         taken = Elsewhere(rows_that_can_be_taken).gives()
 
     assert [burst.run for burst in facts.bursts.values()] == [Run.objects.get().pk]
