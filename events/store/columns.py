@@ -110,6 +110,7 @@ def fit(draft: EventDraft) -> None:
         if value:
             setattr(draft, name, ref(value))
     draft.conversation_aliases = [ref(alias) for alias in draft.conversation_aliases]
+    draft.conversation_guesses = [ref(guess) for guess in draft.conversation_guesses]
     draft.places_together = [[ref(name) for name in names] for names in draft.places_together]
     draft.actor_handles = _fit_handles(draft.actor_handles)
     draft.contact_handles = _fit_handles(draft.contact_handles)
