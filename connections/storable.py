@@ -1,4 +1,4 @@
-"""What PostgreSQL stores: what it refuses (NUL, lone surrogates) is replaced; names fit an index."""
+"""What PostgreSQL can store: NUL and lone surrogates are replaced, long names shortened."""
 
 import json
 from hashlib import sha256
