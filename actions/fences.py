@@ -12,6 +12,9 @@ _ITEM = re.compile(r"(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]{1,4}(?=\S)|(?=[ \t\r]*$|[ 
                    re.MULTILINE)
 _INDENT = re.compile(r"[ \t]*")
 _PAIR = re.compile(r"(?<!`)`{3,}(?!`)")
+# A line that opens a fence wherever it stands, in a quote and in a list too.
+_OPENING = re.compile(r"^[ \t]*(?:(?:>|[-+*]|[0-9]{1,9}[.)])[ \t]*)*(`{3,}(?=[^`\n]*$)|~{3,})",
+                      re.MULTILINE)
 _MOST = 3  # columns a fence may be indented within what holds it
 
 
@@ -76,12 +79,22 @@ def _fenced(text: str, begins: int, fence: re.Match[str], column: int,
 
 
 def _paired(text: str, at: int, ends: int, unclosed: set[str]) -> tuple[int, int] | None:
-    """From ``` within a line to the next that is as long, maybe lines later."""
+    """From ``` within a line to the next that is as long, maybe lines later, but not in a fence."""
     for opening in _PAIR.finditer(text, at, ends):
         closing = _find(rf"(?<!`){opening[0]}(?!`)", text, opening.end(), unclosed)
-        if closing:
+        if closing and not _is_fenced(text, ends, closing.end(), unclosed):
             return opening.start(), closing.end()
     return None
+
+
+def _is_fenced(text: str, begins: int, ends: int, unclosed: set[str]) -> bool:
+    """Whether a fence that is closed later begins between these."""
+    if ends <= begins:
+        return False
+    after = text.find("\n", ends)
+    return any(_find(rf"^[ \t>]*{opening[1][0]}{{{len(opening[1])},}}[ \t\r]*$", text,
+                     opening.end(), unclosed)
+               for opening in _OPENING.finditer(text, begins, after if after >= 0 else len(text)))
 
 
 def _find(pattern: str, text: str, at: int, failed: set[str]) -> re.Match[str] | None:

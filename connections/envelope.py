@@ -124,7 +124,8 @@ class EventDraft:
     dedup_key: names the event within its instance (docs/event-model.md, "Keys").
     provider_message_id: names the message this event introduces, instance-unique.
     target_message_id: the message this event is about, by `relation`.
-    conversation_*: where it happened; conversation_aliases are other refs of the same place.
+    conversation_*: where it happened; conversation_aliases are other refs of the same place,
+    conversation_guesses may be some.
     places_together: refs of other direct conversations, each list being one place.
     people_together: handles of other people, each list being one person (members of a group).
     provider_actor_ref, actor_handles: who did it. contact_ref, contact_handles: the person on the
@@ -144,6 +145,7 @@ class EventDraft:
     conversation_kind: str = ""
     conversation_title: str | None = None
     conversation_aliases: list[str] = field(default_factory=list)
+    conversation_guesses: list[str] = field(default_factory=list)
     places_together: list[list[str]] = field(default_factory=list)
     people_together: list[list[Handle]] = field(default_factory=list)
     thread_ref: str = ""

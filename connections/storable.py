@@ -1,9 +1,13 @@
-"""JSON that PostgreSQL stores as jsonb: what it refuses (NUL, lone surrogates) is replaced."""
+"""What PostgreSQL can store: NUL and lone surrogates are replaced, long names shortened."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 from connections.payload import sanitize_text
+
+REF_BYTES = 1000  # an index of PostgreSQL takes 2704 bytes for all its columns
+_REF_START = 200  # characters that are kept of a longer one
 
 
 def storable_json(value: Any) -> str:
@@ -27,3 +31,14 @@ def storable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
     return value
+
+
+def storable_ref(text: str) -> str:
+    """A native name as an index can hold it: a long one by its start and its digest."""
+    if len(text) <= REF_BYTES and text.isascii() and "\x00" not in text:
+        return text
+    text = sanitize_text(text)
+    encoded = text.encode()
+    if len(encoded) <= REF_BYTES:
+        return text
+    return f"{text[:_REF_START]}~{sha256(encoded).hexdigest()}"

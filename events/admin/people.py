@@ -202,7 +202,7 @@ class AliasInline(TabularInline):
     fk_name = "conversation"
     extra = 0
     can_delete = False
-    fields = readonly_fields = ["ref"]
+    fields = readonly_fields = ["ref", "is_guess"]
     verbose_name_plural = "other names of this place"
     has_view_permission = HandleInline.has_view_permission
     has_add_permission = HandleInline.has_add_permission

@@ -80,6 +80,7 @@ class ConversationAlias(models.Model):
     """Another ref of a conversation (phone and LID, a migrated group): it leads to the same row.
 
     merged_from: the row it led to before that was merged, so that a split gives it back.
+    is_guess: no event named it with another name of the conversation (`events.people.guesses`).
     """
 
     instance = models.ForeignKey("connections.Instance", on_delete=models.PROTECT,
@@ -89,6 +90,7 @@ class ConversationAlias(models.Model):
                                      related_name="aliases")
     merged_from = models.ForeignKey(Conversation, null=True, on_delete=models.CASCADE,
                                     related_name="+")
+    is_guess = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects = ScopedQuerySet.as_manager()
 

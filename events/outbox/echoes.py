@@ -70,7 +70,8 @@ HELD = f"""({_CAN_BE} AND e.client_ref IS NULL AND EXISTS (
     AND o.started_at < e.created_at AND ({_SAME_PLACE} OR ({_NEW_PLACE} AND {_ALIKE}))))"""
 
 _SEND = ("o.id, o.effect_key, o.kind, o.request->>'text' AS said, "
-         "o.request->>'target_message_id' AS target, o.recipient, o.started_at")
+         "o.request->>'target_message_id' AS target, o.recipient, o.started_at, "
+         "o.resolution = 'echo' AS is_settled")
 _BETWEEN = f"""o.started_at BETWEEN e.{{clock}} - interval '{WINDOW_SECONDS} seconds'
     AND e.{{clock}} + interval '{SKEW_SECONDS} seconds'"""
 # By our clock or by the provider's: theirs may be wrong, and a delivery may come late.
@@ -83,8 +84,14 @@ _IN_QUESTION = f"""{_IN_TIME} AND e.client_ref IS NULL
     AND (o.state IN ('sending', 'unknown', 'succeeded') OR {_REFUSED}) AND o.resolution <> 'echo'
     AND (o.provider_message_id IS NULL OR e.provider_message_id IS NULL
          OR o.kind IN {_EFFECTS})"""
+# A send that was settled by its words at another place: what comes to its very address is surer.
+_MOVES = f"""{_IN_TIME} AND e.client_ref IS NULL AND o.state = 'succeeded'
+    AND o.resolution = 'echo' AND o.kind NOT IN {_EFFECTS} AND EXISTS (
+        SELECT 1 FROM omni_events x WHERE x.id = o.event_id AND x.conversation_ref <> o.recipient
+        AND x.provider_message_id = o.provider_message_id AND x.conversation_id NOT IN {_GROUP})"""
 _OF_EVENTS = f"""
-SELECT e.id, o.exact, o.id, o.effect_key, o.kind, o.said, o.target, o.recipient, o.elsewhere
+SELECT e.id, o.exact, o.id, o.effect_key, o.kind, o.said, o.target, o.recipient, o.elsewhere,
+    o.is_settled
 FROM omni_events e CROSS JOIN LATERAL (
     SELECT {_SEND}, true AS exact, false AS elsewhere FROM omni_outbox o
     WHERE o.effect_key = e.client_ref AND o.instance_id = e.instance_id
@@ -98,13 +105,14 @@ FROM omni_events e CROSS JOIN LATERAL (
     WHERE o.conversation_id IN {_GROUP} AND {_IN_QUESTION}
     UNION ALL
     SELECT {_SEND}, false, false FROM omni_outbox o
-    WHERE o.instance_id = e.instance_id AND o.recipient = e.conversation_ref AND {_IN_QUESTION}
+    WHERE o.instance_id = e.instance_id AND o.recipient = e.conversation_ref
+        AND ({_IN_QUESTION} OR {_MOVES})
     UNION ALL
     SELECT {_SEND}, false, true FROM omni_outbox o
     WHERE o.instance_id = e.instance_id AND o.state IN ('sending', 'unknown') AND {_IN_QUESTION}
     AND NOT {_SAME_PLACE} AND {_NEW_PLACE}) o
 WHERE e.id = ANY(%s)
-ORDER BY e.id, o.exact DESC, o.elsewhere, o.started_at, o.id
+ORDER BY e.id, o.exact DESC, o.elsewhere, o.is_settled, o.started_at, o.id
 """
 # Echoes of what was under way are not routed yet; of a known conversation all events are asked.
 # Another send of the same words may be the event's own: then its answer is waited for.
@@ -143,17 +151,25 @@ FOR UPDATE OF e SKIP LOCKED
 """
 _CLAIM = """
 WITH w AS (SELECT * FROM jsonb_to_recordset(%s::jsonb)
-               AS w(event_id bigint, outbox_id bigint, exact bool)),
+               AS w(event_id bigint, outbox_id bigint, exact bool, moves bool)),
 settled AS (
     UPDATE omni_outbox o SET state = 'succeeded', resolution = 'echo',
-        event_id = CASE WHEN o.state = 'succeeded' THEN coalesce(o.event_id, e.id) ELSE e.id END,
-        provider_message_id = coalesce(o.provider_message_id, e.provider_message_id),
+        event_id = CASE WHEN o.state = 'succeeded' AND o.resolution <> 'echo'
+            THEN coalesce(o.event_id, e.id) ELSE e.id END,
+        provider_message_id = CASE WHEN o.resolution = 'echo' THEN e.provider_message_id
+            ELSE coalesce(o.provider_message_id, e.provider_message_id) END,
         ended_at = coalesce(o.ended_at, clock_timestamp())
     FROM w JOIN omni_events e ON e.id = w.event_id
-    WHERE o.id = w.outbox_id AND o.resolution <> 'echo'
+    WHERE o.id = w.outbox_id AND (o.resolution = 'echo') = w.moves
+        AND (NOT w.moves OR EXISTS (SELECT 1 FROM omni_events x WHERE x.id = o.event_id
+                                    AND x.conversation_ref <> o.recipient))
         AND (o.state IN ('sending', 'unknown') OR (o.state = 'succeeded' AND NOT w.exact)
              OR (o.state IN ('rejected', 'not_sent') AND o.resolution = ''))
-    RETURNING o.id, w.event_id)
+    RETURNING o.id, w.event_id),
+given_back AS (
+    UPDATE omni_events x SET client_ref = NULL, caused_by_id = NULL, hop = 0, auto_generated = false
+    FROM settled s JOIN omni_outbox o ON o.id = s.id
+    WHERE o.resolution = 'echo' AND x.id = o.event_id)
 UPDATE omni_events e SET client_ref = coalesce(e.client_ref, o.effect_key),
     caused_by_id = coalesce(e.caused_by_id, o.caused_by_id),
     hop = greatest(e.hop, coalesce(c.hop + 1, 0)),
@@ -281,7 +297,8 @@ def _claim(pairs: Sequence[tuple[Event, likeness.Send]]) -> list[_Claimed]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [storable_json([
-            {"event_id": event.pk, "outbox_id": send.id, "exact": send.exact}
+            {"event_id": event.pk, "outbox_id": send.id, "exact": send.exact,
+             "moves": send.is_settled and not send.exact}
             for event, send in pairs])])
         return [_Claimed(event_id, outbox_id, run_id, dict(zip(_FACTS, facts, strict=True)))
                 for event_id, outbox_id, run_id, *facts in cursor.fetchall()]

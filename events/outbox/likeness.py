@@ -20,7 +20,8 @@ class Send:
     """A row of the outbox an event may be the echo of.
 
     exact: by reference or id, not by words. elsewhere: it went to another address, which may be
-    another name of the event's place. recipient: the address it went to.
+    another name of the event's place. recipient: the address it went to. is_settled: by an echo;
+    without `exact` by one at another place, and this event is surer.
     """
 
     exact: bool
@@ -31,6 +32,7 @@ class Send:
     target: str | None
     recipient: str = ""
     elsewhere: bool = False
+    is_settled: bool = False
 
     def fits(self, event: Event) -> bool:
         """Whether this is what the event says; names are believed, words are compared."""

@@ -23,12 +23,13 @@ def record(row: OutboxMessage, message: OutboundMessage, result: SendResult,
     is_message = message.kind in MESSAGE_KINDS
     message_id = result.provider_message_id if is_message else None
     ref = row.conversation.ref if row.conversation else message.to
+    aliases, guesses = _answered(row, message, result)
     draft = EventDraft(
         event_type=MESSAGE_KINDS.get(message.kind) or EFFECT_KINDS[message.kind],
         dedup_key=f"m:{message_id}" if message_id else f"o:{row.effect_key}",
         provider_event_type=f"omni.send.{message.kind}", direction="outbound", source="api",
         from_me=True, auto_generated=caused_by is not None, conversation_ref=ref,
-        conversation_aliases=_answered(row, message, result),
+        conversation_aliases=aliases, conversation_guesses=guesses,
         provider_message_id=message_id, client_ref=row.effect_key,
         relation=_relation(message), target_message_id=message.target_message_id,
         text=message.text, media_kind=message.kind if message.media else None,
@@ -46,9 +47,10 @@ def record(row: OutboxMessage, message: OutboundMessage, result: SendResult,
     return (stored.event_ids or stored.known_ids or [None])[0]
 
 
-def _answered(row: OutboxMessage, message: OutboundMessage, result: SendResult) -> list[str]:
+def _answered(row: OutboxMessage, message: OutboundMessage,
+              result: SendResult) -> tuple[list[str], list[str]]:
     if row.conversation is None:
-        return []
+        return [], []
     return other_names.answered(
         result.conversation_ref, message_id=result.provider_message_id, asked=message.to,
         instance=row.instance, conversation=row.conversation)

@@ -3,7 +3,7 @@
 Updates hold their rows by id first: which order an UPDATE with a FROM takes is up to the planner.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -12,16 +12,17 @@ from connections.storable import storable_json
 
 Key = tuple[int, str]  # instance id, ref
 _FIND = """
-SELECT w.instance_id, w.ref, coalesce(a.merged_from_id, c.id), c.kind, p.id IS NULL
+SELECT w.instance_id, w.ref, coalesce(a.merged_from_id, c.id), c.kind, p.id IS NULL, a.is_guess
 FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text)
 JOIN omni_conversation_aliases a ON a.instance_id = w.instance_id AND a.ref = w.ref
 JOIN omni_conversations c ON c.id = a.conversation_id
 JOIN omni_instances i ON i.id = c.instance_id
 LEFT JOIN omni_contacts p ON p.id = c.contact_id AND p.people_group = i.people_group
 UNION ALL
-SELECT w.instance_id, w.ref, c.id, c.kind, p.id IS NULL
+SELECT w.instance_id, w.ref, c.id, c.kind, p.id IS NULL, coalesce(a.is_guess, false)
 FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text)
 JOIN omni_conversations c ON c.instance_id = w.instance_id AND c.ref = w.ref
+LEFT JOIN omni_conversation_aliases a ON a.instance_id = w.instance_id AND a.ref = w.ref
 JOIN omni_instances i ON i.id = c.instance_id
 LEFT JOIN omni_contacts p ON p.id = c.contact_id AND p.people_group = i.people_group
 """  # a row of its own is read after an alias, and counts
@@ -33,10 +34,11 @@ ORDER BY instance_id, ref
 ON CONFLICT (instance_id, ref) DO NOTHING
 """
 _ALIAS = """
-INSERT INTO omni_conversation_aliases (instance_id, ref, conversation_id, merged_from_id)
+INSERT INTO omni_conversation_aliases (instance_id, ref, conversation_id, merged_from_id, is_guess)
 SELECT w.instance_id, w.ref, coalesce(c.merged_into_id, c.id),
-       CASE WHEN c.merged_into_id IS NOT NULL THEN c.id END
-FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, ref text, conversation_id bigint)
+       CASE WHEN c.merged_into_id IS NOT NULL THEN c.id END, w.is_guess
+FROM jsonb_to_recordset(%s::jsonb)
+    AS w(instance_id bigint, ref text, conversation_id bigint, is_guess boolean)
 JOIN omni_conversations c ON c.id = w.conversation_id
 ORDER BY w.instance_id, w.ref FOR KEY SHARE OF c
 ON CONFLICT (instance_id, ref) DO NOTHING
@@ -84,11 +86,12 @@ WHERE c.id = w.id
 
 
 class Row(NamedTuple):
-    """A conversation some name leads to. kind: "" while nobody said it."""
+    """A conversation some name leads to. kind: "" while nobody said it. is_guess: of the name."""
 
     id: int
     kind: str
     is_nobodys: bool
+    is_guess: bool
 
 
 class Target(NamedTuple):
@@ -115,9 +118,10 @@ def make(facts: Mapping[Key, Mapping[str, str]]) -> None:
     _run(_MAKE, [{"instance_id": key[0], "ref": key[1], **said} for key, said in facts.items()])
 
 
-def add_aliases(aliases: Iterable[tuple[Key, int]]) -> None:
+def add_aliases(aliases: Iterable[tuple[Key, int]], *, guesses: Container[Key] = ()) -> None:
     """aliases: a name, and the row it leads to, which is not merged or split meanwhile."""
-    _run(_ALIAS, [{"instance_id": name[0], "ref": name[1], "conversation_id": number}
+    _run(_ALIAS, [{"instance_id": name[0], "ref": name[1], "conversation_id": number,
+                   "is_guess": name in guesses}
                   for name, number in aliases])
 
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterable
 
 from connections.envelope import EventDraft
-from events.people import conversation_rows, other_names, same_place, targets, together
+from events.people import conversation_rows, guesses, other_names, same_place, targets, together
 from events.people.conversation_rows import Key
 from events.people.found import Found, Placed
+from events.people.guesses import Bunch
 from omni.recent import Recent
 
-Bunch = tuple[list[Key], EventDraft]  # names that arrived together, and with what
 _MOST = 50_000
 # Names that arrived together and had no conversation are not looked up again for so long. A place
 # another process makes meanwhile is made by `other_names.find`, which knows the pair from the
@@ -27,6 +27,7 @@ _known: Recent[Key, int] = Recent(_MOST)
 _kindless: Recent[int, None] = Recent(_MOST)  # conversations whose kind nobody has said, as seen
 _nobodys: Recent[int, None] = Recent(_MOST)  # and those whose person nobody has named yet
 _settled: Recent[frozenset[int], None] = Recent(_MOST)  # rows known to be one place, or not to be
+_guessed: Recent[Key, None] = Recent(_MOST)  # names that are guesses, as seen
 _nowhere: Recent[Key, float] = Recent(_MOST)  # names without a conversation, until when that counts
 _lock = threading.Lock()
 
@@ -44,7 +45,10 @@ def resolve(drafts: Iterable[Placed]) -> Found:
     bunches += [(names, draft) for instance_id, draft in drafts
                 for refs in draft.places_together
                 if not _is_nowhere(names := _names(instance_id, refs))]
+    guessed = guesses.among(placed, bunches)
+    bunches += guessed
     found = Found()
+    found.guesses.update(bunch[-1] for bunch, _ in guessed)
     found.update({name: number for bunch, _ in bunches for name in bunch
                   if (number := _known.get(name)) is not None})
     if any(_is_open(bunch, found) for bunch, _ in bunches):
@@ -71,14 +75,17 @@ def _is_open(bunch: list[Key], found: Found) -> bool:
     """Whether something is to be found out about names that arrived together."""
     if any(name not in found for name in bunch):
         return True
-    ids = frozenset(found[name] for name in bunch) if len(bunch) > 1 else frozenset()
-    return len(ids) > 1 and ids not in _settled
+    if len(bunch) < 2:
+        return False
+    ids = frozenset(found[name] for name in bunch)
+    return len(ids) > 1 and ids not in _settled or any(name in _guessed for name in bunch)
 
 
 def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -> None:
     """Find, join or make the conversation of each place, and keep its new names as aliases."""
-    _look_up({name for bunch, _ in bunches for name in bunch if name not in found}, found)
+    _look_up({name for bunch, _ in bunches if _is_open(bunch, found) for name in bunch}, found)
     places = together.groups(bunch for bunch, _ in bunches)
+    _look_up(guesses.weigh(places, bunches, found), found)
     _join(places, bunches, found)
     drafts: dict[Key, list[EventDraft]] = {}
     for instance_id, draft in placed:
@@ -95,11 +102,11 @@ def _resolve_unknown(bunches: list[Bunch], placed: list[Placed], found: Found) -
     if later:
         _follow(later, found)
         _make({key: about[key] for key in later if key not in found}, found)
-    _keep(_lead(places, found))
+    _keep(_lead(places, found), found)
     if effects:
-        _keep(targets.borrow(effects, placed, found))
+        _keep(targets.borrow(effects, placed, found), found)
         _make({key: said for key, said in effects.items() if key not in found}, found)
-        _keep(_lead(places, found))
+        _keep(_lead(places, found), found)
     for place in places:
         if place[0] not in found:  # another conversation of somebody, where nobody has written yet
             with _lock:
@@ -117,7 +124,7 @@ def _elsewhere(about: dict[Key, list[EventDraft]], found: Found) -> dict[Key, Ke
         return {}
     known, later = other_names.find(direct)
     found.update(known)
-    _keep(list(known.items()))
+    _keep(list(known.items()), found)
     return {key: other for key, other in later.items()
             if not all(map(targets.is_effect, about[key]))}
 
@@ -126,17 +133,20 @@ def _follow(later: dict[Key, Key], found: Found) -> None:
     taken = other_names.take([(key, found[other]) for key, other in later.items()
                               if other in found], from_others=False)
     found.update(taken)
-    _keep(taken)
+    _keep(taken, found)
 
 
 def _lead(places: list[list[Key]], found: Found) -> list[tuple[Key, int]]:
     """Let the new names of a place lead where the others do; returns those to keep."""
     aliases = []
     for place in places:
-        number = next((found[name] for name in place if name in found), None)
+        known = [name for name in place if name in found]
         new = [name for name in place if name not in found]
-        if number is None or not new:
+        if not known or not new:
             continue
+        number = found[known[0]]
+        if found.guesses.issuperset(known):  # what is led by a guess is one
+            found.guesses.update(new)
         found.update(dict.fromkeys(new, number))
         if found.borrowed.isdisjoint(place):
             aliases += [(name, number) for name in new]
@@ -145,9 +155,9 @@ def _lead(places: list[list[Key]], found: Found) -> list[tuple[Key, int]]:
     return aliases
 
 
-def _keep(aliases: list[tuple[Key, int]]) -> None:
+def _keep(aliases: list[tuple[Key, int]], found: Found) -> None:
     if aliases:
-        conversation_rows.add_aliases(aliases)
+        conversation_rows.add_aliases(aliases, guesses=found.guesses)
 
 
 def _look_up(keys: set[Key], found: Found) -> None:
@@ -155,6 +165,7 @@ def _look_up(keys: set[Key], found: Found) -> None:
     with _lock:
         _kindless.keep_all((row.id, None) for row in rows.values() if not row.kind)
         _nobodys.keep_all((row.id, None) for row in rows.values() if row.is_nobodys)
+    found.guessed.update(key for key, row in rows.items() if row.is_guess)
     found.update({key: row.id for key, row in rows.items()})
 
 
@@ -182,7 +193,12 @@ def _join(places: list[list[Key]], bunches: list[Bunch], found: Found) -> None:
     for ids, place in several:
         found.settled.add(ids)
         said = next(draft for bunch, draft in bunches if len(set(place).intersection(bunch)) > 1)
-        found.joins += [(joined, said) for joined in same_place.join(ids)]
+        guess = next((name for name in place if name in found.guesses), None)
+        into = None if guess is None else next(
+            found[name] for name in place if name in found and name != guess)
+        found.joins += [(joined, said) for joined in same_place.join(ids, into=into)]
+        if guess is not None and found.joins:
+            guesses.mark(guess)
 
 
 def _keep_titles(placed: list[Placed], found: Found) -> None:
@@ -230,6 +246,9 @@ def remember(found: Found) -> None:
     with _lock:
         used = {name: number for name, number in found.items() if name not in found.borrowed}
         _known.keep_all(used.items())
+        _guessed.keep_all((name, None) for name in used if name in found.guessed
+                          or name in found.guesses or name in _guessed)
+        _guessed.drop(found.sure)
         _settled.keep_all((ids, None) for ids in found.settled)
         _nobodys.drop(found.named)
         for open_ones in (_kindless, _nobodys):  # remembered as long as their names
@@ -243,4 +262,5 @@ def forget() -> None:
         _kindless.clear()
         _nobodys.clear()
         _settled.clear()
+        _guessed.clear()
         _nowhere.clear()

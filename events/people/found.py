@@ -13,6 +13,8 @@ class Found(dict[Key, int]):
     borrowed: names without a row, of events that belong where the message they name is.
     moved: changes of a message by its author's other address, by id(), and where the message is.
     joins: what became one place, with the draft that said so.
+    guesses: names this batch gives to places by a guess; guessed: those that have been guesses;
+    sure: those of them that are none any more (`events.people.guesses`).
     settled, named: for `remember`.
     """
 
@@ -21,6 +23,9 @@ class Found(dict[Key, int]):
         self.borrowed: set[Key] = set()
         self.moved: dict[int, int] = {}
         self.joins: list[tuple[PlaceJoin, EventDraft]] = []
+        self.guesses: set[Key] = set()
+        self.guessed: set[Key] = set()
+        self.sure: set[Key] = set()
         self.settled: set[frozenset[int]] = set()
         self.named: set[int] = set()
 

@@ -98,8 +98,9 @@ def find(names: Iterable[Key]) -> tuple[dict[Key, int], dict[Key, Key]]:
 
 
 def answered(ref: str, *, message_id: str | None, asked: str, conversation: Conversation,
-             instance: Instance) -> list[str]:
-    """The ref in a provider's answer to a send, where it becomes a name of the conversation.
+             instance: Instance) -> tuple[list[str], list[str]]:
+    """The ref in a provider's answer to a send, where it becomes a name of the conversation: (as
+    one that is sure, as a guess).
 
     An answer is no proof: a server may name the chat it dealt with last. Only another spelling of
     the address that was asked for joins a conversation there was. Any other address becomes a name
@@ -108,15 +109,15 @@ def answered(ref: str, *, message_id: str | None, asked: str, conversation: Conv
     """
     name = (instance.pk, ref)
     if not ref or ref in (asked, conversation.ref):
-        return []
+        return [], []
     if instance.adapter.is_same_line(ref, asked, instance.account()):
-        return [ref]
+        return [ref], []
     there = conversation_rows.find([name]).get(name)
     if there is not None and not _holds_only(there.id, message_id):
-        return []
+        return [], []
     if not _lines({instance.pk}):
-        return [ref]
-    return [ref for _ in take([(name, conversation.pk)], from_others=False)]
+        return [], [ref]
+    return [], [ref for _ in take([(name, conversation.pk)], from_others=False)]
 
 
 def _holds_only(conversation_id: int, message_id: str | None) -> bool:

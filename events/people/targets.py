@@ -38,6 +38,7 @@ def borrow(effects: dict[Key, list[EventDraft]], placed: list[Placed],
                    and draft.conversation_kind == "direct" for draft in effects[key])]
     taken = other_names.take(readers, from_others=True) if readers else []
     found.borrowed.difference_update(key for key, _ in taken)
+    found.guesses.update(key for key, _ in taken)
     return taken
 
 

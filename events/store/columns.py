@@ -6,7 +6,6 @@ Plain data; `events.store.ingest` turns it into rows.
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 from connections.envelope import (
@@ -17,7 +16,7 @@ from connections.envelope import (
     Handle,
     moment_of,
 )
-from connections.payload import sanitize_text
+from connections.storable import storable_ref as ref
 from events.store.units import Unit
 
 _COPIED = {  # column -> SQL type; the draft has an attribute of the same name
@@ -99,8 +98,6 @@ TEXT_MAX = 64 * 1024  # characters; the archive has the rest
 _REFS = ("conversation_ref", "thread_ref", "provider_actor_ref", "contact_ref",
          "provider_message_id", "target_message_id", "conversation_title", "sender_name",
          "contact_name")
-REF_BYTES = 1000  # an index of PostgreSQL takes 2704 bytes for all its columns
-_REF_START = 200  # characters that are kept of a longer one
 
 
 def fit(draft: EventDraft) -> None:
@@ -110,6 +107,7 @@ def fit(draft: EventDraft) -> None:
         if value:
             setattr(draft, name, ref(value))
     draft.conversation_aliases = [ref(alias) for alias in draft.conversation_aliases]
+    draft.conversation_guesses = [ref(guess) for guess in draft.conversation_guesses]
     draft.places_together = [[ref(name) for name in names] for names in draft.places_together]
     draft.actor_handles = _fit_handles(draft.actor_handles)
     draft.contact_handles = _fit_handles(draft.contact_handles)
@@ -118,17 +116,6 @@ def fit(draft: EventDraft) -> None:
 
 def _fit_handles(handles: list[Handle]) -> list[Handle]:
     return [replace(handle, value=ref(handle.value)) for handle in handles]
-
-
-def ref(text: str) -> str:
-    """A native name as an index can hold it: a long one by its start and its digest."""
-    if len(text) <= REF_BYTES and text.isascii() and "\x00" not in text:
-        return text
-    text = sanitize_text(text)
-    encoded = text.encode()
-    if len(encoded) <= REF_BYTES:
-        return text
-    return f"{text[:_REF_START]}~{sha256(encoded).hexdigest()}"
 
 
 def of(draft: EventDraft, *, unit: Unit, key: str, fingerprint: str,

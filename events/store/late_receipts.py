@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from events.models import Conversation, Event
-from events.people import conversation_rows, other_names, same_place
+from events.people import conversation_rows, guesses, other_names, same_place
 from events.store import ingest, notify
 from events.store.units import Unit
 
@@ -56,6 +56,7 @@ def settle(event_id: int) -> None:
         return
     because = Event.objects.get(pk=event_id)
     for joined in same_place.join([was, to.kept_id], into=to.kept_id):
+        guesses.mark((opened.instance_id, opened.ref))
         joined.note()
         ingest.persist([Unit(
             instance_id=opened.instance_id, provider=opened.instance.provider,

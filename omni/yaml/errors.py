@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import yaml
 
 from omni.yaml.marks import Problem
+from omni.yaml.scan import Loader
 
 _KEY = re.compile(r" *(- +)*[A-Za-z0-9_]+")
+_COMMENTS = re.compile(r"\A(?:[ \t]*(?:#[^\n]*)?\n)+")
+_MOST_TRIES = 2  # readings of a text to find the comment that explains an error
+_MOST_PARTS = 40_000  # of one such reading
 _WORDED = (  # part of PyYAML's message, our code, our message
     ("cannot start any token", "quote_whole", "a value cannot begin with {0}; put it in quotes"),
     ("unknown escape", "escape", "no escape \\{0} inside double quotes; write \\\\{0}, or use "
@@ -47,19 +52,48 @@ def syntax_problem(source: str, error: yaml.YAMLError, comments: Sequence[Any] =
             at = max(source.rfind("[", 0, at), source.rfind("{", 0, at), 0)
         before = source[:at]
         closing = "]" if source[at:at + 1] == "[" else "}"
-        swallowed = next((mark for mark in comments if mark.index > at
-                          and closing in _line_from(source, mark.index)), None)
+        inside = (mark for mark in comments if mark.index > at
+                  and closing in _line_from(source, mark.index))
+        swallowed = next((mark for mark in islice(inside, _MOST_TRIES)
+                          if _explains(source, mark, error)), None)
         return Problem(before.count("\n") + 1, len(before) - before.rfind("\n"), "unclosed",
                        f"this {source[at:at + 1]} is never closed{_hint(swallowed)}")
     if opening and "expected ':'" in problem:
         cut = next((mark for mark in comments if mark.line == opening.line
-                    and ":" in _line_from(source, mark.index)), None)
+                    and not _is_deliberate(source, mark)), None)
+        cut = cut if cut and _explains(source, cut, error) else None
         return Problem(opening.line + 1, opening.column + 1, "no_colon",
                        f"this key has no ': ' after it{_hint(cut)}")
     code, message = _explain(source, mark.index, problem)
     if code == "unclosed" or code == "indent" and ":" not in _line_from(source, mark.index):
-        message += _hint(_ended_above(source, mark, comments))
+        last = _ended_above(source, mark, comments)
+        if last and not _is_deliberate(source, last) and _explains(source, last, error):
+            message += _hint(last)
     return Problem(mark.line + 1, mark.column + 1, code, message)
+
+
+def _is_deliberate(source: str, comment: Any) -> bool:
+    """Whether it is written as comments are: with a space after the sign."""
+    return source[comment.index + 1:comment.index + 2] in ("", " ", "\t", "\n", "\r", "#")
+
+
+def _explains(source: str, comment: Any, error: yaml.YAMLError) -> bool:
+    """Whether the text could be read, at least to a later line, if the comment were none.
+
+    Comments on lines of their own below it would not stand within a text either.
+    """
+    line, end, below = source[comment.index + 1:].partition("\n")
+    below = _COMMENTS.sub(lambda found: "\n" * found[0].count("\n"), below, count=1)
+    read = f"{source[:comment.index]}_{line}{end}{below}"
+    try:
+        return all(number < _MOST_PARTS for number, _ in enumerate(yaml.parse(read, Loader=Loader)))
+    except yaml.YAMLError as other:
+        return _line_of(other) > _line_of(error)
+
+
+def _line_of(error: yaml.YAMLError) -> int:
+    mark = getattr(error, "problem_mark", None)
+    return mark.line if mark else -1
 
 
 def _line_from(source: str, index: int) -> str:

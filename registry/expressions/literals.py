@@ -8,7 +8,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
+from itertools import islice, product
+from math import prod
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -19,11 +20,13 @@ from registry.expressions.names import Kind
 from registry.expressions.wording import unmask
 
 _NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_TIMES = (_NOW, datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 _SAMPLES: dict[str, tuple[Any, ...]] = {
-    "text": ("a",), "number": (1,), "boolean": (True,), "time": (_NOW,),
+    "text": ("a",), "number": (1, 0, -1, 1_000_000), "boolean": (True, False), "time": _TIMES,
     "list": (["a"], [1], []), "mapping": ({"a": 1},)}
 _ZONE_AT = {"time": 1, "hour": 1, "weekday": 1, "date": 1, "in_hours": 2}  # argument's number
 _LOCALE = ("format_number", 2)
+_MOST_CALLS = 256  # of a function, to judge one literal
 _AT: dict[tuple[str, int], tuple[Any, ...]] = {  # where not every text will do
     **dict.fromkeys(_ZONE_AT.items(), ("UTC",)), _LOCALE: ("en",),
     ("in_hours", 1): ("09:00-10:00",)}
@@ -68,13 +71,14 @@ def _samples(name: str, number: int, kind: Kind | None, fits: frozenset[str]) ->
     if (name, number) in _AT:
         return _AT[name, number]
     return tuple(sample for one in _SAMPLES if one in kinds for sample in (
-        (_NOW.isoformat(),) if one == "text" and "time" in fits else _SAMPLES[one]))
+        tuple(time.isoformat() for time in _TIMES) if one == "text" and "time" in fits
+        else _SAMPLES[one]))
 
 
 def _failure(name: str, choices: Sequence[tuple[Any, ...]]) -> str:
     """What the function says when it fails whatever is chosen, else ""."""
     function, said = FUNCTIONS[name], ""
-    for values in product(*choices):
+    for values in _together(choices):
         try:
             function.call(*((_NOW, *values) if function.uses_now else values))
             return ""
@@ -83,6 +87,14 @@ def _failure(name: str, choices: Sequence[tuple[Any, ...]]) -> str:
         except OverflowError:
             said = said or "the number is too large"
     return said
+
+
+def _together(choices: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Samples of all arguments, in every combination; of many arguments in a part of them."""
+    yield from islice(product(*choices), _MOST_CALLS)
+    if all(choices) and prod(map(len, choices)) > _MOST_CALLS:
+        for turn in range(max(map(len, choices))):
+            yield tuple(samples[turn % len(samples)] for samples in choices)
 
 
 def _written(node: ast.expr) -> Any:

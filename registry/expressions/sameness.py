@@ -7,7 +7,7 @@ What has no order between it (a number and a text) is never equal either.
 Source: Unicode Standard Annex 15 (normalization forms).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from unicodedata import normalize
@@ -33,6 +33,11 @@ def folded(text: str) -> str:
     return normalize("NFC", comparable(text).casefold())
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing but blanks and invisible signs."""
+    return all(sign.isspace() or sign in INVISIBLE for sign in text)
+
+
 def canonical(value: Any) -> Any:
     """A value that stands for all that are the same, for keys and digests."""
     if isinstance(value, str):
@@ -44,6 +49,18 @@ def canonical(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [canonical(item) for item in value]
     return value
+
+
+def missing_parts(value: Any, at: str = "") -> Iterator[str]:
+    """Where a value is null or text nobody sees, as `[1].id`; "" is the value itself."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from missing_parts(item, f"{at}.{name}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from missing_parts(item, f"{at}[{index}]")
+    elif value is None or (isinstance(value, str) and is_blank(value)):
+        yield at
 
 
 def same(left: Any, right: Any) -> bool:

@@ -1,7 +1,7 @@
 """The values of the language: how they are named in messages, written as text and checked."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -24,18 +24,6 @@ def describe(value: Any) -> str:
 _KINDS: tuple[tuple[Any, str], ...] = (
     (bool, "true or false"), (int | float, "a number"), (str, "text"), (datetime, "a time"),
     (list | tuple, "a list"), (Mapping, "a mapping"))
-
-
-def missing_parts(value: Any, at: str = "") -> Iterator[str]:
-    """Where a value is null or empty text, as `[1].id`; "" is the value itself."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from missing_parts(item, f"{at}.{name}")
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from missing_parts(item, f"{at}[{index}]")
-    elif value is None or (isinstance(value, str) and not value.strip()):
-        yield at
 
 
 def to_text(value: Any) -> str:

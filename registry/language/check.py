@@ -9,7 +9,7 @@ from connections.envelope import KINDS, MESSAGE_KINDS
 from omni.yaml.marks import Path
 from registry.expressions import kinds, names
 from registry.expressions.closures import Read
-from registry.language import grammar
+from registry.language import durations, grammar
 from registry.language.bodies import StepReader
 from registry.language.definition import ApprovalBody, Definition, Trigger, UsesBody
 from registry.language.expression_reading import PlacedExpression
@@ -18,6 +18,8 @@ from registry.language.plain_facts import facts
 AGENT_ACTIONS = "route.agent."
 ANSWERED = (*sorted(MESSAGE_KINDS), *(kind for kind in KINDS if kind.startswith("interaction.")))
 _ITS_TEXT = re.compile(r"\s*\$\{\{\s*steps\.[\w-]+\.output\.text\s*\}\}\s*")
+_TEXTS = frozenset(("text", "name", "title", "description", "reason", "message"))  # keys of prose
+_PARAMETERS = frozenset(("with", "set", "inputs", "outputs", "tests"))
 _WANTED: Mapping[Path, tuple[tuple[str, ...], str, bool]] = {
     # end of a path -> kinds, the way out, whether null is taken (then only a literal is certain)
     ("for_each", "in"): (("list",), "; write [ ] around items, or split(…)", True),
@@ -99,6 +101,8 @@ def check_cuts(reader: StepReader) -> None:
     """Warn of a text that YAML ends at ` #`, where what follows looks like more of it."""
     for path, mark in reader.document.cuts.items():
         value = reader.document_at(path)
+        if isinstance(value, str) and _is_whole(path, value):
+            continue
         kept = f"ends with '{names.shown(value)[-40:]}'" if isinstance(value, str) else "is empty"
         reader.note_at(mark, "cut", "YAML reads this '#' and the rest of the line as a comment, "
                        f"so the value {kept}; put the whole value in quotes, or a space after "
@@ -108,6 +112,16 @@ def check_cuts(reader: StepReader) -> None:
                        f"so the key is '{names.shown(str(path[-1]))}' and has no value here; put "
                        "the whole key in quotes, or a space after the '#' of a comment",
                        severity="warning")
+
+
+def _is_whole(path: Path, value: str) -> bool:
+    """Whether a value is as complete as it can be: a duration, or outside the parameters, where
+    people write text, one word without a blank.
+    """
+    if path[-1] in _TEXTS:
+        return False
+    is_parameter = not _PARAMETERS.isdisjoint(path)
+    return re.fullmatch(durations.PATTERN if is_parameter else r"[\w.*:@/-]+", value) is not None
 
 
 def check_kinds(reader: StepReader) -> None:

@@ -295,6 +295,30 @@ def test_send_that_timed_out_is_settled_by_an_echo_under_a_name_not_met_yet(shop
     assert found == [(ANA, "succeeded", "OUT1", 0), (BRAZIL, "succeeded", "OUT2", 0)]
 
 
+def test_echo_at_the_address_itself_wins_over_the_same_words_under_a_name_not_met(
+        shop, phone, worker):
+    switch_on(TAKEOVER)
+    give_up_after(shop, 1)
+    phone.delays, phone.echoes = [None], False
+    told = send(shop, "e:1", to=ANA)
+    assert told.state == "unknown"
+
+    phone.says("HAND1", "hello", chat=HIDDEN, own=True)
+    assert until(settled)
+    assert OutboxMessage.objects.get().provider_message_id == "HAND1"
+    phone.says("OUT1", "hello", own=True)
+    assert until(settled)
+
+    row, by_hand, echo = OutboxMessage.objects.get(), *Event.objects.filter(
+        direction="outbound").order_by("id")
+    assert (row.state, row.event, row.provider_message_id) == ("succeeded", echo, "OUT1")
+    assert (by_hand.client_ref, echo.client_ref, taken_over()) == (None, row.effect_key, 0)
+
+    phone.says("HAND2", "hello", own=True)
+    assert until(settled)
+    assert (taken_over(), OutboxMessage.objects.get().event) == (1, echo)
+
+
 def test_person_who_writes_the_same_words_elsewhere_is_a_person(shop, phone, worker):
     """Another number, and a group, are other places for certain."""
     switch_on(TAKEOVER)

@@ -40,6 +40,18 @@ def test_events_without_the_key_each_have_a_run_and_their_story_says_why(
         assert verdict["clause"].startswith(f"{name}: ") and "no other" in verdict["clause"]
 
 
+@pytest.mark.parametrize("key", ["\u200b", "\ufeff", " \u200b\u00a0", "", " ", ["a", "\u200e"]])
+def test_key_nobody_sees_is_no_key(client, probe, key):
+    switch_on(GATED.format(gate="once: {key: event.content.payload.order_id}"))
+    shop = make_webhook()
+    for number in range(2):
+        post_delivery(client, shop, {"order_id": key, "number": number})
+
+    work()
+
+    assert len(probe.calls) == 2
+
+
 def test_events_with_the_key_are_still_counted(client, probe):
     switch_on(GATED.format(gate="once: {key: event.content.payload.order_id}"))
     shop = make_webhook()

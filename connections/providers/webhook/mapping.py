@@ -8,20 +8,23 @@ from connections.adapter import Delivery
 from connections.envelope import (
     KIND_MAX_LENGTH,
     MESSAGE_KINDS,
+    UNMAPPED,
     WORLD_KINDS,
     EventDraft,
     Handle,
     Place,
     is_kind,
 )
+from connections.items import Reading, map_each
 from connections.providers.webhook import bodies, cloudevents, content, identity, times
 from connections.providers.webhook.config import Rules, Settings
 from connections.providers.webhook.paths import read
+from connections.storable import storable_ref
 
 RECEIVED = "webhook.received"
 NO_RULES = Rules()
 MAX_TEXT = 64 * 1024  # characters
-MAX_REF = 1_000  # characters of an id or a name
+MAX_NAME = 1_000  # characters of a type or a title
 RELATIONS = {
     "message.edited": "replaces", "message.updated": "replaces", "message.deleted": "deletes",
     "message.pinned": "pins", "message.unpinned": "pins", "message.reaction": "reacts_to",
@@ -51,12 +54,22 @@ def to_drafts(payload: Any, delivery: Delivery, settings: Settings, *,
         payload = cloudevents.from_headers(delivery.headers, payload)
     is_batch = bodies.media_type(delivery.content_type) == cloudevents.BATCH
     items = payload if is_batch and isinstance(payload, list) and payload else [payload]
-    drafts = []
-    for index, item in enumerate(items):
+    return map_each(_reading(item, delivery, settings, rules, index, slug)
+                    for index, item in enumerate(items))
+
+
+def _reading(item: Any, delivery: Delivery, settings: Settings, rules: Rules, index: int,
+             slug: str) -> Reading:
+    def read_item() -> list[EventDraft]:
         draft = _draft(item, delivery, settings, rules, index)
         _scope(draft, settings, slug)
-        drafts.append(draft)
-    return drafts
+        return [draft]
+
+    def instead() -> EventDraft:
+        return EventDraft(event_type=UNMAPPED, dedup_key=identity.key(
+            None, "", delivery, index=index, dedup_minutes=settings.dedup_minutes))
+
+    return read_item, instead
 
 
 def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
@@ -64,14 +77,17 @@ def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
     envelope = item if cloudevents.is_event(item) else None
 
     def text_at(path: str) -> str:
-        return _as_text(read(path, item, delivery.headers))[:MAX_REF] if path else ""
+        return _as_text(read(path, item, delivery.headers)) if path else ""
+
+    def ref_at(path: str) -> str:
+        return storable_ref(text_at(path))
 
     native = (text_at(rules.type) or (envelope or {}).get("type")
-              or _usual_type(item, delivery))[:MAX_REF]
+              or _usual_type(item, delivery))[:MAX_NAME]
     kind = _kind(native, rules)
-    event_id = text_at(rules.id)
-    topic = _as_text((envelope or {}).get("subject"))[:MAX_REF]
-    message_id = text_at(rules.message_id)
+    event_id = ref_at(rules.id)
+    topic = _as_text((envelope or {}).get("subject"))
+    message_id = ref_at(rules.message_id)
     if not message_id and kind in MESSAGE_KINDS:
         message_id = event_id
     draft = EventDraft(
@@ -81,15 +97,14 @@ def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
                                      dedup_minutes=settings.dedup_minutes)),
         provider_event_type=native[:128],
         provider_message_id=message_id or None,
-        subject=text_at(rules.subject) or topic or None,
-        raw_index=index)
+        subject=(text_at(rules.subject) or topic)[:MAX_NAME] or None)
     if rules.text:
         draft.text = _as_text(read(rules.text, item, delivery.headers))[:MAX_TEXT] or None
-    _place(draft, text_at(rules.conversation) if rules.conversation else topic,
-           text_at(rules.conversation_title))
-    _person(draft, text_at(rules.sender), text_at(rules.sender_name))
+    _place(draft, ref_at(rules.conversation) if rules.conversation else storable_ref(topic),
+           text_at(rules.conversation_title)[:MAX_NAME])
+    _person(draft, ref_at(rules.sender), text_at(rules.sender_name)[:MAX_NAME])
     _direct(draft, text_at(rules.direction).lower())
-    _relate(draft, text_at(rules.target))
+    _relate(draft, ref_at(rules.target))
     _date(draft, item, envelope, delivery, rules)
     _keep(draft, item, envelope, delivery)
     return draft

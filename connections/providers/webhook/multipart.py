@@ -40,10 +40,7 @@ def parse(body: bytes, content_type: str) -> Parsed:
         written, odd = decode(head.lstrip(b"\r\n"), outer or "utf-8")
         flags |= odd
         headers = HeaderParser().parsestr(written + "\r\n\r\n")
-        name = headers.get_param("name", header="content-disposition")
-        if not isinstance(name, str):
-            raise Unparsable("bad_form", "a part of the form has no name")
-        filename = headers.get_filename()
+        name, filename = _names(headers)
         if filename is None:
             texts.append((name.encode("utf-8", "replace"), content))
             charsets_of.append(declared(str(headers.get("content-type", ""))))
@@ -59,6 +56,21 @@ def parse(body: bytes, content_type: str) -> Parsed:
     found = fields(pairs)
     value = {**found.value, "files": files} if files else found.value
     return Parsed(value, found.flags | flags)
+
+
+def _names(headers: Message) -> tuple[str, str | None]:
+    """The part's name and its file name, which may be in a charset of its own (RFC 5987)."""
+    try:
+        name = headers.get_param("name", header="content-disposition")
+        filename = headers.get_param("filename", header="content-disposition")
+    except ValueError as exc:  # a name in numbered pieces, with an endless number
+        raise Unparsable("bad_form", "a name in the form cannot be read") from exc
+    if not isinstance(name, str):
+        raise Unparsable("bad_form", "a part of the form has no name")
+    if isinstance(filename, tuple):
+        charset, _, text = filename
+        return name, decode(text.encode("raw-unicode-escape"), charset or "utf-8")[0].strip()
+    return name, headers.get_filename()
 
 
 def _boundary(content_type: str) -> bytes:

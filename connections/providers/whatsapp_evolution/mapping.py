@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from connections.adapter import Delivery
 from connections.envelope import UNMAPPED, EventDraft
+from connections.items import Reading, map_each
 from connections.providers.whatsapp_evolution import accounts, chats, happenings
 from connections.providers.whatsapp_evolution.frame import Frame
 from connections.providers.whatsapp_evolution.identity import bare
@@ -74,14 +76,14 @@ def to_drafts(payload: Any, *, delivery: Delivery, slug: str = "", owner_jid: st
     reader = READERS.get(frame.event)
     if reader is None:
         return [_unmapped(payload, frame, "unknown event")]
-    drafts = []
-    for index, (item, path) in enumerate(_items(body, frame.event)):
-        found = reader(item, frame, path) or [
-            _unmapped(item, frame, "unexpected shape", index=index)]
-        for draft in found:
-            draft.raw_index = index
-        drafts += found
+    drafts = map_each(_reading(reader, item, frame, path, index)
+                      for index, (item, path) in enumerate(_items(body, frame.event)))
     return drafts or [_unmapped(payload, frame, "no items")]
+
+
+def _reading(reader: Reader, item: Any, frame: Frame, path: str, index: int) -> Reading:
+    unmapped = partial(_unmapped, item, frame, "unexpected shape", index=index)
+    return lambda: reader(item, frame, path) or [unmapped()], unmapped
 
 
 def _frame(body: dict[str, Any], delivery: Delivery, *, slug: str, own: list[str]) -> Frame:

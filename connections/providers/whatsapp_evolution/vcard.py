@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from connections.charsets import decode
 from connections.providers.whatsapp_evolution.scalars import without_blanks
 
 MAX_LENGTH = 100_000
+_TEL = "tel:"
 _END = re.compile(r"\r\n|\r|\n")
 # [group.]NAME[;parameter...]:value, where a parameter in quotes may hold ; and :
 _LINE = re.compile(r'\s*(?:[\w-]+\.)?([A-Za-z0-9-]+)((?:;(?:[^";:]|"[^"]*")*)*):(.*)', re.DOTALL)
@@ -34,7 +36,7 @@ def read_vcard(vcard: str) -> dict[str, Any]:
             break
         if name == "TEL":
             account = _WAID.search(parameters)
-            phones.append(f"+{account[1]}" if account else _text(value).removeprefix("tel:"))
+            phones.append(f"+{account[1]}" if account else _phone(value))
         elif name == "EMAIL":
             emails.append(_text(value))
         elif name in ("N", "FN", "ORG", "URL"):
@@ -45,6 +47,12 @@ def read_vcard(vcard: str) -> dict[str, Any]:
         "emails": [one for one in dict.fromkeys(emails) if one],
         "organization": ";".join(_components(facts.get("ORG", ""))),
         "url": _text(facts.get("URL", ""))})
+
+
+def _phone(value: str) -> str:
+    """A number as it is written; of a tel: address (RFC 3966) without its parameters."""
+    text = _text(value)
+    return text[len(_TEL):].partition(";")[0] if text[:len(_TEL)].lower() == _TEL else text
 
 
 def _properties(vcard: str) -> Iterator[tuple[str, str, str]]:
@@ -77,13 +85,10 @@ def _is_quoted(line: str) -> bool:
 
 
 def _decoded(value: str, parameters: str) -> str:
-    """The text of a quoted-printable value; UTF-8 unless a charset says otherwise."""
+    """The text of a quoted-printable value; UTF-8 unless a charset fits better."""
     data = quopri.decodestring(value.encode("utf-8", "replace"))
     named = _CHARSET.search(parameters)
-    try:
-        return data.decode(named[1] if named else "utf-8", "replace")
-    except LookupError:
-        return data.decode("utf-8", "replace")
+    return decode(data, named[1] if named else "utf-8")[0]
 
 
 def _text(value: str) -> str:

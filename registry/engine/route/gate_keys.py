@@ -11,8 +11,8 @@ from connections.payload import sanitize_text
 from events.models import Event
 from registry.expressions.expression import Expression
 from registry.expressions.lazy import Lazy
-from registry.expressions.sameness import canonical
-from registry.expressions.values import missing_parts, plain
+from registry.expressions.sameness import canonical, missing_parts
+from registry.expressions.values import plain
 
 _PARTS_NAMED = 3  # of the parts of a key that are null
 

@@ -49,6 +49,13 @@ HASH = "begins a comment: put the whole text in quotes"
                                   f"{HASH}"),
     ("a: [1, 2 # not closed", "this [ is never closed"),
     ("a: '#1]'\nb: [1, '#2]'", "this [ is never closed"),
+    ("a: [one # the first\n    two]", "',' or the closing bracket is missing before this"),
+    ("a: {b: 'one' # the first\n    c: 2}", "',' or the closing bracket is missing before this"),
+    ("a: {b: one, # {c}\n    d: 2\n", "this { is never closed"),
+    ("a: {b: one, # to }\n    d: 2\n", "this { is never closed"),
+    ("b: 1\nkey # see: there", "this key has no ': ' after it"),
+    ("a: one # the first\n  two", "indent it like the lines of the same mapping or list"),
+    ("a: {b: 'c' #1\n    d: e}", "',' or the closing bracket is missing before this"),
     ("a: 1 # one\n  b: 2", "indent it like the lines of the same mapping or list"),
 ])
 def test_text_that_cannot_be_read_because_of_a_comment_says_so(text, expected):

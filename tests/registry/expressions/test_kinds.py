@@ -145,6 +145,20 @@ def test_text_that_yaml_cuts_is_warned_of_with_the_way_out(value, told):
         assert str(found[0]).startswith(told)
 
 
+@pytest.mark.parametrize(("lines", "is_told"), [
+    ("wait: {event: message.text, timeout: 5m}  #wait", False),
+    ("uses: custom.look #look\n    timeout: 2s #wait", False),
+    ("uses: custom.look\n    retry: {max: 2, delay: 2s #wait\n      }", False),
+    ("set: {x: 2s #wait\n      }", False), ("set: {text: 5m #promo\n      }", True),
+    ("set: {x: order #wait\n      }", True), ("if: event.text #wait\n    set: {x: 1}", False),
+    ("if: event.text == event.subject #wait\n    set: {x: 1}", True)])
+def test_value_that_is_whole_before_the_sign_is_not_warned_of(lines, is_told):
+    text = TEXT.replace("set: {x: \"%s\"}", lines) % ""
+    found = document.problems(text, library=LIBRARY)
+
+    assert any(problem.code == "cut" for problem in found) == is_told, found
+
+
 @pytest.mark.parametrize(("lines", "told"), [
     ("x: {y: order #12\n}", ["line 7, column 20: YAML reads this '#' and the rest of the line as a "
                              "comment, so the value ends with 'order'"]),

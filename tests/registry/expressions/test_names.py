@@ -9,7 +9,8 @@ from registry.expressions import names
 
 NOT_COLUMNS = {  # parts of a draft that become rows of other tables
     "conversation_kind", "conversation_title", "conversation_aliases", "actor_handles",
-    "contact_ref", "contact_name", "contact_handles", "places_together", "people_together"}
+    "contact_ref", "contact_name", "contact_handles", "conversation_guesses", "places_together",
+    "people_together"}
 NOT_SEEN = {"size_bytes", "duration_ms", "provider_media_id", "source_url", "url_expires_at",
             "auth_required", "encryption", "inline_path"}
 
