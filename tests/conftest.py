@@ -18,7 +18,7 @@ from events.door.quotas import quotas
 from events.people import contacts, conversations
 from registry.engine.route import matching
 from registry.engine.run import runner
-from registry.engine.waits import clockwork
+from registry.engine.starts import clockwork
 from tests.emptied import empty
 
 

@@ -9,7 +9,7 @@ from asgiref.testing import ApplicationCommunicator
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 
-from events.routing import websocket_urlpatterns
+from omni.urls_sockets import websocket_urlpatterns
 
 APPLICATION = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 SECONDS = 10.0

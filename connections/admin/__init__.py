@@ -2,6 +2,6 @@
 
 from connections.admin.instances import InstanceAdmin
 from connections.admin.keys import ApiKeyAdmin, PersonAdmin
-from connections.admin.secret_store import SecretAdmin
+from connections.admin.secrets import SecretAdmin
 
 __all__ = ["ApiKeyAdmin", "InstanceAdmin", "PersonAdmin", "SecretAdmin"]

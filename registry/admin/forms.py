@@ -11,7 +11,7 @@ from unfold.widgets import (
 )
 
 from omni.errors import InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.models import Workflow
 from registry.versions import drafts
 
@@ -49,7 +49,7 @@ class WorkflowForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.problems: list[yamlio.Problem] = []
+        self.problems: list[profile.Problem] = []
         self.stored = self.cleaned_draft = ""
         if "draft" not in self.fields:
             return
@@ -62,7 +62,7 @@ class WorkflowForm(forms.ModelForm):
         text = self.cleaned_draft = self.cleaned_data["draft"].replace("\r\n", "\n")
         self.problems = drafts.problems(text)
         try:
-            data = yamlio.load(text).data
+            data = profile.load(text).data
         except InvalidWorkflow as exc:
             self.problems = exc.problems
             raise ValidationError("This is not readable YAML, so it cannot be stored.") from None

@@ -17,8 +17,8 @@ from events.admin.put_aside import PutAsideMixin
 from events.admin.trace import step, waits_of
 from events.models import EventAction, OutboxMessage
 from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, pretty, verb
+from registry.engine.starts.reruns import rerun
 from registry.engine.waits.endings import cancel_by
-from registry.engine.waits.reruns import rerun
 from registry.models import RoutingDecision, Run, Workflow
 from registry.models.run import ENDED, FAILED, LIVE
 

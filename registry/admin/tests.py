@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from connections.authentication import principal
 from omni.errors import InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.admin.versions import warn
 from registry.models import Workflow
 from registry.trials import expectations, workflow_tests
@@ -37,7 +37,7 @@ class TestsPanel:
         return {"tests": kept["tests"], "has_tests": True,
                 "publish_note": kept["note"],
                 "failed_tests": sum(not test["passed"] for test in kept["tests"]),
-                "test_problems": [yamlio.Problem(**item) for test in kept["tests"]
+                "test_problems": [profile.Problem(**item) for test in kept["tests"]
                                   for item in test["failures"]]}
 
     def answer_tests(self, request: HttpRequest, obj: Workflow) -> HttpResponse | None:
@@ -136,13 +136,13 @@ def _results(text: str) -> list[TestResult]:
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else yamlio.dump(value).strip()
+    text = value if isinstance(value, str) else profile.dump(value).strip()
     return text.removesuffix("...").strip()[:SHOWN_MOST]
 
 
 def _has_tests(text: str) -> bool:
     try:
-        data = yamlio.load(text).data
+        data = profile.load(text).data
     except InvalidWorkflow:
         return False
     return isinstance(data, dict) and bool(data.get("tests"))

@@ -10,7 +10,7 @@ from events.api.serializers import (
 )
 from omni.api import StrictFieldsMixin
 from registry.api.approval_serializers import ApprovalSerializer
-from registry.engine.waits.reruns import MODES
+from registry.engine.starts.reruns import MODES
 from registry.models import RoutingDecision, Run, Wait
 
 

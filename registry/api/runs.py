@@ -30,7 +30,8 @@ from registry.api.run_serializers import (
     TraceSerializer,
 )
 from registry.api.stale_answers import STALE, StaleAnswers
-from registry.engine.waits import endings, reruns
+from registry.engine.starts import reruns
+from registry.engine.waits import endings
 from registry.models import Binding, RoutingDecision, Run, Wait, Workflow
 from registry.versions import bindings, drafts
 

@@ -13,7 +13,7 @@ from events.api.messages import IdempotencyMismatch, effect_key
 from events.models import Conversation
 from omni.errors import InvalidInput
 from registry.api.workflow_serializers import StartedSerializer, StartSerializer
-from registry.engine.waits import manual
+from registry.engine.starts import manual
 
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER,

@@ -21,7 +21,7 @@ from connections.authentication import principal
 from connections.rest import Conflict, need_every_instance
 from omni.api import StrictFiltersMixin
 from omni.errors import InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.api.filters import WorkflowFilter
 from registry.api.mode_verbs import ModeVerbs
 from registry.api.stale_answers import STALE, StaleAnswers
@@ -227,7 +227,7 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAn
 
 def document_id(text: str) -> str:
     """The id in a document, "" when it has none. Raises InvalidWorkflow when it is no YAML."""
-    data = yamlio.load(text).data
+    data = profile.load(text).data
     return str(data.get("id", "")) if isinstance(data, dict) else ""
 
 

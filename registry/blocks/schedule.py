@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from actions.base import Context, Outcome, Output, Params, action, done, failed
 from events.models import Event
 from omni.errors import InvalidInput
-from registry.engine.waits import calls
+from registry.engine.starts import calls
 from registry.engine.work import queue
 from registry.expressions.values import to_time
 from registry.language.durations import seconds

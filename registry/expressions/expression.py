@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yaml.reading import Problem
+from omni.yaml.profile import Problem
 from registry.expressions import names
 from registry.expressions.closures import Compiler, Read
 from registry.expressions.evaluation import CallError

@@ -6,7 +6,7 @@ from typing import Any
 
 from omni.errors import InvalidWorkflow
 from omni.yaml.marks import Path
-from omni.yaml.reading import Problem
+from omni.yaml.profile import Problem
 from registry.expressions.expression import Expression, ExpressionError, compile_expression
 from registry.expressions.values import MAX_TEXT, to_text
 

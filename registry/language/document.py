@@ -9,9 +9,9 @@ from typing import Any
 
 from actions import library as found_on_disk
 from omni.errors import InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from omni.yaml.marks import in_order
-from omni.yaml.reading import Problem
+from omni.yaml.profile import Problem
 from registry.language import grammar
 from registry.language.check import (
     answers,
@@ -56,7 +56,7 @@ def _read(text: str, library: Library, executable: frozenset[str] | None,
           gates: frozenset[str] | None, *,
           published: bool = False) -> tuple[Definition | None, list[Problem]]:
     try:
-        document = yamlio.load(text)
+        document = profile.load(text)
     except InvalidWorkflow as error:
         return None, error.problems
     reader = WorkflowReader(document)
@@ -88,7 +88,7 @@ def _check(reader: WorkflowReader, library: Library, executable: frozenset[str] 
 def step_names(text: str) -> list[str] | None:
     """Ids and paths of the steps of a document; None when it cannot be read that far."""
     try:
-        reader = WorkflowReader(yamlio.load(text))
+        reader = WorkflowReader(profile.load(text))
     except InvalidWorkflow:
         return None
     reader.workflow()

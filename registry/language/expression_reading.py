@@ -8,7 +8,7 @@ from typing import Any
 
 from omni.errors import InvalidWorkflow
 from omni.yaml.marks import Path
-from omni.yaml.reading import Problem
+from omni.yaml.profile import Problem
 from registry.expressions import names
 from registry.expressions.expression import Expression, compile_expression
 from registry.expressions.templates import OPEN, Template, compile_template, split

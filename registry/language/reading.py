@@ -11,7 +11,7 @@ from typing import Any
 
 from omni.errors import InvalidInput
 from omni.yaml.marks import MAX_PROBLEMS, Mark, Path
-from omni.yaml.reading import Document, Problem
+from omni.yaml.profile import Document, Problem
 from registry.expressions import names
 from registry.language import grammar
 from registry.language.durations import seconds

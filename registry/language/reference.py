@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from connections.envelope import KINDS
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from omni.yaml.marks import MAX_PROBLEMS
 from registry.expressions import expression as expressions
 from registry.expressions import functions, names, patterns, values
@@ -249,8 +249,8 @@ def _kinds() -> str:
 
 def _limits() -> str:
     return "## Limits\n\n" + _rows(("of", "at most"), [
-        ("a document", f"{yamlio.MAX_BYTES // 1024:,} KB, {yamlio.MAX_PARTS:,} keys and values, "
-                       f"{yamlio.MAX_DEPTH} levels"),
+        ("a document", f"{profile.MAX_BYTES // 1024:,} KB, {profile.MAX_PARTS:,} keys and values, "
+                       f"{profile.MAX_DEPTH} levels"),
         ("problems told of a document", f"{MAX_PROBLEMS:,}"),
         ("steps of one list", f"{grammar.MAX_STEPS:,}"),
         ("triggers", f"{grammar.MAX_TRIGGERS:,}"),

@@ -10,7 +10,7 @@ from connections.access import Principal
 from connections.models import Instance
 from events.models import Event, EventAction
 from events.people import known_by
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.engine.route import matching
 from registry.language import document
 from registry.models import Run, Workflow
@@ -76,7 +76,7 @@ def bound_inputs(workflow: Workflow, text: str, staged: Staged) -> dict[str, Any
         return {}
     instance = staged.event.instance
     effective = matching.table().find(workflow.slug, instance.pk, instance.provider)
-    data = yamlio.load(text).data
+    data = profile.load(text).data
     known = data.get("inputs") if isinstance(data, Mapping) else None
     if effective is None or not isinstance(known, Mapping):
         return {}

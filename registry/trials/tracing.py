@@ -11,7 +11,7 @@ from typing import Any
 
 from actions import library as found_on_disk
 from omni.errors import UnknownAction
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from omni.yaml.marks import Document, Path
 from registry.expressions.expression import Expression, ExpressionError
 from registry.expressions.templates import Template
@@ -71,7 +71,7 @@ class Traced:
 def compile_traced(text: str, *, library: Library = found_on_disk) -> Traced:
     """A document as `document.parse` gives it, traced. Raises InvalidWorkflow with every error."""
     checked = document.parse(text, library=library, published=True)
-    reader = _TracedReader(yamlio.load(text), library)
+    reader = _TracedReader(profile.load(text), library)
     definition = reader.workflow()
     assert definition is not None  # it was read before
     return Traced(replace(definition, sends=checked.sends, answers=checked.answers),

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from actions import library as found_on_disk
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from omni.yaml.marks import Document, Path, Problem
 from registry.expressions.names import nearest
 from registry.expressions.values import to_time
@@ -53,7 +53,7 @@ class TestResult:
 def run_tests(text: str, *, library: Library = found_on_disk) -> list[TestResult]:
     """Run every test of a document. Raises InvalidWorkflow when the document has errors."""
     parse(text, library=library)
-    document = yamlio.load(text)
+    document = profile.load(text)
     tests = document.data.get("tests") if isinstance(document.data, Mapping) else None
     return [_run(text, document, number, test, library)
             for number, test in enumerate(tests if isinstance(tests, list) else ())]
@@ -267,7 +267,7 @@ def _subset(expected: Any, got: Any) -> Checked:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else yamlio.dump(value).strip()
+    text = repr(value) if isinstance(value, str) else profile.dump(value).strip()
     text = text.removesuffix("...").strip().replace("\n", ", ")
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 

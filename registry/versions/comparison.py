@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from connections.access import Principal
 from connections.models import Instance
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.language import document
 from registry.models import Workflow
 from registry.versions import match_diff, publishing, version_diff
@@ -26,7 +26,7 @@ class Comparison:
     text: str
     structure: dict[str, list[version_diff.Change]] | None = None
     matching: match_diff.MatchDiff | None = None
-    problems: list[yamlio.Problem] = field(default_factory=list)
+    problems: list[profile.Problem] = field(default_factory=list)
 
 
 def compare(workflow: Workflow, before: int | None = None, after: int | None = None, *,
@@ -57,7 +57,7 @@ def compare(workflow: Workflow, before: int | None = None, after: int | None = N
 
 def _data(text: str) -> Mapping | None:
     try:
-        data = yamlio.load(text).data
+        data = profile.load(text).data
     except InvalidWorkflow:
         return None
     return data if isinstance(data, Mapping) else None

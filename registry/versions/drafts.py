@@ -9,7 +9,7 @@ from django.db import transaction
 
 from omni import audit
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.engine.run import secrecy, steps
 from registry.expressions import names
 from registry.language import document
@@ -30,12 +30,12 @@ class Stale(InvalidInput):
         self.stored, self.yours = stored, yours
 
 
-def problems(text: str) -> list[yamlio.Problem]:
+def problems(text: str) -> list[profile.Problem]:
     """Everything wrong or doubtful in a document, by line; errors of publishing included."""
     return document.problems(text, executable=steps.kinds(), gates=steps.GATES)
 
 
-def warnings(text: str) -> list[yamlio.Problem]:
+def warnings(text: str) -> list[profile.Problem]:
     """What is doubtful in a document, also beside the other workflows that are switched on."""
     found = [item for item in problems(text) if item.severity == "warning"]
     return found + overlap.warnings(text) + secrecy.warnings(text)
@@ -77,10 +77,10 @@ def need_revision(workflow: Workflow, base_revision: int | None,
 
 
 def _heading(text: str) -> tuple[str, str, str]:
-    data = yamlio.load(text).data
+    data = profile.load(text).data
     slug = data.get("id") if isinstance(data, dict) else None
     if not isinstance(slug, str) or not document.is_slug(slug):
-        raise InvalidWorkflow([yamlio.Problem(
+        raise InvalidWorkflow([profile.Problem(
             1, 1, "missing", "a workflow needs an 'id': a lower-case word like default-reply")])
     return (slug, str(data.get("name") or "")[:120], str(data.get("description") or ""))
 

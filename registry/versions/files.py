@@ -12,8 +12,8 @@ from typing import Any
 from django.db import transaction
 
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yaml import reading as yamlio
-from omni.yaml.reading import Problem
+from omni.yaml import profile
+from omni.yaml.profile import Problem
 from registry.language import document
 from registry.models import Workflow
 from registry.versions import publishing
@@ -147,7 +147,7 @@ def _documents(file: Path) -> Iterator[FileDocument]:
 
 def _slug(text: str) -> str:
     try:
-        data = yamlio.load(text).data
+        data = profile.load(text).data
     except InvalidWorkflow:
         return ""
     slug = data.get("id") if isinstance(data, dict) else None
@@ -178,7 +178,7 @@ def _placed(one: FileDocument, problem: Problem) -> Found:
 
 
 def _line_of_id(one: FileDocument) -> int:
-    return yamlio.load(one.text).key_mark(("id",))[0]
+    return profile.load(one.text).key_mark(("id",))[0]
 
 
 def refuse_errors(documents: Sequence[FileDocument], *, drafts: bool = False) -> list[Found]:

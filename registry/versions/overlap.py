@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from connections.envelope import KINDS
 from connections.models import Instance
 from omni.errors import InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.engine.route import matching
 from registry.language import document
 from registry.language.definition import Definition, Trigger
@@ -18,7 +18,7 @@ from registry.language.plain_facts import facts
 _NAMED = 3  # instances named in a warning
 
 
-def warnings(text: str) -> list[yamlio.Problem]:
+def warnings(text: str) -> list[profile.Problem]:
     """One warning for each switched-on workflow that can answer what this document answers.
 
     Empty when the document has errors, claims, answers nobody (a notification to Slack is no
@@ -30,8 +30,8 @@ def warnings(text: str) -> list[yamlio.Problem]:
         return []
     if not definition.answers or definition.claim:
         return []
-    line, column = yamlio.load(text).key_mark(("trigger",))
-    return [yamlio.Problem(line, column, "double_send", _said(definition, rival, shared),
+    line, column = profile.load(text).key_mark(("trigger",))
+    return [profile.Problem(line, column, "double_send", _said(definition, rival, shared),
                            severity="warning")
             for rival, shared in _rivals(definition).items()]
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from omni import audit
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.language import document
 from registry.models import Workflow, WorkflowVersion
 from registry.trials import workflow_tests
@@ -101,7 +101,7 @@ def import_text(text: str, *, actor: str, publish: bool = True, user: Any = None
     """
     documents = [part for part in document.split(text) if part.strip()]
     if not documents:
-        raise InvalidWorkflow([yamlio.Problem(1, 1, "empty", "there is no document in this text")])
+        raise InvalidWorkflow([profile.Problem(1, 1, "empty", "there is no document in this text")])
     if publish:
         errors = [item for part in documents for item in drafts.problems(part)
                   if item.severity == "error"]

@@ -19,7 +19,8 @@ from connections.library import adapters
 from events.models import Contact, Conversation, Event, EventAction, Handle
 from events.store import media
 from registry.engine.route import matching
-from registry.engine.waits import approvals, manual
+from registry.engine.starts import manual
+from registry.engine.waits import approvals
 from registry.models import Approval, Run, Workflow
 from tests.factories import make_event, make_evolution, make_instance, switch_on
 from tests.faults.peer import Peer

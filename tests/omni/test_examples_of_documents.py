@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.trials import workflow_tests
 from registry.versions import drafts
 from registry.versions.seed import PLAYBOOKS
@@ -17,7 +17,7 @@ BLOCKS = [pytest.param(text, id=f"{page}-{number}") for page in PAGES
               (documents.ROOT / "docs" / page).read_text()), start=1)]
 SHOWN = [pytest.param(text, id=name) for text in _BLOCK.findall(
              (documents.ROOT / "docs" / "recipes.md").read_text())
-         for name in [yamlio.load(text).data["id"]] if (PLAYBOOKS / f"{name}.yaml").is_file()]
+         for name in [profile.load(text).data["id"]] if (PLAYBOOKS / f"{name}.yaml").is_file()]
 
 
 def test_recipes_and_tutorial_show_workflows():
@@ -44,8 +44,8 @@ def test_workflow_of_a_page_passes_its_tests(text):
 
 @pytest.mark.parametrize("text", SHOWN)
 def test_recipe_with_the_name_of_a_playbook_is_that_playbook(text):
-    shown = yamlio.load(text).data
-    stored = yamlio.load((PLAYBOOKS / f"{shown['id']}.yaml").read_text()).data
+    shown = profile.load(text).data
+    stored = profile.load((PLAYBOOKS / f"{shown['id']}.yaml").read_text()).data
     del stored["tests"]
 
     assert shown == stored

@@ -12,8 +12,8 @@ from connections.access import SCOPES, ApiKey
 from connections.models import Secret
 from events.live import feed as feed_module
 from events.models import EventAction
-from events.routing import websocket_urlpatterns
 from events.store.notify import EVENTS, send_now
+from omni.urls_sockets import websocket_urlpatterns
 from registry.models import Binding
 from tests.admin_world import make_surroundings, sign_in
 from tests.api_client import client_of

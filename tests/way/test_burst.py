@@ -3,7 +3,7 @@
 import pytest
 
 from actions.models import Agent
-from registry.engine.waits import reruns
+from registry.engine.starts import reruns
 from registry.models import Run
 from tests.factories import ANA, evolution_text, make_evolution, post_delivery, switch_on
 from tests.registry.runs import work

@@ -14,7 +14,7 @@ from events.outbox import deliver, settling
 from events.people import conversations
 from registry.engine.route import routing
 from registry.engine.run import runner
-from registry.engine.waits import manual
+from registry.engine.starts import manual
 from registry.engine.work import queue
 from registry.models import Run
 from tests.api_client import client_of, post_json

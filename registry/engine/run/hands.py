@@ -20,7 +20,8 @@ from registry.engine.run import echo_wait, journal
 from registry.engine.run.execution import Execution
 from registry.engine.run.secrecy import masked_facts, without_secrets
 from registry.engine.run.so_far import so_far
-from registry.engine.waits import approvals, calls
+from registry.engine.starts import calls
+from registry.engine.waits import approvals
 from registry.engine.waits.waiting import SoFar
 from registry.engine.waits.waiting import Wait as Waiting
 from registry.engine.work import queue

@@ -19,7 +19,8 @@ from omni import failpoints
 from registry.engine.run import alerts
 from registry.engine.run.contract import Ended, Record, Suspended
 from registry.engine.run.execution import WAITED_FOR, Execution
-from registry.engine.waits import approvals, calls, endings, waits
+from registry.engine.starts import calls
+from registry.engine.waits import approvals, endings, waits
 from registry.engine.work import queue
 from registry.models import Run
 

@@ -9,7 +9,7 @@ from actions.base import Outcome
 from connections.envelope import SendResult
 from connections.secrets.store import Vault, unknown
 from omni.errors import InvalidWorkflow, OmniError
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from omni.yaml.marks import Path
 from registry.language.definition import UsesBody
 from registry.language.structure import WorkflowReader
@@ -56,10 +56,10 @@ def masked_facts(vault: Vault, facts: Mapping[str, Any]) -> dict[str, Any]:
             "request": vault.masked(facts["request"])}
 
 
-def warnings(text: str) -> list[yamlio.Problem]:
+def warnings(text: str) -> list[profile.Problem]:
     """Secrets a document names that nobody stored, and passwords inside its addresses."""
     try:
-        reader = WorkflowReader(yamlio.load(text))
+        reader = WorkflowReader(profile.load(text))
     except InvalidWorkflow:
         return []
     reader.workflow()

@@ -23,7 +23,8 @@ from events.store import derive, notify
 from registry.engine.route import routing
 from registry.engine.run import runner
 from registry.engine.run.execution import Execution
-from registry.engine.waits import clockwork, endings, waits
+from registry.engine.starts import clockwork
+from registry.engine.waits import endings, waits
 from registry.engine.work import queue
 
 logger = logging.getLogger("omni.registry")

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from omni.errors import InvalidInput
-from registry.engine.waits import reruns
+from registry.engine.starts import reruns
 from registry.models import Run
 
 ACTOR = "command:rerun"

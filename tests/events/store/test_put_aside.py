@@ -9,7 +9,7 @@ from events.outbox import settling
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
 from registry.admin import dashboard as admin_dashboard
-from registry.engine.waits import reruns
+from registry.engine.starts import reruns
 from registry.models import Run
 from tests.admin_world import make_outbox, make_raw, make_world, sign_in
 from tests.factories import make_instance

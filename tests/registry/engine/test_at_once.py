@@ -9,7 +9,8 @@ from django.utils import timezone
 from omni.errors import InvalidInput
 from registry.engine.route import gates, matching, routing
 from registry.engine.run import runner
-from registry.engine.waits import approvals, endings, reruns, waits
+from registry.engine.starts import reruns
+from registry.engine.waits import approvals, endings, waits
 from registry.engine.work import queue
 from registry.models import Approval, Run, Wait, Workflow
 from registry.versions import drafts, publishing

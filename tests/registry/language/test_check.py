@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.language import document
 from tests.benchmarks.validation import large_workflow
 from tests.registry.example_library import ACTIONS, EXAMPLES, LIBRARY, errors, workflow
@@ -281,7 +281,7 @@ KEYS = st.sampled_from([
                     | st.dictionaries(KEYS, inner, max_size=5), max_leaves=20),
        st.dictionaries(KEYS, SCRAPS, max_size=6))
 def test_no_document_raises_anything(steps, head):
-    text = yamlio.dump({"omni": 1, "id": "tried", "trigger": [{"manual": True}], **head,
+    text = profile.dump({"omni": 1, "id": "tried", "trigger": [{"manual": True}], **head,
                         "steps": [steps, {"branch": [steps]}, {"for_each": steps}]})
 
     assert all(problem.line and problem.message

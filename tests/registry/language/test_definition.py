@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from omni.errors import InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.language import definition as forms
 from registry.language import document
 from tests.registry.example_library import EVERYTHING, EXAMPLES, LIBRARY, workflow
@@ -160,7 +160,7 @@ def test_form_and_order_do_not_change_the_canonical_text():
 def test_a_definition_survives_being_written_and_read_again(text):
     definition = parse(text)
 
-    assert parse(yamlio.dump(document.plain(definition))) == definition
+    assert parse(profile.dump(document.plain(definition))) == definition
 
 
 def test_parsing_raises_every_error_but_no_warning():

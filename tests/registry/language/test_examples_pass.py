@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.models import Workflow
 from registry.trials import workflow_tests
 from registry.versions import publishing
@@ -20,7 +20,7 @@ def _playbook(example):
 
 
 def _without_words(text):
-    return {key: value for key, value in yamlio.load(text).data.items() if key not in FOR_PEOPLE}
+    return {key: value for key, value in profile.load(text).data.items() if key not in FOR_PEOPLE}
 
 
 
@@ -52,7 +52,7 @@ def test_playbook_passes_its_tests(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_playbook_has_a_test_of_what_is_not_its_business(path):
-    document = yamlio.load(path.read_text()).data
+    document = profile.load(path.read_text()).data
 
     by_event = any("event" in trigger for trigger in document["trigger"])
     said_no = [test for test in document["tests"] if test["expect"].get("matched") is False]
@@ -62,6 +62,6 @@ def test_playbook_has_a_test_of_what_is_not_its_business(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_playbook_says_for_people_what_it_is(path):
     text = path.read_text()
-    document = yamlio.load(text).data
+    document = profile.load(text).data
 
     assert text.startswith("# ") and document["name"] and document["description"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.language import document
 from tests.registry.example_library import EVERYTHING, EXAMPLES, LIBRARY
 
@@ -71,13 +71,13 @@ ARM = "      - if: event.text\n        do:\n"
 
 def numbered(head: str, line: str, tail: str = "") -> str:
     """Lines with a number of their own, as many as a document may hold."""
-    room = yamlio.MAX_BYTES - len(head) - len(tail)
+    room = profile.MAX_BYTES - len(head) - len(tail)
     count = room // (len(line) + 4 * line.count("#"))
     return head + "".join(line.replace("#", str(number)) for number in range(count)) + tail
 
 
 def repeated(head: str, unit: str, tail: str = "") -> str:
-    room = yamlio.MAX_BYTES - len((head + tail).encode())
+    room = profile.MAX_BYTES - len((head + tail).encode())
     return head + unit * (room // len(unit.encode())) + tail
 
 
@@ -132,7 +132,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_large_hostile_document_is_refused_soon(text):
-    assert len(text.encode()) <= yamlio.MAX_BYTES
+    assert len(text.encode()) <= profile.MAX_BYTES
     start = time.process_time()
 
     document.problems(text, library=LIBRARY)

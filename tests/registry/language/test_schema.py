@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from jsonschema import Draft202012Validator
 
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.expressions import names
 from registry.expressions.functions import FUNCTIONS
 from registry.language import document, grammar, schema
@@ -25,7 +25,7 @@ def validator(built) -> Draft202012Validator:
 
 
 def messages(validator: Draft202012Validator, text: str) -> list[str]:
-    return [error.json_path for error in validator.iter_errors(yamlio.load(text).data)]
+    return [error.json_path for error in validator.iter_errors(profile.load(text).data)]
 
 
 def test_the_schema_is_valid_and_names_its_dialect_and_address(built):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 from registry.versions import version_diff
 
 BASE = """\
@@ -29,7 +29,7 @@ steps:
 
 def changes(after, before=BASE):
     """{part: [(at, change)]} of the parts that differ."""
-    found = version_diff.structural(yamlio.load(before).data, yamlio.load(after).data)
+    found = version_diff.structural(profile.load(before).data, profile.load(after).data)
     return {part: [(item.at, item.change) for item in items]
             for part, items in found.items() if items}
 

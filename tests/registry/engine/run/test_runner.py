@@ -334,7 +334,7 @@ def test_run_whose_time_is_up_fails(start, probe):
 
 def test_version_that_does_not_compile_any_more_fails_with_its_reason(start, probe, monkeypatch):
     from omni.errors import InvalidWorkflow
-    from omni.yaml.reading import Problem
+    from omni.yaml.profile import Problem
 
     run = start("- uses: custom.look")
 

@@ -15,7 +15,8 @@ from registry.engine.run import journal, steps
 from registry.engine.run.contract import Ended, Suspended
 from registry.engine.run.execution import Execution
 from registry.engine.run.hands import RunHands
-from registry.engine.waits import endings, reruns
+from registry.engine.starts import reruns
+from registry.engine.waits import endings
 from registry.engine.work import queue
 from registry.engine.work.queue import Claim, Fenced
 from registry.expressions.lazy import Lazy

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omni.errors import InvalidInput, InvalidWorkflow
-from omni.yaml import reading as yamlio
+from omni.yaml import profile
 
 
 def problems(text: str) -> list[str]:
     with pytest.raises(InvalidWorkflow) as caught:
-        yamlio.load(text)
+        profile.load(text)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -19,7 +19,7 @@ def problems(text: str) -> list[str]:
     ("1.50", 1.5), ("-0.25", -0.25), ("999999999999999", 999999999999999),
 ])
 def test_words_and_decimal_numbers_are_not_text(written, value):
-    assert yamlio.load(f"a: {written}").data == {"a": value}
+    assert profile.load(f"a: {written}").data == {"a": value}
 
 
 @pytest.mark.parametrize("written", [
@@ -28,7 +28,7 @@ def test_words_and_decimal_numbers_are_not_text(written, value):
     "it's fine", "a b: c"[:3],
 ])
 def test_everything_else_unquoted_is_text_as_written(written):
-    assert yamlio.load(f"a: {written}").data == {"a": written}
+    assert profile.load(f"a: {written}").data == {"a": written}
 
 
 HASH = "begins a comment: put the whole text in quotes"
@@ -65,7 +65,7 @@ def test_text_that_cannot_be_read_because_of_a_comment_says_so(text, expected):
 
 
 def test_quoted_numbers_are_text():
-    assert yamlio.load("a: '5'\nb: \"true\"").data == {"a": "5", "b": "true"}
+    assert profile.load("a: '5'\nb: \"true\"").data == {"a": "5", "b": "true"}
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -116,7 +116,7 @@ def test_what_the_profile_refuses_is_told_with_its_place(text, expected):
 
 def test_a_problem_as_data_has_every_field():
     with pytest.raises(InvalidWorkflow) as caught:
-        yamlio.load("a: 1\na: 2")
+        profile.load("a: 1\na: 2")
 
     assert caught.value.problems[0].as_dict() == {
         "line": 2, "column": 1, "code": "duplicate_key", "suggestion": "", "severity": "error",
@@ -124,7 +124,7 @@ def test_a_problem_as_data_has_every_field():
 
 
 def test_values_and_keys_have_marks_of_their_own():
-    document = yamlio.load("a:\n  - b: 1\n    c: [x, y]\n")
+    document = profile.load("a:\n  - b: 1\n    c: [x, y]\n")
 
     assert document.data == {"a": [{"b": 1, "c": ["x", "y"]}]}
     assert document.marks[("a", 0, "c", 1)] == (3, 12)
@@ -132,7 +132,7 @@ def test_values_and_keys_have_marks_of_their_own():
 
 
 def test_the_mark_of_a_missing_part_is_that_of_what_is_around_it():
-    document = yamlio.load("a:\n  b: 1\n")
+    document = profile.load("a:\n  b: 1\n")
 
     assert document.mark(("a", "x", 3)) == (2, 3)
     assert document.key_mark(("a", "x")) == (2, 3)
@@ -149,16 +149,16 @@ def test_the_mark_of_a_missing_part_is_that_of_what_is_around_it():
     ("a: [1]", 3, (1, 4)),
 ])
 def test_a_place_inside_a_text_is_found_in_the_source(text, offset, position):
-    assert yamlio.load(text).position(("a",), offset) == position
+    assert profile.load(text).position(("a",), offset) == position
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# only a comment\n"])
 def test_an_empty_document_is_null(text):
-    assert yamlio.load(text).data is None
+    assert profile.load(text).data is None
 
 
 def test_a_byte_order_mark_is_passed_over():
-    assert yamlio.load("\ufeffa: 1").data == {"a": 1}
+    assert profile.load("\ufeffa: 1").data == {"a": 1}
 
 
 @pytest.mark.parametrize("value", [
@@ -169,23 +169,23 @@ def test_a_byte_order_mark_is_passed_over():
 def test_text_survives_writing_and_reading(value):
     data = {"key": value, value or "k": [value]}
 
-    assert yamlio.load(yamlio.dump(data)).data == data
+    assert profile.load(profile.dump(data)).data == data
 
 
 def test_documents_are_written_in_block_style_and_in_order():
     data = {"b": [{"x": 1, "y": []}], "a": None, "t": True, "n": 0.5, "big": 10**16}
 
-    assert yamlio.dump(data) == (
+    assert profile.dump(data) == (
         "b:\n  - x: 1\n    y: []\na: null\nt: true\nn: 0.5\nbig: '10000000000000000'\n")
 
 
 def test_small_decimals_are_written_without_an_exponent():
-    assert yamlio.load(yamlio.dump({"a": 1e-7})).data == {"a": 1e-7}
+    assert profile.load(profile.dump({"a": 1e-7})).data == {"a": 1e-7}
 
 
 def test_a_value_that_is_not_plain_data_cannot_be_written():
     with pytest.raises(InvalidInput, match="cannot be written as YAML"):
-        yamlio.dump({"a": object()})
+        profile.dump({"a": object()})
 
 
 PLAIN_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
@@ -196,12 +196,12 @@ PLAIN_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(PLAIN_TEXT, inner, max_size=4),
     max_leaves=10))
 def test_whatever_is_written_reads_back_the_same(data):
-    assert yamlio.load(yamlio.dump(data)).data == data
+    assert profile.load(profile.dump(data)).data == data
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_data_or_problems_and_nothing_else(text):
     try:
-        yamlio.load(text)
+        profile.load(text)
     except InvalidWorkflow as error:
         assert error.problems

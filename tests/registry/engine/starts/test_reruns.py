@@ -6,7 +6,7 @@ from actions.base import Outcome, failed
 from events.models import EventAction
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
-from registry.engine.waits import reruns
+from registry.engine.starts import reruns
 from tests.factories import make_sent
 from tests.registry.runs import advance
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from connections.models import Instance
 from events.models import Event
-from registry.engine.waits import clockwork
-from registry.engine.waits.clockwork import Clock, kept
+from registry.engine.starts import clockwork
+from registry.engine.starts.clockwork import Clock, kept
 from registry.models import Binding, Workflow
 from registry.versions import bindings
 from tests.factories import make_instance, make_workflow, switch_on

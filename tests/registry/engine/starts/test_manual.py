@@ -7,7 +7,7 @@ from events.models import Contact, Event
 from events.store import ingest
 from omni.errors import InvalidInput
 from registry.engine.route import routing
-from registry.engine.waits import manual
+from registry.engine.starts import manual
 from registry.models import Run
 from registry.versions import bindings, drafts
 from tests.api_client import client_of, post_json
