@@ -1,1 +1,1 @@
-"""Reads all of it: observed and mapped events, the marketplace, dashboards."""
+"""What this installation can do: its actions and its providers."""

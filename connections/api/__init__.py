@@ -1,4 +1,5 @@
 """REST: the configured accounts, the keys of programs, and secrets of workflows.
 
-Addresses are listed in `omni.urls_api`; nothing else is called from outside.
+Addresses are listed in `omni.urls_api`; the admin asks `instances.keys_of` which keys a person may
+see.
 """

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from connections.access import ScopedQuerySet
-from connections.secrets import forms as secret_forms
+from connections.secrets import forms
 from omni.errors import NotConfigured
 from omni.secrets import EncryptedJSONField
 
@@ -83,8 +83,8 @@ class Vault(Mapping[str, str]):
         return 0
 
     def masked(self, value: Any) -> Any:
-        """Plain data without what was handed out, in any form of `secret_forms`."""
-        return secret_forms.without(value, self._pattern()) if self._given else value
+        """Plain data without what was handed out, in any form of `forms`."""
+        return forms.without(value, self._pattern()) if self._given else value
 
     def _value(self, name: str, rows: ScopedQuerySet) -> str | None:
         row = rows.first()
@@ -92,7 +92,7 @@ class Vault(Mapping[str, str]):
 
     def _pattern(self) -> re.Pattern[str]:
         if self._compiled is None or self._compiled[0] != len(self._given):
-            self._compiled = (len(self._given), secret_forms.pattern(self._given.values()))
+            self._compiled = (len(self._given), forms.pattern(self._given.values()))
         return self._compiled[1]
 
 

@@ -1,4 +1,4 @@
 """PostgreSQL without installing it: the programs of a wheel, run on a folder, watched by us.
 
-`server.EmbeddedPostgres` is all that others use.
+Others use `server.EmbeddedPostgres`; settings ask `places` where it listens.
 """

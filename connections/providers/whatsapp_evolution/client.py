@@ -10,7 +10,7 @@ from connections.adapter import Account
 from connections.http.client import Client, Response
 from connections.providers.whatsapp_evolution.outbound import Call
 from connections.providers.whatsapp_evolution.scalars import as_dict, as_list, as_text
-from connections.secrets import forms as secret_forms
+from connections.secrets import forms
 from omni.errors import NotConfigured, RateLimited, Rejected, UnknownOutcome
 
 MAX_MEDIA_BYTES = 128 * 1024 * 1024
@@ -66,10 +66,10 @@ class EvolutionClient:
         told = inner.get("message") or answer.get("message") or answer.get("error")
         text = "; ".join(_words(one) for one in as_list(told)) or as_text(told) or "no reason given"
         credentials = self.account.credentials
-        secret = secret_forms.pattern((
+        secret = forms.pattern((
             credentials.api_key, credentials.webhook_secret, credentials.webhook_secret_previous,
             credentials.jwt_key, credentials.jwt_key_previous))
-        return secret_forms.without(text, secret)[:MAX_ERROR_LENGTH]
+        return forms.without(text, secret)[:MAX_ERROR_LENGTH]
 
     def create_instance(self, *, webhook_url: str = "") -> dict[str, Any]:
         """A new instance at the server, with its webhook when an address is given."""

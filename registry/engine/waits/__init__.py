@@ -1,5 +1,5 @@
-"""What runs wait for and how they end: events, times, people, other runs, and ends from outside.
+"""What runs wait for, and how they end from outside: events, times, people's answers, cancellation.
 
-Approvals are answered through `approvals.answer`; reruns and cancellations through `reruns` and
-`endings`.
+`waits` is the only writer of the rows, `waiting` the pure part; people answer through `approvals`,
+and `endings` ends runs and tells who waits for them.
 """
