@@ -75,11 +75,14 @@ WHERE c.id = w.id
 """
 _FILL_CONTACT = """
 UPDATE omni_conversations c SET contact_id = w.contact_id
-FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, contact_id bigint)
+FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, contact_id bigint, ref text)
       JOIN omni_conversations held ON held.id = w.id AND held.kind IN ('direct', '')
       JOIN omni_instances i ON i.id = held.instance_id
       LEFT JOIN omni_contacts p ON p.id = held.contact_id AND p.people_group = i.people_group
       WHERE p.id IS NULL
+      AND (held.kept_apart = '[]' OR held.ref = w.ref OR EXISTS (
+          SELECT 1 FROM omni_conversation_aliases a WHERE a.instance_id = held.instance_id
+          AND a.ref = w.ref AND a.conversation_id = coalesce(held.merged_into_id, held.id)))
       ORDER BY held.id FOR NO KEY UPDATE OF held) w
 WHERE c.id = w.id
 """
@@ -150,5 +153,9 @@ def fill_kinds(kinds: Mapping[int, str]) -> None:
     _run(_FILL_KIND, [{"id": number, "kind": kinds[number]} for number in sorted(kinds)])
 
 
-def fill_contacts(people: Mapping[int, int]) -> None:
-    _run(_FILL_CONTACT, [{"id": number, "contact_id": people[number]} for number in sorted(people)])
+def fill_contacts(people: Mapping[int, tuple[int, str]]) -> None:
+    """people: conversation -> contact, and the name under which it was met there; a name that was
+    taken away since, as another process may not know yet, says nothing.
+    """
+    _run(_FILL_CONTACT, [{"id": number, "contact_id": people[number][0], "ref": people[number][1]}
+                         for number in sorted(people)])

@@ -166,6 +166,8 @@ def _look_up(keys: set[Key], found: Found) -> None:
         _kindless.keep_all((row.id, None) for row in rows.values() if not row.kind)
         _nobodys.keep_all((row.id, None) for row in rows.values() if row.is_nobodys)
     found.guessed.update(key for key, row in rows.items() if row.is_guess)
+    found.sure.update(key for key, row in rows.items()
+                      if key in _guessed and not row.is_guess and key not in found.guesses)
     found.update({key: row.id for key, row in rows.items()})
 
 
@@ -196,8 +198,9 @@ def _join(places: list[list[Key]], bunches: list[Bunch], found: Found) -> None:
         guess = next((name for name in place if name in found.guesses), None)
         into = None if guess is None else next(
             found[name] for name in place if name in found and name != guess)
-        found.joins += [(joined, said) for joined in same_place.join(ids, into=into)]
-        if guess is not None and found.joins:
+        joins = same_place.join(ids, into=into)
+        found.joins += [(joined, said) for joined in joins]
+        if guess is not None and joins:
             guesses.mark(guess)
 
 
@@ -231,11 +234,11 @@ def fill_contacts(met: Iterable[tuple[int, EventDraft, int | None]], found: Foun
     """
     if not _nobodys:
         return
-    people = {found[(instance_id, draft.conversation_ref)]: contact
+    people = {found[(instance_id, draft.conversation_ref)]: (contact, draft.conversation_ref)
               for instance_id, draft, contact in met
               if contact is not None and draft.conversation_ref
               and draft.conversation_kind == "direct" and not targets.is_effect(draft)}
-    people = {number: contact for number, contact in people.items() if number in _nobodys}
+    people = {number: met for number, met in people.items() if number in _nobodys}
     if people:
         conversation_rows.fill_contacts(people)
         found.named.update(people)

@@ -89,6 +89,8 @@ def _explains(source: str, comment: Any, error: yaml.YAMLError) -> bool:
         return all(number < _MOST_PARTS for number, _ in enumerate(yaml.parse(read, Loader=Loader)))
     except yaml.YAMLError as other:
         return _line_of(other) > _line_of(error)
+    except (ValueError, OverflowError):  # an escape of no character
+        return False
 
 
 def _line_of(error: yaml.YAMLError) -> int:

@@ -52,6 +52,9 @@ def load(text: str) -> Document:
         composer.add_syntax_error(error)
     except _UnreadableError:
         pass
+    except (ValueError, OverflowError):
+        composer.problems.append(Problem(
+            1, 1, "escape", "there is no such character: \\U goes to 0010FFFF"))
     if composer.problems:
         raise InvalidWorkflow(in_order(composer.problems))
     composer.document.data = data

@@ -85,18 +85,18 @@ def _draft(item: Any, delivery: Delivery, settings: Settings, rules: Rules,
     native = (text_at(rules.type) or (envelope or {}).get("type")
               or _usual_type(item, delivery))[:MAX_NAME]
     kind = _kind(native, rules)
-    event_id = ref_at(rules.id)
+    event_id, stored_id = text_at(rules.id), ref_at(rules.id)
     topic = _as_text((envelope or {}).get("subject"))
-    message_id = ref_at(rules.message_id)
+    message_id, stored_message_id = text_at(rules.message_id), ref_at(rules.message_id)
     if not message_id and kind in MESSAGE_KINDS:
-        message_id = event_id
+        message_id, stored_message_id = event_id, stored_id
     draft = EventDraft(
         event_type=kind,
         dedup_key=(f"m:{message_id}" if kind in MESSAGE_KINDS and message_id
                    else identity.key(envelope, event_id, delivery, index=index,
                                      dedup_minutes=settings.dedup_minutes)),
         provider_event_type=native[:128],
-        provider_message_id=message_id or None,
+        provider_message_id=stored_message_id or None,
         subject=(text_at(rules.subject) or topic)[:MAX_NAME] or None)
     if rules.text:
         draft.text = _as_text(read(rules.text, item, delivery.headers))[:MAX_TEXT] or None

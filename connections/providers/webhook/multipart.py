@@ -62,7 +62,8 @@ def _names(headers: Message) -> tuple[str, str | None]:
     """The part's name and its file name, which may be in a charset of its own (RFC 5987)."""
     try:
         name = headers.get_param("name", header="content-disposition")
-        filename = headers.get_param("filename", header="content-disposition")
+        filename = (headers.get_param("filename", header="content-disposition")
+                    or headers.get_param("name", header="content-type"))
     except ValueError as exc:  # a name in numbered pieces, with an endless number
         raise Unparsable("bad_form", "a name in the form cannot be read") from exc
     if not isinstance(name, str):
@@ -70,7 +71,7 @@ def _names(headers: Message) -> tuple[str, str | None]:
     if isinstance(filename, tuple):
         charset, _, text = filename
         return name, decode(text.encode("raw-unicode-escape"), charset or "utf-8")[0].strip()
-    return name, headers.get_filename()
+    return name, filename and filename.strip()
 
 
 def _boundary(content_type: str) -> bytes:

@@ -1,14 +1,17 @@
 """Secrets of a run: what a workflow names as `secrets.<name>` reaches its action, nothing else."""
 
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
+
 from actions.base import Outcome
 from connections.envelope import SendResult
 from connections.secrets.store import Vault, unknown
-from omni.errors import InvalidWorkflow, OmniError
+from omni.errors import InvalidWorkflow, OmniError, UnknownOutcome
 from omni.yaml import profile
 from omni.yaml.marks import Path
 from registry.language.definition import UsesBody
@@ -29,10 +32,13 @@ def without_secrets(vault: Vault, act: Callable[[], Outcome]) -> Outcome:
         exc.message = vault.masked(exc.message)
         exc.details = vault.masked(exc.details)
         raise
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: that says nothing about the step
     except Exception as exc:  # a bug that quotes a secret is told without it, and not logged
-        told = vault.masked(f"{type(exc).__name__}: {exc}")
-        if told == f"{type(exc).__name__}: {exc}":
+        whole = "".join(traceback.format_exception(exc))
+        if vault.masked(whole) == whole:
             raise
+        told = vault.masked(f"{type(exc).__name__}: {exc}")
     if told:
         raise OmniError(told)
     return replace(outcome, output=vault.masked(outcome.output),
@@ -44,11 +50,16 @@ def masked_facts(vault: Vault, facts: Mapping[str, Any]) -> dict[str, Any]:
     call = facts["call"]
 
     def masked(effect_key: str) -> SendResult:
+        told = ""
         try:
             result = call(effect_key)
         except OmniError as exc:
             exc.message = vault.masked(exc.message)
             raise
+        except Exception as exc:  # nobody knows what a bug left half done
+            told = vault.masked(f"{type(exc).__name__}: {exc}")
+        if told:
+            raise UnknownOutcome(told)
         return replace(result, error=vault.masked(result.error),
                        answer=vault.masked(result.answer))
 

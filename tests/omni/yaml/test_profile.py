@@ -22,6 +22,11 @@ def test_words_and_decimal_numbers_are_not_text(written, value):
     assert profile.load(f"a: {written}").data == {"a": value}
 
 
+@pytest.mark.parametrize("written", [r"\U00110000", r"\UFFFFFFFF"])
+def test_character_that_there_is_not_is_told(written):
+    assert "there is no such character" in problems(f'name: "{written}"')[0]
+
+
 @pytest.mark.parametrize("written", [
     "on", "NO", "yes", "True", "NULL", "~", "+5511999990000", "017", "0x1F", "1_000", "12:30",
     "12:30:45", "2026-11-22", "1e5", ".5", "5.", ".inf", ".nan", "1234567890123456", "${{ x }}",

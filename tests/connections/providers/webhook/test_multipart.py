@@ -55,3 +55,12 @@ def test_field_that_is_no_utf8_and_names_no_charset_is_windows_1252(part):
 
     assert parsed.flags == {"charset_guessed"}
     assert "\u00e9" in (*parsed.value, *parsed.value.values())
+
+
+@pytest.mark.parametrize("charset", ["idna", "punycode", "nonsense"])
+def test_file_named_by_its_content_type_in_an_odd_charset_is_read(charset):
+    part = (f'name="a"\r\nContent-Type: text/plain; name*={charset}\'\'x.txt', b"1")
+
+    [file] = parse(form(part), KIND).value["files"]
+
+    assert file["filename"] == "x.txt"

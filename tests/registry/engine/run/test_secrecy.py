@@ -9,13 +9,13 @@ from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from connections.models import Secret
 from connections.secrets.store import Vault
 from events.models import EventAction, OutboxMessage
-from omni.errors import OmniError
-from registry.engine.run.secrecy import without_secrets
+from omni.errors import OmniError, UnknownOutcome
+from registry.engine.run.secrecy import masked_facts, without_secrets
 from registry.models import Run
 from registry.trials.trial import try_out
 from registry.versions import drafts
@@ -236,6 +236,45 @@ def test_bug_of_an_action_that_quotes_a_secret_is_told_without_it():
 
     told = "".join(traceback.format_exception(caught.value))
     assert caught.value.message == "KeyError: '[secret]'" and CANARY not in told
+
+
+def test_bug_whose_cause_quotes_a_secret_is_told_without_it():
+    Secret.objects.create(name="k", value=CANARY)
+    vault = Vault(None)
+
+    def act():
+        try:
+            int(vault["k"])
+        except ValueError as exc:
+            raise RuntimeError("no number") from exc
+
+    with pytest.raises(OmniError) as caught:
+        without_secrets(vault, act)
+
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_database_that_is_away_is_no_fault_of_a_step_whatever_its_words():
+    Secret.objects.create(name="k", value=CANARY)
+    vault = Vault(None)
+
+    def act():
+        raise OperationalError(f"no connection to {vault['k']}")
+
+    with pytest.raises(OperationalError):
+        without_secrets(vault, act)
+
+
+def test_bug_of_a_call_that_quotes_a_secret_leaves_the_send_unknown_without_it():
+    Secret.objects.create(name="k", value=CANARY)
+    vault = Vault(None)
+
+    def call(_effect_key):
+        raise KeyError(vault["k"])
+
+    facts = masked_facts(vault, {"call": call, "recipient": "", "request": {}})
+    with pytest.raises(UnknownOutcome, match="KeyError: '.secret.'"):
+        facts["call"]("key")
 
 
 def test_dry_run_says_what_would_be_sent_without_the_secret(shop):
