@@ -14,7 +14,7 @@ from tests.registry.runs import work
 from tests.way.test_one_person import LID, OWN_LID, receipt, tell, timeline, write
 from tests.way.test_other_addresses import BOB, sent
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["sent", "tell", "write"]  # fixtures
 BOTH = {"remoteJidAlt": BOB, "addressingMode": "lid"}
 WAITS = """\

@@ -3,8 +3,8 @@
 import pytest
 from django.test import TestCase
 
-from events.models import Conversation, ConversationAlias, Event
-from events.people import conversations
+from events.models import Contact, Conversation, ConversationAlias, Event
+from events.people import conversation_rows, conversations
 from events.store import ingest
 from omni.recent import Recent
 from tests.factories import make_draft, make_instance, make_unit
@@ -135,3 +135,17 @@ def remembering(work):
             work(*args, **options)
 
     return done
+
+
+def test_name_that_was_taken_away_says_nothing_of_whose_the_conversation_is():
+    place = Conversation.objects.create(instance=make_instance(), ref="ana", kind="direct",
+                                        kept_apart=[7])
+    bob = Contact.objects.create(name="Bob")
+
+    conversation_rows.fill_contacts({place.pk: (bob.pk, "taken")})
+    place.refresh_from_db()
+    assert place.contact_id is None
+
+    conversation_rows.fill_contacts({place.pk: (bob.pk, "ana")})
+    place.refresh_from_db()
+    assert place.contact_id == bob.pk
