@@ -13,6 +13,7 @@ from actions import base, library
 from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
 from connections import wrong_keys
+from events.door.commit import writer
 from events.door.knocks import knocks
 from events.door.quotas import quotas
 from events.people import contacts, conversations
@@ -45,12 +46,21 @@ def fresh_memory() -> Iterator[None]:
     _forget()
     yield
     _forget()
+    _end_writers()
 
 
 @pytest.fixture(autouse=True)
 def no_wait_for_echoes(settings) -> None:
     """A send whose outcome is not known is `unknown` at once, unless the test says otherwise."""
     settings.OMNI_ECHO_WAIT_SECONDS = 0
+
+
+def _end_writers() -> None:
+    """Threads of the front door that a test woke; spool and tables of the next are not theirs."""
+    for line in (writer._small, writer._large):
+        if line._thread is not None and line._thread.is_alive():
+            line.end()
+            line._thread.join(10)
 
 
 def _forget() -> None:

@@ -16,6 +16,7 @@ let heldCount = 0;
 let behind = false; // while paused more came than is held; the list is read anew afterwards
 let chosen = null;
 let asking = false; // for another filter; frames of the one before may still come
+let pending = 0; // filters asked for and not answered yet; only the last answer counts
 let turn = 0; // grows when the filter changes; late answers of an older one are dropped
 
 const socket = openSocket({
@@ -31,11 +32,14 @@ const socket = openSocket({
 const frames = {
   hello(frame) {
     state("open", "Live");
+    pending = 0;
     if (asking) subscribe(); // the filter changed while the socket was opening
     else if (cursor === null) start(frame.after);
     else askRuns();
   },
   subscribed(frame) {
+    pending -= 1;
+    if (pending > 0) return;
     asking = false;
     start(frame.after);
   },
@@ -53,7 +57,10 @@ const frames = {
     note("Catching up…");
     readAfter(frame.after, turn);
   },
-  error(frame) { note(frame.message); },
+  error(frame) {
+    pending = Math.max(0, pending - 1);
+    note(frame.message);
+  },
 };
 
 function state(name, words) {
@@ -274,7 +281,7 @@ function refilter() {
 }
 
 function subscribe() {
-  socket.send({ type: "subscribe", ...Object.fromEntries(new URLSearchParams(query())) });
+  if (socket.send({ type: "subscribe", ...Object.fromEntries(new URLSearchParams(query())) })) pending += 1;
 }
 
 for (const [name, value] of new URLSearchParams(location.search)) {
