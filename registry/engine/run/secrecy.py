@@ -35,14 +35,19 @@ def without_secrets(vault: Vault, act: Callable[[], Outcome]) -> Outcome:
     except (OperationalError, InterfaceError):
         raise  # the database is away: that says nothing about the step
     except Exception as exc:  # a bug that quotes a secret is told without it, and not logged
-        whole = "".join(traceback.format_exception(exc))
-        if vault.masked(whole) == whole:
+        told = _quoting(vault, exc)
+        if not told:
             raise
-        told = vault.masked(f"{type(exc).__name__}: {exc}")
     if told:
         raise OmniError(told)
     return replace(outcome, output=vault.masked(outcome.output),
                    reason=vault.masked(outcome.reason))
+
+
+def _quoting(vault: Vault, exc: Exception) -> str:
+    """What an error that quotes a secret says, without it; "" when neither it nor a cause does."""
+    whole = "".join(traceback.format_exception(exc))
+    return "" if vault.masked(whole) == whole else vault.masked(f"{type(exc).__name__}: {exc}")
 
 
 def masked_facts(vault: Vault, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +62,9 @@ def masked_facts(vault: Vault, facts: Mapping[str, Any]) -> dict[str, Any]:
             exc.message = vault.masked(exc.message)
             raise
         except Exception as exc:  # nobody knows what a bug left half done
-            told = vault.masked(f"{type(exc).__name__}: {exc}")
+            told = _quoting(vault, exc)
+            if not told:
+                raise
         if told:
             raise UnknownOutcome(told)
         return replace(result, error=vault.masked(result.error),

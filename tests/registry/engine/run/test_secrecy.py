@@ -277,6 +277,15 @@ def test_bug_of_a_call_that_quotes_a_secret_leaves_the_send_unknown_without_it()
         facts["call"]("key")
 
 
+def test_bug_of_a_call_that_quotes_none_is_told_as_it_is():
+    def call(_effect_key):
+        raise KeyError("name")
+
+    facts = masked_facts(Vault(None), {"call": call, "recipient": "", "request": {}})
+    with pytest.raises(KeyError, match="name"):
+        facts["call"]("key")
+
+
 def test_dry_run_says_what_would_be_sent_without_the_secret(shop):
     trial = try_out(NOTIFY, make_event(shop), anyway=True)
 
