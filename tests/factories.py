@@ -23,6 +23,15 @@ _numbers = itertools.count(1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SECRET = "webhook-secret-of-tests"
 ANA = "351922000002@s.whatsapp.net"
+TIDY = """\
+omni: 1
+id: tidy
+name: Tidy up
+trigger:
+  - event: message.text
+steps:
+  - stop: {status: ignored, reason: nothing to do}
+"""
 GREETER = """\
 omni: 1
 id: greeter

@@ -10,18 +10,9 @@ from events.models import EventAction
 from events.store import outcomes
 from events.store.notify import EVENTS, RUNS, send_now
 from registry.models import Run
-from tests.factories import make_event, make_instance, make_workflow
+from tests.factories import TIDY, make_event, make_instance, make_workflow
 
 pytestmark = pytest.mark.browser
-WORKFLOW = """\
-omni: 1
-id: tidy
-name: Tidy up
-trigger:
-  - event: message.text
-steps:
-  - stop: {status: ignored, reason: nothing to do}
-"""
 
 # The page's socket is not opened before connect() is called.
 SLOW_SOCKET = """
@@ -88,7 +79,7 @@ def test_event_appears_the_moment_it_is_stored_and_newest_first_and_stays(live, 
 def test_run_is_shown_below_its_event_as_it_changes(live, shop):
     event = add(shop)
     expect(card(live, event)).to_be_visible()
-    workflow, now = make_workflow(WORKFLOW), timezone.now()
+    workflow, now = make_workflow(TIDY), timezone.now()
 
     run = Run.objects.create(
         instance=shop, event=event, workflow=workflow, version=workflow.latest(), state="running",

@@ -17,18 +17,9 @@ from events.models import Conversation, Event, EventAction
 from events.store import outcomes
 from events.store.notify import EVENTS, RUNS, SIGNALS, send_now
 from registry.models import Run
-from tests.factories import make_conversation, make_event, make_instance, make_workflow
+from tests.factories import TIDY, make_conversation, make_event, make_instance, make_workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WORKFLOW = """\
-omni: 1
-id: tidy
-name: Tidy up
-trigger:
-  - event: message.text
-steps:
-  - stop: {status: ignored, reason: nothing to do}
-"""
 
 
 @pytest.fixture
@@ -273,7 +264,7 @@ async def test_long_text_is_cut_and_says_so(feed, shop):
 @sync_to_async
 def add_run(event, *, state):
     """A run of the event with one step, and the notice that it changed."""
-    workflow = make_workflow(WORKFLOW)
+    workflow = make_workflow(TIDY)
     now = timezone.now()
     run = Run.objects.create(
         instance=event.instance, event=event, workflow=workflow, version=workflow.latest(),
