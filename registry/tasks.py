@@ -8,8 +8,9 @@ from django_q.models import Failure, Schedule
 
 from events.store import partitions
 from registry.engine.work.drain import Drain, drain
+from registry.engine.work.quarantine import quarantine
 
-__all__ = ["Drain", "drain", "keep_partitions", "schedule_all", "trim_failures"]
+__all__ = ["Drain", "drain", "keep_partitions", "quarantine", "schedule_all", "trim_failures"]
 logger = logging.getLogger("omni.registry")
 FAILURES_KEPT = 1000  # django-q2 keeps them for ever, each with its traceback
 

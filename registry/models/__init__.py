@@ -3,6 +3,8 @@
 from registry.models.decision import RoutingDecision
 from registry.models.run import Run
 from registry.models.wait import Approval, Wait
+from registry.models.worker import Worker
 from registry.models.workflow import Binding, Workflow, WorkflowVersion
 
-__all__ = ["Approval", "Binding", "RoutingDecision", "Run", "Wait", "Workflow", "WorkflowVersion"]
+__all__ = ["Approval", "Binding", "RoutingDecision", "Run", "Wait", "Worker", "Workflow",
+           "WorkflowVersion"]

@@ -7,7 +7,7 @@ from django.db.models.expressions import Func, Value
 from connections.access import ScopedQuerySet
 from events.models.put_aside import PutAside
 
-LIVE = ("queued", "running", "waiting")
+LIVE = ("queued", "blocked", "running", "waiting")
 FAILED = ("failed", "dead")
 ENDED = ("done", "ignored", "failed", "dead", "canceled")
 
@@ -30,12 +30,15 @@ class RunQuerySet(ScopedQuerySet):
 class Run(models.Model):
     """One workflow version at work on one event. Written by `registry.engine` only.
 
-    state: queued, running, waiting; done, ignored, failed, dead, canceled. reason: why it ended.
-    token: grows with every claim; a write with an older one is refused. lease_until: database
-    clock; past it the run is taken over. deaths: workers that died in the same step in a row.
+    state: queued, blocked, running, waiting; done, ignored, failed, dead, canceled. reason: why it
+    ended. token: grows with every claim; a write with an older one is refused. lease_owner: the
+    worker (`Worker`) that has it; when that is gone and lease_until (database clock) has passed,
+    the run is taken over. deaths: workers that died in the same step in a row.
 
-    slot_key, slot_limit: at most so many runs of one key are at work, in the order of their
-    tickets. A run that waits gives its place back and draws a new ticket when it wakes.
+    slot_key, slot_limit: at most so many runs of one key are queued or at work, the others are
+    blocked, in the order of their tickets; the database's own triggers keep that line. A run that
+    waits gives its place back and draws a new ticket when it wakes. Runs of a paused workflow are
+    blocked, too.
     once_key, burst_key, throttle_key: what its gates counted it under; throttle_at: the moment it
     counts for. batch: ids of the events of its burst; burst_until: when the burst must end.
 
@@ -104,13 +107,17 @@ class Run(models.Model):
                                     condition=Q(state="running", slot_limit=1)),
         ]
         indexes = [
-            models.Index(fields=["available_at"], name="run_queued",
-                         condition=Q(state="queued")),
+            models.Index(fields=["instance", "priority", "available_at"], name="run_ready",
+                         condition=Q(state="queued", deaths__lt=2)),
+            models.Index(fields=["available_at"], name="run_suspect",
+                         condition=Q(state="queued", deaths__gte=2)),
+            models.Index(fields=["workflow", "slot_key"], name="run_blocked",
+                         condition=Q(state="blocked")),
             models.Index(fields=["available_at"], name="run_waiting",
                          condition=Q(state="waiting")),
             models.Index(fields=["lease_until"], name="run_leased",
                          condition=Q(state="running")),
-            models.Index(fields=["slot_key", "ticket"], name="run_slot",
+            models.Index(fields=["slot_key", "state", "ticket"], name="run_line",
                          condition=Q(state__in=LIVE, slot_key__isnull=False)),
             models.Index(fields=["once_key", "-created_at"], name="run_once",
                          condition=Q(once_key__isnull=False)),

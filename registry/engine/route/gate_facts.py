@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from connections.storable import storable_json
-from registry.engine.route import gate_keys
+from registry.engine.route import gate_keys, gatekeeping
 from registry.engine.route.gatekeeping import Burst, Facts, Live, Wish
 from registry.engine.waits import waits
 
@@ -37,7 +37,7 @@ ORDER BY w.key, r.throttle_at
 """
 _LIVE = """
 SELECT slot_key, id, state FROM omni_runs WHERE slot_key = ANY(%s)
-  AND state IN ('queued', 'running', 'waiting') ORDER BY slot_key, ticket
+  AND state IN ('queued', 'blocked', 'running', 'waiting') ORDER BY slot_key, ticket
 """
 
 
@@ -48,7 +48,8 @@ def read(wishes: Sequence[Wish]) -> Facts:
     bursts = [wish.burst_key for wish in wishes if wish.burst_key]
     throttles = {wish.throttle_key: wish.throttle for wish in wishes
                  if wish.throttle_key and wish.throttle}
-    slots = [wish.slot_key for wish in wishes if wish.slot_key and wish.concurrency]
+    slots = [wish.slot_key for wish in wishes if wish.slot_key and wish.concurrency
+             and gatekeeping.counts_line(wish.concurrency)]
     with connection.cursor() as cursor:
         if once:
             cursor.execute(_ONCE, [storable_json(

@@ -46,7 +46,7 @@ class Burst:
 
 @dataclass(slots=True)
 class Live:
-    """A run that has not ended. state: queued, running or waiting."""
+    """A run that has not ended. state: queued, blocked, running or waiting."""
 
     run: RunRef
     state: str
@@ -56,7 +56,7 @@ class Live:
 class Facts:
     """once: key -> moment of the newest run. throttled: key -> moments that count, in order.
 
-    slots: key -> live runs, in line.
+    slots: key -> live runs, in line; of gates that say no by them (`counts_line`).
     """
 
     once: dict[str, datetime] = field(default_factory=dict)
@@ -99,6 +99,11 @@ def decide(wish: Wish, facts: Facts, now: datetime) -> Said:
     if refusal:
         return refusal
     return _open(wish, facts, now, throttle_at, cancels)
+
+
+def counts_line(gate: Concurrency) -> bool:
+    """Whether the gate's answer depends on who is in line; otherwise a run just stands there."""
+    return gate.mode in ("skip", "restart") or gate.max_queue is not None
 
 
 def _once(wish: Wish, facts: Facts, now: datetime) -> Said | None:
@@ -157,7 +162,7 @@ def _concurrency(wish: Wish, facts: Facts) -> tuple[list[RunRef], Said | None]:
             f"concurrency: {len(live)} at work and the limit is {gate.limit} (run {live[0].run})"))
     if gate.mode == "restart" and len(live) >= gate.limit:
         return [one.run for one in live[:len(live) - gate.limit + 1]], None
-    queued = sum(one.state == "queued" for one in live)
+    queued = sum(one.state in ("queued", "blocked") for one in live)
     if gate.max_queue is not None and len(live) >= gate.limit and queued >= gate.max_queue:
         return [], Said("refuse", result="queue_full", clause=(
             f"concurrency: {queued} in the queue and max_queue is {gate.max_queue}"))

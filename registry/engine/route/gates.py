@@ -9,43 +9,53 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
+from django.conf import settings
 from django.db import connection
 
 from connections.storable import storable_json
 from events.models import Event
 from events.outbox import limits
+from omni import statements
 from registry.engine.route import gate_facts, gate_keys, gatekeeping
 from registry.engine.route.gatekeeping import Said, Wish
 from registry.engine.route.matching import Effective
 from registry.engine.run import alerts, scope
 from registry.engine.waits import waiting, waits
+from registry.engine.work import queue
 from registry.expressions.expression import ExpressionError
 from registry.language.definition import Definition
+from registry.models import Run
 
 _INSERT = """
 INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
     reason, code, priority, slot_key, slot_limit, once_key, burst_key, burst_until, batch,
-    throttle_key, throttle_at, available_at, lease_owner, token, deaths, step_path, deadline,
-    parent_path, parent_iteration, depth, progress, created_at)
+    throttle_key, throttle_at, available_at, lease_owner, lease_until, started_at, token, deaths,
+    step_path, deadline, parent_path, parent_iteration, depth, progress, created_at)
 SELECT instance_id, event_id, workflow_id, version_id, 0, inputs, state, '', '', priority,
     slot_key, slot_limit, once_key, burst_key, burst_until, batch, throttle_key, throttle_at,
-    coalesce(due, omni_now()), '', 0, 0, '', deadline, '', '', 0, '{}', omni_now()
+    coalesce(due, omni_now()), owner,
+    CASE state WHEN 'running' THEN omni_now() + %s::float8 * interval '1 second' END,
+    CASE state WHEN 'running' THEN omni_now() END,
+    CASE state WHEN 'running' THEN 1 ELSE 0 END, 0,
+    '', deadline, '', '', 0, '{}', omni_now()
 FROM jsonb_to_recordset(%s::jsonb) AS r(instance_id bigint, event_id bigint, workflow_id bigint,
     version_id bigint, inputs jsonb, state text, priority int, slot_key text, slot_limit int,
     once_key text, burst_key text, burst_until timestamptz, batch jsonb, throttle_key text,
-    throttle_at timestamptz, due timestamptz, deadline timestamptz, n int)
+    throttle_at timestamptz, due timestamptz, deadline timestamptz, owner text, n int)
 ORDER BY n
 ON CONFLICT (event_id, workflow_id, replay_no) WHERE parent_id IS NULL DO NOTHING
-RETURNING id, event_id, workflow_id
+RETURNING id, event_id, workflow_id, state = 'running', created_at
 """
 _ADOPT = """
 UPDATE omni_runs SET slot_key = coalesce(%(keys)s::jsonb ->> slot_key, slot_key),
+    state = CASE WHEN state = 'queued' AND slot_key = ANY(%(old)s) THEN 'blocked' ELSE state END,
     burst_key = coalesce(%(keys)s::jsonb ->> burst_key, burst_key)
-WHERE (slot_key = ANY(%(old)s) AND state IN ('queued', 'waiting'))
+WHERE (slot_key = ANY(%(old)s) AND state IN ('queued', 'blocked', 'waiting'))
    OR (burst_key = ANY(%(old)s) AND state = 'waiting' AND started_at IS NULL)
 """
+_GO_ON = "SELECT omni_next_in_line(key) FROM unnest(%s::text[]) AS key"
 _JOIN = """
 UPDATE omni_runs r SET event_id = w.event_id, batch = w.batch, available_at = w.due
 FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, event_id bigint, batch jsonb, due timestamptz)
@@ -55,15 +65,35 @@ WHERE r.id = w.id
 _ALONE = "so it counts this event with no other"
 
 
+class Hands(Protocol):
+    """A worker process with threads for runs. owner: what their leases say."""
+
+    owner: str
+
+    def reserve(self, instance_id: int) -> bool:
+        """Keep a thread for a run of this account."""
+
+    def give_back(self, instance_id: int) -> None:
+        """A thread that was kept is not needed."""
+
+    def begin(self, claim: queue.Claim, run: Run | None = None, *, reserved: bool = False) -> None:
+        """Take a run as far as it goes."""
+
 @dataclass(slots=True)
 class Passage:
-    """One match at the gates. said: what they answered; run_id: the run it opened or joined."""
+    """One match at the gates. said: what they answered; run_id: the run it opened or joined.
+
+    is_reserved: a thread of the router's worker is kept for the run. begun_at: it is at work there
+    since then.
+    """
 
     event: Event
     effective: Effective
     wish: Wish | None = None
     said: Said | None = None
     run_id: int | None = None
+    is_reserved: bool = False
+    begun_at: datetime | None = None
 
     @property
     def keys(self) -> list[str | None]:
@@ -105,11 +135,13 @@ class Passed:
     watches: list[int]
 
 
-def pass_through(passages: Sequence[Passage], *, now: datetime) -> Passed:
+def pass_through(passages: Sequence[Passage], *, now: datetime,
+                 hands: Hands | None = None) -> Passed:
     """Ask the gates and store what they said.
 
-    The caller holds the keys (`queue.lock_slots` with `Passage.keys`). An event that had a run of
-    this workflow keeps that one, whatever was published since.
+    hands: a worker that takes what may begin at once; such a run is stored as its own, so that
+    nobody has to look for it. The caller holds the keys (`queue.lock_slots` with `Passage.keys`).
+    An event that had a run of this workflow keeps that one, whatever was published since.
     """
     _stop_loops(passages)
     asking = [passage for passage in passages if passage.said is None]
@@ -118,7 +150,7 @@ def pass_through(passages: Sequence[Passage], *, now: datetime) -> Passed:
     for passage in asking:
         assert passage.wish is not None
         passage.said = gatekeeping.decide(passage.wish, facts, now)
-    ids = _store(asking, now)
+    ids = _store(asking, now, hands)
     watches = _open_cancels([passage for passage in asking if passage.run_id is not None
                              and passage.said is not None and passage.said.kind == "open"])
     return Passed([ids.get(run, run) for passage in asking if passage.said is not None
@@ -170,6 +202,8 @@ def _adopt(keys: Mapping[str, str]) -> None:
     if keys:
         with connection.cursor() as cursor:
             cursor.execute(_ADOPT, {"keys": json.dumps(dict(keys)), "old": list(keys)})
+            if cursor.rowcount:
+                cursor.execute(_GO_ON, [sorted(set(keys.values()))])
 
 
 def _stop_loops(passages: Sequence[Passage]) -> None:
@@ -188,19 +222,24 @@ def _stop_loops(passages: Sequence[Passage]) -> None:
                 alerts.loop_stopped(event)
 
 
-def _store(passages: Sequence[Passage], now: datetime) -> dict[Any, int]:
+def _store(passages: Sequence[Passage], now: datetime, hands: Hands | None) -> dict[Any, int]:
     """Insert opened runs and bring joined ones up to date: {placeholder: id}."""
     opened = [passage for passage in passages if passage.said and passage.said.kind == "open"]
     ids: dict[Any, int] = {}
+    if opened:
+        for passage in opened:
+            passage.is_reserved = hands is not None and _may_begin(passage) and hands.reserve(
+                passage.event.instance_id)
+        owner = hands.owner if hands is not None else ""
+        made = {(row[1], row[2]): row for row in statements.execute(_INSERT, [
+            settings.OMNI_LEASE_SECONDS, storable_json(
+                [{**_row(passage, now, owner), "n": n} for n, passage in enumerate(opened)])])}
+        for passage in opened:
+            row = made.get((passage.event.pk, passage.effective.workflow_id))
+            if row is not None and passage.wish is not None:
+                passage.run_id = ids[passage.wish.run] = row[0]
+                passage.begun_at = row[4] if row[3] else None
     with connection.cursor() as cursor:
-        if opened:
-            cursor.execute(_INSERT, [storable_json(
-                [{**_row(passage, now), "n": n} for n, passage in enumerate(opened)])])
-            made = {(event_id, workflow_id): id for id, event_id, workflow_id in cursor.fetchall()}
-            for passage in opened:
-                passage.run_id = made.get((passage.event.pk, passage.effective.workflow_id))
-                if passage.run_id is not None and passage.wish is not None:
-                    ids[passage.wish.run] = passage.run_id
         joined: dict[int, dict[str, Any]] = {}
         for passage in passages:
             if passage.said is not None and passage.said.kind == "join":
@@ -214,7 +253,14 @@ def _store(passages: Sequence[Passage], now: datetime) -> dict[Any, int]:
     return ids
 
 
-def _row(passage: Passage, now: datetime) -> dict[str, Any]:
+def _may_begin(passage: Passage) -> bool:
+    """Whether the run has nothing to wait for but, perhaps, its place in line."""
+    said = passage.said
+    return (said is not None and not said.waits and not said.cancels
+            and passage.effective.mode != "paused")
+
+
+def _row(passage: Passage, now: datetime, owner: str) -> dict[str, Any]:
     event, effective, wish, said = passage.event, passage.effective, passage.wish, passage.said
     assert wish is not None and said is not None
     definition = effective.definition
@@ -222,13 +268,30 @@ def _row(passage: Passage, now: datetime) -> dict[str, Any]:
     return {"instance_id": event.instance_id, "event_id": event.pk,
             "workflow_id": effective.workflow_id, "version_id": effective.version_id,
             "inputs": dict(effective.inputs), "priority": effective.priority,
-            "state": "waiting" if said.waits else "queued", "due": said.due if said.waits else None,
+            "state": ("waiting" if said.waits else "running" if passage.is_reserved
+                      else "blocked" if effective.mode == "paused" else "queued"),
+            "owner": owner if passage.is_reserved else "",
+            "due": said.due if said.waits else None,
             "slot_key": wish.slot_key,
             "slot_limit": definition.concurrency.limit if definition.concurrency else 1,
             "once_key": wish.once_key, "burst_key": wish.burst_key, "burst_until": said.until,
             "batch": said.batch if wish.burst_key else [], "throttle_key": wish.throttle_key,
             "throttle_at": said.throttle_at,
             "deadline": starts + timedelta(seconds=definition.timeout)}
+
+
+def run_of(passage: Passage) -> Run:
+    """The run that was just stored as begun, from memory."""
+    event, effective, wish, said = passage.event, passage.effective, passage.wish, passage.said
+    assert wish is not None and said is not None and passage.begun_at is not None
+    row = _row(passage, passage.begun_at, "")
+    return Run(
+        pk=passage.run_id, instance_id=event.instance_id, event=event,
+        workflow_id=effective.workflow_id, version_id=effective.version_id,
+        inputs=row["inputs"], state="running", priority=effective.priority,
+        slot_key=wish.slot_key, slot_limit=row["slot_limit"], burst_key=wish.burst_key,
+        batch=row["batch"], available_at=passage.begun_at, token=1, deadline=row["deadline"],
+        created_at=passage.begun_at, started_at=passage.begun_at)
 
 
 def _open_cancels(passages: Sequence[Passage]) -> list[int]:

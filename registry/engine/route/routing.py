@@ -35,29 +35,29 @@ WHERE p.id = ANY(%s::bigint[])
 """
 
 
-def route(limit: int = BATCH) -> int:
+def route(limit: int = BATCH, *, hands: gates.Hands | None = None) -> int:
     """Route up to `limit` events in one transaction; returns how many there were.
 
-    Several workers may route at once: each takes rows no other holds. The unit of failure is the
-    event: where a batch fails, each of its events is routed by itself, and one that cannot be is
-    given the decision `routing failed` with the reason. Raises only when the database is away.
+    hands: a worker that begins what may begin at once. The unit of failure is the event: where a
+    batch fails, each of its events is routed by itself, and one that cannot be is given the
+    decision `routing failed` with the reason. Raises only when the database is away.
     """
     try:
-        return _route(limit)
+        return _route(limit, hands=hands)
     except Exception as exc:  # around a task: whatever one event does, the others are routed
         if _sqlstate(exc) == _AWAY:
             raise
         logger.warning("A batch failed; its events are routed one by one.", exc_info=True)
-        return _route_one_by_one(limit)
+        return _route_one_by_one(limit, hands)
 
 
-def _route_one_by_one(limit: int) -> int:
+def _route_one_by_one(limit: int, hands: gates.Hands | None) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, [limit])
         waiting = [event_id for (event_id,) in cursor.fetchall()]
     for event_id in waiting:
         try:
-            _route(1, only=event_id)
+            _route(1, only=event_id, hands=hands)
         except Exception as exc:  # around a task: this event's alone
             state = _sqlstate(exc)
             if state == _AWAY:
@@ -95,8 +95,23 @@ def _give_up(event_id: int, reason: str) -> None:
         alerts.routing_failed(event, said)
 
 
-def _route(limit: int, *, only: int | None = None) -> int:
+def _route(limit: int, *, only: int | None = None, hands: gates.Hands | None = None) -> int:
     """only: this event alone, with a savepoint around what may break the transaction."""
+    passages: list[gates.Passage] = []
+    try:
+        return _route_batch(limit, passages, only=only, hands=hands)
+    finally:
+        if hands is not None:
+            for passage in passages:
+                if passage.is_reserved:
+                    hands.give_back(passage.event.instance_id)
+
+
+def _route_batch(limit: int, passages: list[gates.Passage], *, only: int | None,
+                 hands: gates.Hands | None) -> int:
+    """passages: filled with what was matched; of those whose run was begun nothing is reserved any
+    more.
+    """
     careful = only is not None
     failpoints.hit("route.read")
     with transaction.atomic():
@@ -104,8 +119,8 @@ def _route(limit: int, *, only: int | None = None) -> int:
         if not events:
             return 0
         decisions = _decide(events, careful=careful)
-        passages = gates.approach([(event, effective) for event, decision in decisions
-                                   for effective in decision.matches])
+        passages += gates.approach([(event, effective) for event, decision in decisions
+                                    for effective in decision.matches])
         hits = waits.hits_of(events)
         queue.lock_slots([*(key for passage in passages for key in passage.keys),
                           *(hit.wait.slot_key for hit in hits)])
@@ -114,7 +129,7 @@ def _route(limit: int, *, only: int | None = None) -> int:
         for event, decision in decisions:
             if decision.loops and event.event_type != limits.LOOP_STOPPED:
                 alerts.loop_stopped(event)
-        passed = gates.pass_through(passages, now=now)
+        passed = gates.pass_through(passages, now=now, hands=hands)
         RoutingDecision.objects.bulk_create(
             [_row(event, decision, passages, now) for event, decision in decisions],
             ignore_conflicts=True)
@@ -123,10 +138,23 @@ def _route(limit: int, *, only: int | None = None) -> int:
         moved = derive.derive(events)  # last: nothing else is locked while messages are held
         failpoints.hit("route.precommit")
     failpoints.hit("route.committed")
+    if hands is not None:
+        _hand_over(passages, hands)
     _tell(passages, passed)
     derive.settle(moved)
     queue.hurry(settled)
     return len(events)
+
+
+def _hand_over(passages: list[gates.Passage], hands: gates.Hands) -> None:
+    """Begin the runs that were stored as at work here, with what is in memory of them."""
+    for passage in passages:
+        if passage.begun_at is not None:
+            assert passage.run_id is not None
+            run = gates.run_of(passage)
+            passage.is_reserved = False
+            hands.begin(queue.Claim(passage.run_id, 1, 0, passage.begun_at, run.instance_id), run,
+                        reserved=True)
 
 
 def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
@@ -134,6 +162,8 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     runs = [passage.run_id for passage in passages if passage.run_id is not None]
     if runs:
         notify.notifier.send(notify.RUNS, ",".join(map(str, dict.fromkeys(runs))))
+    if any(passage.run_id is not None and passage.begun_at is None for passage in passages):
+        notify.notifier.send(notify.WORK)
     endings.look(passed.watches)
 
 

@@ -5,7 +5,6 @@ from functools import lru_cache
 
 from connections.models import by_id
 from events.models import Event
-from events.store import notify
 from omni import failpoints
 from omni.errors import InvalidWorkflow
 from registry.engine.route import bursts, matching
@@ -20,15 +19,16 @@ from registry.models import Run, WorkflowVersion
 logger = logging.getLogger("omni.registry")
 
 
-def advance(claim: queue.Claim, *, watch=None) -> None:
+def advance(claim: queue.Claim, *, run: Run | None = None, watch=None) -> None:
     """Walk a run until it ends, fails or must wait.
 
-    watch: called with the Execution before the first step, so that the caller can see its
-    deadline. A run that somebody else took over is left alone.
+    run: it is at hand with its event, because whoever stored it begins it. watch: called with the
+    Execution before the first step, so that the caller can see its deadline. A run that somebody
+    else took over is left alone.
     """
     failpoints.hit("run.claimed")
     try:
-        run = _load(claim.run_id)
+        run = _load(claim.run_id) if run is None else _known(run)
         execution = _prepare(run, claim)
         if isinstance(execution, Ended):
             journal.end(claim, run, None, execution)
@@ -40,8 +40,6 @@ def advance(claim: queue.Claim, *, watch=None) -> None:
             journal.suspend(claim, run, execution, verdict)
         else:
             journal.end(claim, run, execution, verdict or Ended("done"))
-        if run.slot_key is not None:
-            notify.notifier.send(notify.WORK)  # its place in line is free
     except queue.Fenced as exc:
         logger.warning("Run was taken over.", extra={"run": claim.run_id, "reason": exc.message})
 
@@ -82,6 +80,15 @@ def _burst(run: Run, *, begins: bool) -> list[Event] | Ended:
         if not run.replay_no:  # the event of a rerun names what was done again
             Run.objects.filter(pk=run.pk).update(event_id=run.event_id)
     return burst
+
+
+def _known(run: Run) -> Run:
+    """A run its router had in memory, with what is remembered beside it."""
+    run.version = _version(run.version_id)
+    run.workflow = run.version.workflow
+    run.instance = run.event.instance
+    run.event.take_kept()
+    return run
 
 
 def _load(run_id: int) -> Run:

@@ -66,6 +66,7 @@ def rerun(run: Run, *, actor: str, mode: str = "whole", steps: Sequence[str] = (
         inputs=run.inputs, priority=run.priority, slot_key=run.slot_key,
         slot_limit=run.slot_limit, batch=run.batch, available_at=now, created_at=now,
         rerun_of=run, deadline=now + _life(run))
+    fresh.refresh_from_db(fields=["state"])  # it may have to stand in line
     if mode != "whole":
         outcomes.copy([row for row in _rows(run) if row.pk not in redone
                        and row.final and row.status in _KEPT], to_run=fresh.pk)

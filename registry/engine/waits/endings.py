@@ -25,7 +25,7 @@ WITH closed AS (UPDATE omni_waits w SET state = 'closed', ended_at = omni_now()
     RETURNING w.run_id, w.path, w.iteration, w.kind)
 SELECT r.id FROM omni_runs r JOIN closed c ON c.kind = 'call' AND r.parent_id = c.run_id
     AND r.parent_path = c.path AND r.parent_iteration = c.iteration
-WHERE r.state IN ('queued', 'running', 'waiting')
+WHERE r.state IN ('queued', 'blocked', 'running', 'waiting')
 """
 _THERE = ("(w.path, w.iteration) IN (SELECT * FROM unnest(%(paths)s::text[], "
           "%(turns)s::text[]))")
@@ -38,8 +38,8 @@ FROM omni_runs r JOIN omni_waits w ON w.run_id = r.parent_id AND w.path = r.pare
 WHERE r.id = ANY(%(ids)s)
 """
 _FAMILY = """
-SELECT slot_key FROM omni_runs WHERE slot_key IS NOT NULL AND id IN (
-    SELECT parent_id FROM omni_runs WHERE id = ANY(%(ids)s))
+SELECT slot_key FROM omni_runs WHERE slot_key IS NOT NULL AND (id = ANY(%(ids)s) OR id IN (
+    SELECT parent_id FROM omni_runs WHERE id = ANY(%(ids)s)))
 """
 _HOLD = """
 SELECT 1 FROM omni_runs WHERE id = ANY(%(ids)s)
@@ -48,7 +48,7 @@ SELECT 1 FROM omni_runs WHERE id = ANY(%(ids)s)
 _CANCEL = """
 UPDATE omni_runs SET state = 'canceled', reason = %(reason)s, code = %(code)s, lease_until = NULL,
     ended_at = omni_now()
-WHERE id = ANY(%(ids)s) AND state IN ('queued', 'running', 'waiting') RETURNING id
+WHERE id = ANY(%(ids)s) AND state IN ('queued', 'blocked', 'running', 'waiting') RETURNING id
 """
 
 

@@ -1,7 +1,7 @@
 """Pausing a workflow, letting it drain, and letting it go on.
 
-Paused: events still open runs, which queue up; a run at work finishes its turn, and nothing is
-claimed until it is on again. Draining: no new runs, live ones go on to their end. Deadlines and
+Paused: events still open runs, which stand in line; a run at work finishes its turn, and nothing
+is claimed until it is on again. Draining: no new runs, live ones go on to their end. Deadlines and
 approvals go on in both.
 """
 
@@ -11,6 +11,7 @@ from django.db.models import Count
 from events.store import notify
 from omni import audit
 from omni.errors import InvalidInput
+from registry.engine.work import lines
 from registry.models import Run, Workflow
 from registry.models.run import LIVE
 
@@ -32,12 +33,19 @@ def set_mode(workflow: Workflow, mode: str, *, actor: str) -> dict[str, int]:
             stored.save(update_fields=["mode", "revision", "updated_at"])
             audit.note(actor, f"workflow.{mode}", stored.slug)
     workflow.refresh_from_db()
-    transaction.on_commit(lambda: notify.notifier.send(notify.WORK))
+    transaction.on_commit(lambda: _move(workflow.pk, mode))
     return live_runs(workflow)
 
 
+def _move(workflow_id: int, mode: str) -> None:
+    if mode == "paused":
+        lines.hold_back(workflow_id)
+    elif lines.let_on(workflow_id):
+        notify.notifier.send(notify.WORK)
+
+
 def live_runs(workflow: Workflow) -> dict[str, int]:
-    """How many runs have not ended: {queued, running, waiting}."""
+    """How many runs have not ended: {queued, blocked, running, waiting}."""
     counted = dict(Run.objects.filter(workflow=workflow).live().order_by().values_list(
         "state").annotate(Count("pk")))
     return {state: counted.get(state, 0) for state in LIVE}

@@ -1,0 +1,104 @@
+"""Who is alive: one row per worker process, renewed by a heartbeat of its own.
+
+A lease belongs to the process, not to each of its runs: renewing is one small statement however
+many runs are at work, in a thread and on a connection that nothing else holds up. A run whose
+step overran its time is let go by itself.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from omni import statements
+from registry.engine.work.queue import Claim
+
+logger = logging.getLogger("omni.registry")
+RENEW_SECONDS = 2.0
+_BEAT = """
+INSERT INTO omni_workers (owner, until)
+VALUES (%s::text, omni_now() + %s::float8 * interval '1 second')
+ON CONFLICT (owner) DO UPDATE SET until = excluded.until
+"""
+_LET_GO = """
+UPDATE omni_runs r SET lease_owner = '', lease_until = omni_now()
+FROM unnest(%s::bigint[], %s::bigint[]) AS w(id, token)
+WHERE r.id = w.id AND r.token = w.token AND r.state = 'running'
+"""
+_RELEASE = """
+WITH gone AS (DELETE FROM omni_workers WHERE owner = %s::text)
+UPDATE omni_runs SET state = 'queued', lease_until = NULL, lease_owner = '',
+    available_at = omni_now()
+WHERE state = 'running' AND lease_owner = %s::text
+"""
+_FORGET = "DELETE FROM omni_workers WHERE until < omni_now() - interval '1 hour'"
+
+
+def beat(owner: str) -> None:
+    """This worker is alive for OMNI_LEASE_SECONDS more."""
+    statements.execute(_BEAT, [owner, settings.OMNI_LEASE_SECONDS])
+
+
+def let_go(claims: Iterable[Claim]) -> None:
+    """Give up runs whose step overran its time: the next sweep takes them back, as a death."""
+    tokens = {claim.run_id: claim.token for claim in claims}
+    if tokens:
+        statements.execute(_LET_GO, [list(tokens), list(tokens.values())])
+
+
+def release(owner: str) -> None:
+    """On a clean stop: give back what this worker held, without counting a death."""
+    statements.execute(_RELEASE, [owner, owner])
+
+
+def forget() -> None:
+    """Rows of workers that went long ago."""
+    statements.execute(_FORGET)
+
+
+class Heartbeat:
+    """A thread that renews the worker's lease until it is stopped.
+
+    overdue: gives the claims whose step overran its time; each is let go once, and then `after` is
+    called.
+    """
+
+    def __init__(self, owner: str, *, overdue: Callable[[], list[Claim]],
+                 after: Callable[[], None] = lambda: None) -> None:
+        self._owner, self._overdue, self._after = owner, overdue, after
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """The first beat is made here: nothing may be claimed before it. Raises errors of the
+        database.
+        """
+        beat(self._owner)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(RENEW_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(RENEW_SECONDS):
+                try:
+                    self._renew()
+                except (DatabaseError, InterfaceError):  # around a task: the next beat tries again
+                    connection.close()
+                    logger.warning("Heartbeat missed: the database is away.")
+        finally:
+            connection.close()
+
+    def _renew(self) -> None:
+        hung = self._overdue()
+        if hung:
+            logger.error("Steps overran their time; their runs are let go.",
+                         extra={"runs": [claim.run_id for claim in hung]})
+            let_go(hung)
+            self._after()
+        beat(self._owner)

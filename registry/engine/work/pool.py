@@ -1,0 +1,165 @@
+"""The threads of one worker process: each is at one run, and no account has more than its share."""
+
+import logging
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from registry.engine.run import runner
+from registry.engine.run.execution import Execution
+from registry.engine.work.queue import Claim
+from registry.models import Run
+
+logger = logging.getLogger("omni.registry")
+GRACE_SECONDS = 5.0  # a step may overrun its time by this before its run is let go
+IDLE_SECONDS = 60.0  # a thread without work keeps its connection for so long
+
+
+@dataclass(slots=True)
+class Work:
+    """A claimed run in a thread. run: its rows, where the claimer had them in memory."""
+
+    claim: Claim
+    run: Run | None = None
+    execution: Execution | None = None
+    is_let_go: bool = False
+
+    def is_hung(self) -> bool:
+        return self.execution is not None and self.execution.is_overdue(grace=GRACE_SECONDS)
+
+
+class Pool:
+    """threads: most runs at the same time; share: most of one account. owner: what the leases of
+    its runs say.
+
+    freed: called when a thread is free again.
+    """
+
+    def __init__(self, owner: str, *, threads: int, share: int,
+                 freed: Callable[[], None] = lambda: None) -> None:
+        self.owner = owner
+        self.threads, self.share = threads, max(1, min(share, threads))
+        self._freed = freed
+        self._works: dict[int, Work] = {}
+        self._reserved: Counter[int] = Counter()
+        self._jobs: deque[Work] = deque()
+        self._change = threading.Condition()
+        self._started = self._idle = 0
+        self._is_closed = False
+
+    def room(self) -> int:
+        """Threads nobody has."""
+        with self._change:
+            return self._room()
+
+    def busy(self) -> dict[int, int]:
+        """Runs at work, by account."""
+        with self._change:
+            return self._busy()
+
+    def reserve(self, instance_id: int) -> bool:
+        """Keep a thread for a run that is about to be stored; False when there is none for it."""
+        with self._change:
+            if (self._is_closed or self._room() <= 0
+                    or self._busy().get(instance_id, 0) >= self.share):
+                return False
+            self._reserved[instance_id] += 1
+            return True
+
+    def give_back(self, instance_id: int) -> None:
+        """What was reserved is not needed."""
+        with self._change:
+            self._reserved[instance_id] -= 1
+
+    def begin(self, claim: Claim, run: Run | None = None, *, reserved: bool = False) -> None:
+        """Have a thread take this run as far as it goes."""
+        work = Work(claim, run)
+        with self._change:
+            if reserved:
+                self._reserved[claim.instance_id] -= 1
+            self._works[claim.run_id] = work
+            self._jobs.append(work)
+            if self._idle < len(self._jobs) and self._started < self.threads:
+                self._started += 1
+                threading.Thread(target=self._live, name=f"run-{self._started}",
+                                 daemon=True).start()
+            self._change.notify()
+
+    def overdue(self) -> list[Claim]:
+        """The claims whose step overran its time, each once; they are not waited for any more."""
+        with self._change:
+            hung = [work for work in self._works.values() if not work.is_let_go and work.is_hung()]
+            for work in hung:
+                work.is_let_go = True
+        return [work.claim for work in hung]
+
+    def is_idle(self) -> bool:
+        """Whether nothing is at work that may still end."""
+        with self._change:
+            return all(work.is_let_go for work in self._works.values())
+
+    def finish(self, *, seconds: float | None = None) -> bool:
+        """Begin nothing new and let what is at work end; False when time ran out before."""
+        end = None if seconds is None else time.monotonic() + seconds
+        with self._change:
+            self._is_closed = True
+            self._change.notify_all()
+        while not self.is_idle():
+            left = 0.5 if end is None else min(0.5, end - time.monotonic())
+            if left <= 0:
+                return False
+            with self._change:
+                self._change.wait(left)
+        return True
+
+    def _room(self) -> int:
+        return self.threads - len(self._works) - self._reserved.total()
+
+    def _busy(self) -> dict[int, int]:
+        counted = Counter(work.claim.instance_id for work in self._works.values())
+        return {instance: count for instance, count in (counted + self._reserved).items() if count}
+
+    def _live(self) -> None:
+        """A thread: one run after the other, on a connection of its own."""
+        try:
+            while (work := self._next()) is not None:
+                self._work(work)
+                with self._change:
+                    self._works.pop(work.claim.run_id, None)
+                    self._change.notify_all()
+                self._freed()
+        finally:
+            connection.close()
+
+    def _next(self) -> Work | None:
+        with self._change:
+            self._idle += 1
+            try:
+                while not self._jobs:
+                    if self._is_closed or not (self._change.wait(IDLE_SECONDS) or self._jobs):
+                        self._started -= 1
+                        return None
+                return self._jobs.popleft()
+            finally:
+                self._idle -= 1
+
+    def _work(self, work: Work) -> None:
+        try:
+            runner.advance(work.claim, run=work.run, watch=lambda execution: setattr(
+                work, "execution", execution))
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            logger.warning("Run left to its lease: the database went away.",
+                           extra={"run": work.claim.run_id})
+        except Exception:  # around a task: the lease brings the run back
+            logger.exception("Run left to its lease.", extra={"run": work.claim.run_id})
+
+
+def owner_name(host: str) -> str:
+    """Names a worker process in `omni_workers`; never the same for two."""
+    return f"{host[:32]}:{os.getpid()}:{os.urandom(4).hex()}"

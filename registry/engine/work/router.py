@@ -1,0 +1,104 @@
+"""The one router: whichever worker holds the lock routes, so that events keep their order.
+
+A session lock in PostgreSQL is free the moment its process dies, and another worker takes over
+within TRY_SECONDS. The router wakes by LISTEN; a worker that does not route reads no events at all.
+"""
+
+import logging
+import os
+import select
+import threading
+
+import psycopg
+from django.db import DatabaseError, InterfaceError, connection
+
+from events.store import notify
+from registry.engine.route import routing
+from registry.engine.work.chores import Chores
+from registry.engine.work.pool import Pool
+from registry.engine.work.session import Session
+
+logger = logging.getLogger("omni.registry")
+LOCK = 7_311_945  # advisory lock of the router
+TRY_SECONDS = 1.0
+_LEAD = """
+SELECT pg_try_advisory_lock(%s), EXISTS (SELECT 1 FROM omni_runs
+    WHERE state = 'queued' AND deaths < 2 AND available_at <= omni_now())
+"""
+
+
+class Router:
+    """A thread of a worker that routes while it holds the lock, and does the chores.
+
+    pool: what takes the runs that are opened. ready: called when runs are queued that somebody
+    should claim.
+    """
+
+    def __init__(self, pool: Pool, *, ready) -> None:
+        self._pool, self._ready = pool, ready
+        self._stopped = threading.Event()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._thread = threading.Thread(target=self._run, name="router", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def poke(self) -> None:
+        """There may be something to route."""
+        try:
+            os.write(self._wake_write, b".")
+        except (BlockingIOError, OSError):
+            pass  # it is awake, or gone
+
+    def stop(self) -> None:
+        """End the batch at hand, and free the lock."""
+        self._stopped.set()
+        self.poke()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                try:
+                    self._wait_for_the_lock()
+                except (DatabaseError, InterfaceError, psycopg.Error):  # around a task
+                    logger.warning("The router lost the database; it tries again.", exc_info=True)
+                except Exception:  # around a task: whatever it was, events are to be routed
+                    logger.exception("The router failed; it begins again.")
+                connection.close()
+                self._stopped.wait(TRY_SECONDS)
+        finally:
+            connection.close()
+
+    def _wait_for_the_lock(self) -> None:
+        """Try for the lock until the router is stopped; lead while it is held."""
+        with Session() as session:
+            while not self._stopped.is_set():
+                leads, is_ready = session.execute(_LEAD, [LOCK])
+                if is_ready:
+                    self._ready()
+                if leads:
+                    session.listen(notify.EVENTS, notify.WORK)
+                    self._lead(session)
+                    return
+                self._stopped.wait(TRY_SECONDS)
+
+    def _lead(self, session: Session) -> None:
+        chores = Chores(routed=self.poke, ready=self._ready)
+        chores.start()
+        try:
+            while not self._stopped.is_set():
+                if not routing.route(hands=self._pool):
+                    self._wait(session, chores)
+        finally:
+            chores.stop()
+
+    def _wait(self, session: Session, chores: Chores) -> None:
+        """Sleep until something was notified or the chores found an event."""
+        ready, _, _ = select.select([session.fileno(), self._wake_read], [], [])
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4096)
+        if notify.WORK in session.notes():
+            chores.poke()
