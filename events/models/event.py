@@ -8,6 +8,7 @@ from django.db.models import Q
 from connections.access import ScopedQuerySet
 from events.models.contact import Contact, Handle
 from events.models.conversation import Conversation
+from events.models.inbox import InboxEntry
 
 _KINDS = """
 WITH RECURSIVE kinds AS (
@@ -54,7 +55,7 @@ class EventQuerySet(ScopedQuerySet):
             return [row[0] for row in cursor.fetchall()]
 
     def unrouted(self) -> "EventQuerySet":
-        return self.filter(routed_at__isnull=True)
+        return self.filter(pk__in=InboxEntry.objects.values("event_id"))
 
     def newest_first(self) -> "EventQuerySet":
         return self.order_by("-id")
@@ -143,8 +144,6 @@ class Event(models.Model):
                          condition=Q(provider_message_id__isnull=False)),
             models.Index(fields=["instance", "target_message_id"], name="event_target",
                          condition=Q(target_message_id__isnull=False)),
-            models.Index(fields=["id"], name="event_unrouted",
-                         condition=Q(routed_at__isnull=True)),
             models.Index(fields=["instance", "-id"], name="event_instance_newest"),
             models.Index(fields=["event_type", "-id"], name="event_type_newest"),
             models.Index(fields=["direction", "-id"], name="event_direction_newest"),

@@ -119,7 +119,7 @@ ORDER BY e.id, o.exact DESC, o.elsewhere, o.is_settled, o.started_at, o.id
 _OF_SENDS = f"""
 SELECT e.id, e.client_ref IS NOT NULL, {_SEND}
 FROM omni_outbox o CROSS JOIN LATERAL (
-    SELECT id FROM omni_events WHERE routed_at IS NULL AND instance_id = o.instance_id
+    SELECT event_id AS id FROM omni_inbox WHERE instance_id = o.instance_id
     UNION SELECT id FROM omni_events WHERE conversation_id = o.conversation_id
         AND occurred_at BETWEEN o.started_at - interval '{WINDOW_SECONDS} seconds'
             AND o.started_at + interval '{WINDOW_SECONDS} seconds') near
@@ -139,7 +139,8 @@ FOR UPDATE OF e SKIP LOCKED
 # What may be an echo under a name not met yet; what a send under way may have said waits for it.
 _STRANGE = f"""
 SELECT e.id FROM omni_outbox o
-JOIN omni_events e ON e.routed_at IS NULL AND e.instance_id = o.instance_id AND {_CAN_BE}
+JOIN omni_inbox i ON i.instance_id = o.instance_id
+JOIN omni_events e ON e.id = i.event_id AND {_CAN_BE}
     AND e.client_ref IS NULL AND {_IN_TIME} AND NOT {_SAME_PLACE} AND {_NEW_PLACE}
 WHERE o.id = ANY(%s) AND o.state = 'unknown' AND {_ALIKE} AND NOT EXISTS (
     SELECT 1 FROM omni_outbox s WHERE s.instance_id = o.instance_id AND s.id <> o.id
@@ -199,7 +200,7 @@ def recognize(events: Sequence[Event], *, careful: bool = False) -> Recognized:
     Another router may take the send an event was matched with: such an event is left for the next
     look. careful: one by one, each in a savepoint, because one broke the transaction.
     """
-    asked = [event for event in events if _can_be_echo(event)]
+    asked = [event for event in events if can_be_echo(event)]
     if not asked:
         return Recognized(list(events), set())
     later: set[int] = set()
@@ -268,7 +269,8 @@ def _settle(found: dict[int, list[likeness.Send]], wanted: set[int]) -> set[int]
     return {claim.outbox_id for claim in claims}
 
 
-def _can_be_echo(event: Event) -> bool:
+def can_be_echo(event: Event) -> bool:
+    """Whether it may be the provider's own event of something we sent."""
     return (event.direction == "outbound" and event.source not in _NOT_LIVE
             and event.event_type.startswith("message.")
             and not event.event_type.startswith("message.status.")

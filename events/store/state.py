@@ -63,27 +63,38 @@ def apply(events: Iterable[Event]) -> dict[int, str]:
     about = Counter((event.instance_id, message_id) for event in events
                     for message_id in {event.provider_message_id, event.target_message_id}
                     if message_id and _concerns(event, message_id))
-    new = [event.pk for event in events
-           if event.provider_message_id and event.event_type in MESSAGE_KINDS]
+    new = [event.pk for event in events if _brings_message(event)]
     made: set[Key] = set()
     with transaction.atomic(savepoint=False):
         lock(messages)
         if new:
             with connection.cursor() as cursor:
-                cursor.execute(_INTRODUCE, [new])
-                made = set(cursor.fetchall())
+                cursor.execute(INTRODUCE, [new])
+                made = {(row[0], row[1]) for row in cursor.fetchall()}
         return _refold(key for key, times in about.items() if times > 1 or key not in made)
 
 
-_INTRODUCE = """
+# The first state of messages that events bring; [ids].
+INTRODUCE = """
 INSERT INTO omni_message_state (instance_id, provider_message_id, introduced_by_id, text,
     edit_count, pinned, delivery_status, error_code, reactions, tally, last_event_id, updated_at)
 SELECT DISTINCT ON (instance_id, provider_message_id) instance_id, provider_message_id, id, text,
     0, false, delivery_status, NULL, '{}', '{}', id, clock_timestamp()
-FROM omni_events WHERE id = ANY(%s) ORDER BY instance_id, provider_message_id, id
+FROM omni_events WHERE id = ANY(%s::bigint[]) ORDER BY instance_id, provider_message_id, id
 ON CONFLICT (instance_id, provider_message_id) DO NOTHING
-RETURNING instance_id, provider_message_id
+RETURNING instance_id, provider_message_id, introduced_by_id
 """
+
+
+def is_first_word(event: Event) -> bool:
+    """Whether an event brings a message and says nothing about any other: the ordinary case, in
+    which its state is one insert.
+    """
+    return _brings_message(event) and not event.target_message_id
+
+
+def _brings_message(event: Event) -> bool:
+    return bool(event.provider_message_id) and event.event_type in MESSAGE_KINDS
 
 
 def _concerns(event: Event, message_id: str) -> bool:

@@ -1,7 +1,7 @@
 """Between a match and its run: the gates, counted from rows, and the run's place in line.
 
-`gate_facts` reads the rows and `gatekeeping` decides; here they are asked, and what was said is
-written. The keys of a batch are locked first, so that two workers never count the same key at once.
+`gate_facts` reads the rows and `gatekeeping` decides; here they are asked, and `records` stores the
+runs. The keys of a batch are locked first, so that two workers never count the same key at once.
 `claim` is settled in matching.
 """
 
@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from django.conf import settings
 from django.db import connection
 
 from connections.storable import storable_json
 from events.models import Event
 from events.outbox import limits
-from omni import statements
 from registry.engine.route import gate_facts, gate_keys, gatekeeping
 from registry.engine.route.gatekeeping import Said, Wish
 from registry.engine.route.matching import Effective
@@ -28,26 +26,6 @@ from registry.expressions.expression import ExpressionError
 from registry.language.definition import Definition
 from registry.models import Run
 
-_INSERT = """
-INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
-    reason, code, priority, slot_key, slot_limit, once_key, burst_key, burst_until, batch,
-    throttle_key, throttle_at, available_at, lease_owner, lease_until, started_at, token, deaths,
-    step_path, deadline, parent_path, parent_iteration, depth, progress, created_at)
-SELECT instance_id, event_id, workflow_id, version_id, 0, inputs, state, '', '', priority,
-    slot_key, slot_limit, once_key, burst_key, burst_until, batch, throttle_key, throttle_at,
-    coalesce(due, omni_now()), owner,
-    CASE state WHEN 'running' THEN omni_now() + %s::float8 * interval '1 second' END,
-    CASE state WHEN 'running' THEN omni_now() END,
-    CASE state WHEN 'running' THEN 1 ELSE 0 END, 0,
-    '', deadline, '', '', 0, '{}', omni_now()
-FROM jsonb_to_recordset(%s::jsonb) AS r(instance_id bigint, event_id bigint, workflow_id bigint,
-    version_id bigint, inputs jsonb, state text, priority int, slot_key text, slot_limit int,
-    once_key text, burst_key text, burst_until timestamptz, batch jsonb, throttle_key text,
-    throttle_at timestamptz, due timestamptz, deadline timestamptz, owner text, n int)
-ORDER BY n
-ON CONFLICT (event_id, workflow_id, replay_no) WHERE parent_id IS NULL DO NOTHING
-RETURNING id, event_id, workflow_id, state = 'running', created_at
-"""
 _ADOPT = """
 UPDATE omni_runs SET slot_key = coalesce(%(keys)s::jsonb ->> slot_key, slot_key),
     state = CASE WHEN state = 'queued' AND slot_key = ANY(%(old)s) THEN 'blocked' ELSE state END,
@@ -136,12 +114,11 @@ class Passed:
 
 
 def pass_through(passages: Sequence[Passage], *, now: datetime,
-                 hands: Hands | None = None) -> Passed:
-    """Ask the gates and store what they said.
+                 hands: Hands | None = None) -> None:
+    """Ask the gates what happens to each match; nothing is stored yet but who is in which line.
 
     hands: a worker that takes what may begin at once; such a run is stored as its own, so that
     nobody has to look for it. The caller holds the keys (`queue.lock_slots` with `Passage.keys`).
-    An event that had a run of this workflow keeps that one, whatever was published since.
     """
     _stop_loops(passages)
     asking = [passage for passage in passages if passage.said is None]
@@ -150,10 +127,19 @@ def pass_through(passages: Sequence[Passage], *, now: datetime,
     for passage in asking:
         assert passage.wish is not None
         passage.said = gatekeeping.decide(passage.wish, facts, now)
-    ids = _store(asking, now, hands)
-    watches = _open_cancels([passage for passage in asking if passage.run_id is not None
+    for passage in asking:
+        passage.is_reserved = hands is not None and _may_begin(passage) and hands.reserve(
+            passage.event.instance_id)
+
+
+def follow_up(passages: Sequence[Passage]) -> Passed:
+    """What remains when the opened runs are stored: bursts that go on, and what would end runs."""
+    ids = {passage.wish.run: passage.run_id for passage in passages
+           if passage.wish is not None and passage.run_id is not None}
+    _join(passages, ids)
+    watches = _open_cancels([passage for passage in passages if passage.run_id is not None
                              and passage.said is not None and passage.said.kind == "open"])
-    return Passed([ids.get(run, run) for passage in asking if passage.said is not None
+    return Passed([ids.get(run, run) for passage in passages if passage.said is not None
                    for run in passage.said.cancels], watches)
 
 
@@ -222,35 +208,19 @@ def _stop_loops(passages: Sequence[Passage]) -> None:
                 alerts.loop_stopped(event)
 
 
-def _store(passages: Sequence[Passage], now: datetime, hands: Hands | None) -> dict[Any, int]:
-    """Insert opened runs and bring joined ones up to date: {placeholder: id}."""
-    opened = [passage for passage in passages if passage.said and passage.said.kind == "open"]
-    ids: dict[Any, int] = {}
-    if opened:
-        for passage in opened:
-            passage.is_reserved = hands is not None and _may_begin(passage) and hands.reserve(
-                passage.event.instance_id)
-        owner = hands.owner if hands is not None else ""
-        made = {(row[1], row[2]): row for row in statements.execute(_INSERT, [
-            settings.OMNI_LEASE_SECONDS, storable_json(
-                [{**_row(passage, now, owner), "n": n} for n, passage in enumerate(opened)])])}
-        for passage in opened:
-            row = made.get((passage.event.pk, passage.effective.workflow_id))
-            if row is not None and passage.wish is not None:
-                passage.run_id = ids[passage.wish.run] = row[0]
-                passage.begun_at = row[4] if row[3] else None
-    with connection.cursor() as cursor:
-        joined: dict[int, dict[str, Any]] = {}
-        for passage in passages:
-            if passage.said is not None and passage.said.kind == "join":
-                passage.run_id = ids.get(passage.said.run, passage.said.run)
-                if isinstance(passage.run_id, int):
-                    joined[passage.run_id] = {
-                        "id": passage.run_id, "event_id": passage.event.pk,
-                        "batch": passage.said.batch, "due": passage.said.due}
-        if joined:
+def _join(passages: Sequence[Passage], ids: Mapping[Any, int]) -> None:
+    """Bring the runs of bursts up to date."""
+    joined: dict[int, dict[str, Any]] = {}
+    for passage in passages:
+        if passage.said is not None and passage.said.kind == "join":
+            passage.run_id = ids.get(passage.said.run, passage.said.run)
+            if isinstance(passage.run_id, int):
+                joined[passage.run_id] = {
+                    "id": passage.run_id, "event_id": passage.event.pk,
+                    "batch": passage.said.batch, "due": passage.said.due}
+    if joined:
+        with connection.cursor() as cursor:
             cursor.execute(_JOIN, [storable_json([joined[id] for id in sorted(joined)])])
-    return ids
 
 
 def _may_begin(passage: Passage) -> bool:
@@ -260,7 +230,8 @@ def _may_begin(passage: Passage) -> bool:
             and passage.effective.mode != "paused")
 
 
-def _row(passage: Passage, now: datetime, owner: str) -> dict[str, Any]:
+def run_row(passage: Passage, now: datetime, owner: str) -> dict[str, Any]:
+    """The run that a passage opens, as it is stored."""
     event, effective, wish, said = passage.event, passage.effective, passage.wish, passage.said
     assert wish is not None and said is not None
     definition = effective.definition
@@ -284,7 +255,7 @@ def run_of(passage: Passage) -> Run:
     """The run that was just stored as begun, from memory."""
     event, effective, wish, said = passage.event, passage.effective, passage.wish, passage.said
     assert wish is not None and said is not None and passage.begun_at is not None
-    row = _row(passage, passage.begun_at, "")
+    row = run_row(passage, passage.begun_at, "")
     return Run(
         pk=passage.run_id, instance_id=event.instance_id, event=event,
         workflow_id=effective.workflow_id, version_id=effective.version_id,

@@ -2,40 +2,24 @@
 
 import logging
 from contextlib import nullcontext
-from datetime import datetime
-from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
-from connections.models import by_id
 from connections.payload import sanitize_text
-from events.models import Conversation, Event
-from events.outbox import echoes, limits
+from events.models import Event
+from events.outbox import limits
 from events.store import derive, notify
 from omni import failpoints
-from registry.engine.route import gates, matching
+from registry.engine.route import gates, inbox, matching, records
 from registry.engine.run import alerts
 from registry.engine.waits import endings, waits
 from registry.engine.work import queue
-from registry.models import RoutingDecision
 
 logger = logging.getLogger("omni.registry")
-BATCH = 100
 _AWAY, _PASSING = "away", ("40", "55")  # SQLSTATE: deadlock and the like, a lock held
-_WAITING = f"FROM omni_events e WHERE e.routed_at IS NULL AND NOT {echoes.HELD}"
-_IN_ORDER = "ORDER BY e.id LIMIT %s FOR NO KEY UPDATE OF e SKIP LOCKED"
-_UNROUTED = f"SELECT e.* {_WAITING} {_IN_ORDER}"
-_THIS = f"SELECT e.* {_WAITING} AND e.id = %s {_IN_ORDER}"
-_NEXT = f"SELECT e.id {_WAITING} ORDER BY e.id LIMIT %s"
-_PLACES = """
-SELECT p.id AS filed_as, k.*, ARRAY(SELECT m.id FROM omni_conversations m
-    WHERE m.merged_into_id = k.id ORDER BY m.id) AS former_ids
-FROM omni_conversations p JOIN omni_conversations k ON k.id = coalesce(p.merged_into_id, p.id)
-WHERE p.id = ANY(%s::bigint[])
-"""
 
 
-def route(limit: int = BATCH, *, hands: gates.Hands | None = None) -> int:
+def route(limit: int = inbox.BATCH, *, hands: gates.Hands | None = None) -> int:
     """Route up to `limit` events in one transaction; returns how many there were.
 
     hands: a worker that begins what may begin at once. The unit of failure is the event: where a
@@ -52,9 +36,7 @@ def route(limit: int = BATCH, *, hands: gates.Hands | None = None) -> int:
 
 
 def _route_one_by_one(limit: int, hands: gates.Hands | None) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT, [limit])
-        waiting = [event_id for (event_id,) in cursor.fetchall()]
+    waiting = inbox.waiting(limit)
     for event_id in waiting:
         try:
             _route(1, only=event_id, hands=hands)
@@ -83,16 +65,13 @@ def _give_up(event_id: int, reason: str) -> None:
     anew.
     """
     with transaction.atomic():
-        events, _ = _take(1, only=event_id)
-        if not events:
+        batch = inbox.take(1, only=event_id)
+        if batch.now is None or not batch.events:
             return
-        event, now = events[0], queue.now()
         said = sanitize_text(f"routing failed: {reason}"[:4000])
-        RoutingDecision.objects.bulk_create([RoutingDecision(
-            event=event, instance_id=event.instance_id, reason=said, decided_at=now, matched=0,
-            considered=[])], ignore_conflicts=True)
-        Event.objects.filter(pk=event.pk).update(routed_at=now)
-        alerts.routing_failed(event, said)
+        records.store([(batch.events[0], matching.Decision(reason=said))], [], now=batch.now,
+                      hands=None)
+        alerts.routing_failed(batch.events[0], said)
 
 
 def _route(limit: int, *, only: int | None = None, hands: gates.Hands | None = None) -> int:
@@ -115,35 +94,33 @@ def _route_batch(limit: int, passages: list[gates.Passage], *, only: int | None,
     careful = only is not None
     failpoints.hit("route.read")
     with transaction.atomic():
-        events, settled = _take(limit, only=only)
-        if not events:
+        batch = inbox.take(limit, only=only)
+        if batch.now is None or not batch.events:
             return 0
-        decisions = _decide(events, careful=careful)
+        decisions = _decide(batch.events, careful=careful)
         passages += gates.approach([(event, effective) for event, decision in decisions
                                     for effective in decision.matches])
-        hits = waits.hits_of(events)
+        hits = waits.hits_of(batch.events) if batch.has_waits else []
         queue.lock_slots([*(key for passage in passages for key in passage.keys),
                           *(hit.wait.slot_key for hit in hits)])
-        now = queue.now()
-        endings.cancel_by_event(waits.apply(hits))
+        if hits:
+            endings.cancel_by_event(waits.apply(hits))
         for event, decision in decisions:
             if decision.loops and event.event_type != limits.LOOP_STOPPED:
                 alerts.loop_stopped(event)
-        passed = gates.pass_through(passages, now=now, hands=hands)
-        RoutingDecision.objects.bulk_create(
-            [_row(event, decision, passages, now) for event, decision in decisions],
-            ignore_conflicts=True)
-        Event.objects.filter(pk__in=[event.pk for event in events]).update(routed_at=now)
+        gates.pass_through(passages, now=batch.now, hands=hands)
+        rest = records.store(decisions, passages, now=batch.now, hands=hands)
+        passed = gates.follow_up(passages)
         endings.cancel(passed.restarted, reason="restarted by a newer event", code="restarted")
-        moved = derive.derive(events)  # last: nothing else is locked while messages are held
+        moved = derive.derive(rest)  # last: nothing else is locked while messages are held
         failpoints.hit("route.precommit")
     failpoints.hit("route.committed")
     if hands is not None:
         _hand_over(passages, hands)
     _tell(passages, passed)
     derive.settle(moved)
-    queue.hurry(settled)
-    return len(events)
+    queue.hurry(batch.settled)
+    return len(batch.events)
 
 
 def _hand_over(passages: list[gates.Passage], hands: gates.Hands) -> None:
@@ -167,26 +144,6 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     endings.look(passed.watches)
 
 
-def _take(limit: int, *, only: int | None = None) -> echoes.Recognized:
-    """Lock what is to be routed, with its instance and the conversation that was kept, when the
-    one it was stored with was merged. Echoes are known as ours.
-
-    Written as SQL because it is asked many times a second: composing the same query through the
-    ORM each time cost more than running it. A contact is read when an expression asks for it.
-    """
-    events = list(Event.objects.raw(_UNROUTED, [limit]) if only is None
-                  else Event.objects.raw(_THIS, [only, limit]))
-    if not events:
-        return echoes.Recognized([], set())
-    instances = {id: by_id(id) for id in {event.instance_id for event in events}}
-    places = {place.filed_as: place for place in Conversation.objects.raw(
-        _PLACES, [list({event.conversation_id for event in events})])}
-    for event in events:
-        event.instance = instances[event.instance_id]
-        event.conversation = places.get(event.conversation_id)
-    return echoes.recognize(events, careful=only is not None)
-
-
 def _decide(events: list[Event], *, careful: bool) -> list[tuple[Event, matching.Decision]]:
     on = matching.table()
     decisions = []
@@ -201,28 +158,3 @@ def _decide(events: list[Event], *, careful: bool) -> list[tuple[Event, matching
             decision = matching.Decision(reason=f"matching failed: {type(exc).__name__}: {exc}")
         decisions.append((event, decision))
     return decisions
-
-
-def _row(event: Event, decision: matching.Decision, passages: list[gates.Passage],
-         now: datetime) -> RoutingDecision:
-    """The decision as it is stored: what matching said, and then the gates."""
-    passed = {passage.effective.slug: passage for passage in passages if passage.event is event}
-    considered = [_verdict(verdict, passed.get(verdict["workflow"]))
-                  for verdict in decision.considered]
-    return RoutingDecision(
-        event=event, instance_id=event.instance_id, reason=decision.reason, decided_at=now,
-        matched=sum(verdict["result"] in ("matched", "joined") for verdict in considered),
-        considered=considered)
-
-
-def _verdict(verdict: dict[str, Any], passage: gates.Passage | None) -> dict[str, Any]:
-    if verdict["result"] != "matched" or passage is None or passage.said is None:
-        return verdict
-    said = passage.said
-    notes = passage.wish.notes if passage.wish is not None else ()
-    if said.kind == "refuse":
-        return {**verdict, "result": said.result, "clause": "; ".join((said.clause, *notes))}
-    if said.kind == "join":
-        return {**verdict, "result": "joined", "run_id": passage.run_id,
-                "clause": "; ".join(("debounce: part of a burst", *notes))}
-    return {**verdict, "run_id": passage.run_id, "clause": "; ".join(notes)}

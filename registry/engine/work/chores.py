@@ -26,7 +26,7 @@ FORGOTTEN_SECONDS = 5.0
 MEND_SECONDS = 60.0
 _LOOK = """
 SELECT omni_now(),
-    EXISTS (SELECT 1 FROM omni_events WHERE routed_at IS NULL) AS unrouted,
+    EXISTS (SELECT 1 FROM omni_inbox) AS unrouted,
     EXISTS (SELECT 1 FROM omni_runs WHERE state = 'queued' AND deaths < 2
             AND available_at <= omni_now()) AS ready,
     EXISTS (SELECT 1 FROM omni_runs WHERE state = 'running'
