@@ -21,9 +21,9 @@ from pathlib import Path
 
 import psycopg
 
-from tests.benchmarks import system
+from tests.benchmarks import processes, system
 from tests.benchmarks.load import quantile, request
-from tests.benchmarks.system import SECRET, SLUG
+from tests.benchmarks.system import SECRET, SLUG, System
 
 PROBE_PAUSE = 0.05
 
@@ -63,9 +63,9 @@ class Probe(threading.Thread):
 class Memory(threading.Thread):
     """The peak of the web process's resident memory, in MB, above what it had before."""
 
-    def __init__(self) -> None:
+    def __init__(self, running: System) -> None:
         super().__init__(daemon=True)
-        self._pid = _web_process()
+        self._pid = max(processes.named(running.head, "omni.asgi"), key=_pages)
         self._ended = threading.Event()
         self.before = self.peak = self._now()
 
@@ -74,7 +74,7 @@ class Memory(threading.Thread):
             self.peak = max(self.peak, self._now())
 
     def _now(self) -> float:
-        return int(Path(f"/proc/{self._pid}/statm").read_text().split()[1]) * 4096 / 1e6
+        return _pages(self._pid) * 4096 / 1e6
 
     def end(self) -> str:
         self._ended.set()
@@ -82,19 +82,12 @@ class Memory(threading.Thread):
         return f"web process {self.before:.0f} MB, +{self.peak - self.before:.0f} MB at most"
 
 
-def _web_process() -> int:
-    """granian's worker: of our grandchildren the largest that is no backend of the database."""
-    parents, sizes = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (folder / "stat").read_text()
-            if "(postgres)" not in stat:
-                parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
-                sizes[int(folder.name)] = int((folder / "statm").read_text().split()[1])
-        except OSError:
-            continue
-    return max((pid for pid, parent in parents.items() if parents.get(parent) == os.getpid()),
-               key=sizes.__getitem__)
+def _pages(pid: int) -> int:
+    """Resident pages of a process; 0 for one that is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0
 
 
 def post(port: int, path: str, body: bytes, **headers: str) -> int:
@@ -111,14 +104,14 @@ def post(port: int, path: str, body: bytes, **headers: str) -> int:
 
 
 @contextmanager
-def watched(port: int, title: str, seconds: float = 3.0) -> Iterator[None]:
+def watched(running: System, title: str, seconds: float = 3.0) -> Iterator[None]:
     """Print what the probe saw in quiet, and while the block ran."""
     print(f"\n{title}", flush=True)
-    quiet = Probe(port, f"q{time.time_ns()}-")
+    quiet = Probe(running.web_port, f"q{time.time_ns()}-")
     quiet.start()
     time.sleep(seconds)
     print(f"  quiet: {quiet.end()}", flush=True)
-    probe, memory = Probe(port, f"p{time.time_ns()}-"), Memory()
+    probe, memory = Probe(running.web_port, f"p{time.time_ns()}-"), Memory(running)
     probe.start()
     memory.start()
     try:
@@ -127,24 +120,26 @@ def watched(port: int, title: str, seconds: float = 3.0) -> Iterator[None]:
         print(f"  while: {probe.end()}; {memory.end()}", flush=True)
 
 
-def bombs(port: int, seconds: float) -> None:
+def bombs(running: System, seconds: float) -> None:
     bomb = gzip.compress(b"\0" * 63_000_000)
     for path, headers in ((f"/webhooks/whatsapp_evolution/{SLUG}/", {"x_omni_secret": "wrong"}),
                           ("/webhooks/webhook/hub/", {"x_hub_signature_256": "sha256=00"})):
-        with watched(port, f"20 gzip bodies of {len(bomb):,} bytes a second to {path}"):
+        with watched(running, f"20 gzip bodies of {len(bomb):,} bytes a second to {path}"):
             statuses, end = [], time.monotonic() + seconds
             while time.monotonic() < end:
                 before = time.monotonic()
-                statuses.append(post(port, path, bomb, content_encoding="gzip", **headers))
+                statuses.append(post(running.web_port, path, bomb, content_encoding="gzip",
+                                     **headers))
                 time.sleep(max(0.0, 0.05 - (time.monotonic() - before)))
             print(f"  {len(statuses)} sent, answers {sorted(set(statuses))}")
 
 
-def strangers(port: int) -> None:
-    with watched(port, "6 x 50 MB to an address that does not exist"):
+def strangers(running: System) -> None:
+    with watched(running, "6 x 50 MB to an address that does not exist"):
         statuses: list[int] = []
         threads = [threading.Thread(target=lambda: statuses.append(
-            post(port, "/webhooks/webhook/nobody/", bytes(50_000_000)))) for _ in range(6)]
+            post(running.web_port, "/webhooks/webhook/nobody/", bytes(50_000_000))))
+            for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -152,10 +147,10 @@ def strangers(port: int) -> None:
         print(f"  answers {statuses} (0: closed while the body was still being sent)")
 
 
-def scanner(port: int, environment: dict[str, str]) -> None:
-    with watched(port, "1,958 addresses that do not exist, each twice in a row"):
+def scanner(running: System, environment: dict[str, str]) -> None:
+    with watched(running, "1,958 addresses that do not exist, each twice in a row"):
         looked = _scans(environment)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", running.web_port, timeout=60)
         before = time.monotonic()
         for number in range(2 * 1958):
             connection.request("POST", f"/webhooks/webhook/scan-{number // 2}/", b"{}")
@@ -176,16 +171,16 @@ def _scans(environment: dict[str, str]) -> int:
                                 "WHERE relname = 'omni_instances'").fetchone()[0]
 
 
-def large(port: int, sizes: tuple[int, ...]) -> None:
+def large(running: System, sizes: tuple[int, ...]) -> None:
     for size in (5, *sizes):  # the first starts the process for large bodies
         message = json.loads(request(f"large-{size}", 1).partition(b"\r\n\r\n")[2])
         message["data"]["message"] = {"videoMessage": {"mimetype": "video/mp4"},
                                       "base64": "A" * (size * 1_000_000)}
         message["data"]["messageType"] = "videoMessage"
         body = json.dumps(message).encode()
-        with watched(port, f"one delivery of {size} MB"):
+        with watched(running, f"one delivery of {size} MB"):
             before = time.monotonic()
-            status = post(port, f"/webhooks/whatsapp_evolution/{SLUG}/", body,
+            status = post(running.web_port, f"/webhooks/whatsapp_evolution/{SLUG}/", body,
                           x_omni_secret=SECRET, content_type="application/json")
             print(f"  answered {status} after {time.monotonic() - before:.1f} s")
             time.sleep(0.5)
@@ -201,7 +196,7 @@ def spool(environment: dict[str, str], files: int, seconds: float) -> None:
             time.sleep(seconds)
             print(f"  quiet: {quiet.end()}", flush=True)
         filled = {**environment, "OMNI_SPOOL_DIR": str(folder)}
-        system._run(filled, "-c", _FILL.format(files=files, slug=SLUG))
+        system.run_python(filled, "-c", _FILL.format(files=files, slug=SLUG))
         with system.running(filled, workers=False) as running:
             probe, before = Probe(running.web_port, "spool-"), time.monotonic()
             probe.start()
@@ -267,19 +262,18 @@ def main() -> None:
 
     with system.database() as environment:
         with system.running(environment, workers=False) as running:
-            port = running.web_port
-            system.call(port, "POST", "/api/v1/instances/", {
+            system.call(running.web_port, "POST", "/api/v1/instances/", {
                 "slug": "hub", "name": "Hub", "provider": "webhook", "labels": [],
                 "settings": {"verification": "hub_signature"},
                 "credentials": {"secret": "a long random text for measurements"}})
             if wanted("bombs"):
-                bombs(port, options.seconds)
+                bombs(running, options.seconds)
             if wanted("strangers"):
-                strangers(port)
+                strangers(running)
             if wanted("scanner"):
-                scanner(port, environment)
+                scanner(running, environment)
             if wanted("large"):
-                large(port, (40, 60))
+                large(running, (40, 60))
         if wanted("spool"):
             spool(environment, options.files, options.seconds)
 

@@ -86,6 +86,7 @@ def main() -> None:
     """Print one line; `--here` measures with DATABASE_URL, otherwise a server is started first."""
     if "--here" not in sys.argv:
         with system.database() as environment:
+            system.prepare(environment)
             subprocess.run([sys.executable, "-m", "tests.benchmarks.matching", "--here"],
                            env=environment, check=True)
         return

@@ -1,19 +1,23 @@
 """The other side of a measurement: an Evolution server and an agent that answer at once.
 
-`GET /` returns [[arrival in unix seconds, text], …] of the messages that were sent. One asyncio
-protocol and no framework, so that it takes little of the two cores it shares.
+`GET /` returns [[arrival in unix seconds, text], …] of the messages that were sent;
+`GET /answered/<text>` is answered as soon as that text was sent. One asyncio protocol and no
+framework, so that it takes little of the two cores it shares.
 """
 
 import asyncio
 import json
 import sys
 import time
+from typing import Any
 
 _sent: list[tuple[float, str]] = []
+_answered: set[str] = set()
+_waiting: dict[str, "Peer"] = {}
 
 
 class Peer(asyncio.Protocol):
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: Any) -> None:
         self.transport, self.buffer = transport, b""
 
     def data_received(self, data: bytes) -> None:
@@ -31,17 +35,27 @@ class Peer(asyncio.Protocol):
             self._answer(head.split(b" ", 2)[1].decode(), body)
 
     def _answer(self, path: str, body: bytes) -> None:
-        status = b"200 OK"
         if path.startswith("/message/"):  # an answer repeats "[name]: text" of its question
             data = json.loads(body)
-            _sent.append((time.time(), data.get("text", "").rpartition(": ")[2]))
-            status = b"201 Created"
-            answer: object = {"key": {"id": f"OUT{len(_sent)}", "remoteJid": data["number"],
-                                      "fromMe": True}, "status": "PENDING"}
+            text = data.get("text", "").rpartition(": ")[2]
+            _sent.append((time.time(), text))
+            self.say({"key": {"id": f"OUT{len(_sent)}", "remoteJid": data["number"],
+                              "fromMe": True}, "status": "PENDING"}, status=b"201 Created")
+            _answered.add(text)
+            if asking := _waiting.pop(text, None):
+                asking.say({})
         elif path.startswith("/agent"):
-            answer = {"text": json.loads(body).get("text", "")}
+            self.say({"text": json.loads(body).get("text", "")})
+        elif path.startswith("/answered/"):
+            text = path.rpartition("/")[2]
+            if text in _answered:
+                self.say({})
+            else:
+                _waiting[text] = self
         else:
-            answer = _sent
+            self.say(_sent)
+
+    def say(self, answer: object, *, status: bytes = b"200 OK") -> None:
         text = json.dumps(answer).encode()
         self.transport.write(b"HTTP/1.1 %s\r\ncontent-type: application/json\r\n"
                              b"content-length: %d\r\n\r\n%s" % (status, len(text), text))
