@@ -18,6 +18,14 @@ _ROWS = (f"FROM jsonb_to_recordset(%s::jsonb) AS r("
          f"{', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}, n int)")
 _INTO = f"INSERT INTO omni_event_actions ({', '.join(_TYPES)}) SELECT {', '.join(_TYPES)} {_ROWS}"
 _INSERT = f"{_INTO} ORDER BY n"
+# Outcomes of runs that are stored in the same statement, as `opened` (id, event_id, workflow_id).
+OF_RUNS = f"""
+INSERT INTO omni_event_actions ({', '.join(_TYPES)})
+SELECT {', '.join('opened.id' if name == 'run_id' else f'r.{name}' for name in _TYPES)}
+FROM {{rows}} AS r(workflow_id bigint, {', '.join(
+    f'{name} {kind}' for name, kind in _TYPES.items() if name != 'run_id')})
+JOIN opened ON opened.event_id = r.event_id AND opened.workflow_id = r.workflow_id
+"""
 _BEHIND = f"""
 WITH held AS ({{update}} RETURNING 1),
     kept AS ({_INTO} WHERE EXISTS (SELECT 1 FROM held) ORDER BY n RETURNING 1)

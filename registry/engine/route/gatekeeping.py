@@ -33,6 +33,12 @@ class Wish:
     slot_key: str | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def counts(self) -> bool:
+        """Whether rows are counted to answer it; otherwise it opens a run in any case."""
+        return bool(self.once_key or self.burst_key or self.throttle_key or (
+            self.concurrency is not None and counts_line(self.concurrency)))
+
 
 @dataclass(slots=True)
 class Burst:

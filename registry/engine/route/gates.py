@@ -62,7 +62,7 @@ class Passage:
     """One match at the gates. said: what they answered; run_id: the run it opened or joined.
 
     is_reserved: a thread of the router's worker is kept for the run. begun_at: it is at work there
-    since then.
+    since then. has_ended: it was stored as ended.
     """
 
     event: Event
@@ -72,6 +72,13 @@ class Passage:
     run_id: int | None = None
     is_reserved: bool = False
     begun_at: datetime | None = None
+    has_ended: bool = False
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it opened a run that somebody has to claim."""
+        return (self.said is not None and self.said.kind == "open" and self.run_id is not None
+                and self.begun_at is None and not self.has_ended)
 
     @property
     def keys(self) -> list[str | None]:

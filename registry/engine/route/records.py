@@ -10,27 +10,29 @@ from django.conf import settings
 
 from connections.storable import storable_json
 from events.models import Event
-from events.store import state
+from events.store import outcomes, state
 from omni import statements
+from registry.engine.route import at_once
 from registry.engine.route.gates import Hands, Passage, run_row
 from registry.engine.route.matching import Decision
+from registry.engine.run.contract import Ended
 
 _RUNS = """
 INSERT INTO omni_runs (instance_id, event_id, workflow_id, version_id, replay_no, inputs, state,
     reason, code, priority, slot_key, slot_limit, once_key, burst_key, burst_until, batch,
-    throttle_key, throttle_at, available_at, lease_owner, lease_until, started_at, token, deaths,
-    step_path, deadline, parent_path, parent_iteration, depth, progress, created_at)
-SELECT instance_id, event_id, workflow_id, version_id, 0, inputs, state, '', '', priority,
+    throttle_key, throttle_at, available_at, lease_owner, lease_until, started_at, ended_at, token,
+    deaths, output, step_path, deadline, parent_path, parent_iteration, depth, progress, created_at)
+SELECT instance_id, event_id, workflow_id, version_id, 0, inputs, state, reason, code, priority,
     slot_key, slot_limit, once_key, burst_key, burst_until, batch, throttle_key, throttle_at,
     coalesce(due, n.at), owner,
     CASE state WHEN 'running' THEN omni_now() + n.lease * interval '1 second' END,
-    CASE state WHEN 'running' THEN n.at END, CASE state WHEN 'running' THEN 1 ELSE 0 END, 0,
-    '', deadline, '', '', 0, '{}', n.at
+    CASE WHEN begins THEN n.at END, CASE WHEN code <> '' THEN n.at END, begins::int, 0,
+    CASE WHEN code <> '' THEN '{}'::jsonb END, '', deadline, '', '', 0, '{}', n.at
 FROM given n, jsonb_to_recordset(n.runs) AS r(instance_id bigint, event_id bigint,
     workflow_id bigint, version_id bigint, inputs jsonb, state text, priority int, slot_key text,
     slot_limit int, once_key text, burst_key text, burst_until timestamptz, batch jsonb,
     throttle_key text, throttle_at timestamptz, due timestamptz, deadline timestamptz, owner text,
-    n int)
+    reason text, code text, begins bool, n int)
 ORDER BY r.n
 ON CONFLICT (event_id, workflow_id, replay_no) WHERE parent_id IS NULL DO NOTHING
 RETURNING id, event_id, workflow_id, state = 'running' AS begun
@@ -49,8 +51,10 @@ ON CONFLICT (event_id) DO NOTHING
 """
 _STORE = f"""
 WITH given AS (SELECT %s::timestamptz AS at, %s::float8 AS lease, %s::jsonb AS runs,
-                      %s::jsonb AS decisions),
+                      %s::jsonb AS decisions, %s::jsonb AS outcomes),
 opened AS ({_RUNS}),
+stopped AS ({outcomes.OF_RUNS.format(
+    rows="given n, jsonb_to_recordset(n.outcomes)")}),
 decided AS ({_DECISIONS}),
 marked AS (UPDATE omni_events SET routed_at = (SELECT at FROM given)
            WHERE id = ANY(%s::bigint[])),
@@ -72,22 +76,33 @@ def store(decisions: Sequence[tuple[Event, Decision]], passages: Sequence[Passag
     events = [event for event, _ in decisions]
     opened = [passage for passage in passages if passage.said and passage.said.kind == "open"]
     owner = hands.owner if hands is not None else ""
+    ends = {n: end for n, passage in enumerate(opened) if (end := at_once.end_of(passage))}
     new = [event for event in events if state.is_first_word(event)]
     fresh = [event.pk for event in new]
     [(runs, introduced, early)] = statements.execute(_STORE, [
         now, settings.OMNI_LEASE_SECONDS,
-        storable_json([{**run_row(passage, now, owner), "n": n}
+        storable_json([{**_run(passage, ends.get(n), now, owner), "n": n}
                        for n, passage in enumerate(opened)]),
         storable_json([_row(event, decision, passages) for event, decision in decisions]),
+        storable_json([at_once.outcome_row(opened[n], end, now) for n, end in ends.items()]),
         [event.pk for event in events], fresh, fresh])
     made = {(event_id, workflow_id): (run_id, begun)
             for run_id, event_id, workflow_id, begun in runs}
-    for passage in opened:
+    for n, passage in enumerate(opened):
+        passage.has_ended = n in ends
         passage.run_id, begun = made.get(
             (passage.event.pk, passage.effective.workflow_id), (None, False))
         passage.begun_at = now if begun else None
     done = set(introduced) - set(early)
     return [event for event in events if event.pk not in done]
+
+
+def _run(passage: Passage, end: Ended | None, now: datetime, owner: str) -> dict[str, Any]:
+    row = run_row(passage, now, owner)
+    if end is not None:
+        return {**row, "state": end.state, "reason": end.reason, "code": end.code, "owner": "",
+                "begins": True}
+    return {**row, "reason": "", "code": "", "begins": row["state"] == "running"}
 
 
 def _row(event: Event, decision: Decision, passages: Sequence[Passage]) -> dict[str, Any]:

@@ -101,8 +101,8 @@ def _route_batch(limit: int, passages: list[gates.Passage], *, only: int | None,
         passages += gates.approach([(event, effective) for event, decision in decisions
                                     for effective in decision.matches])
         hits = waits.hits_of(batch.events) if batch.has_waits else []
-        queue.lock_slots([*(key for passage in passages for key in passage.keys),
-                          *(hit.wait.slot_key for hit in hits)])
+        _lock([*(key for passage in passages for key in passage.keys),
+               *(hit.wait.slot_key for hit in hits)], passages)
         if hits:
             endings.cancel_by_event(waits.apply(hits))
         for event, decision in decisions:
@@ -123,6 +123,14 @@ def _route_batch(limit: int, passages: list[gates.Passage], *, only: int | None,
     return len(batch.events)
 
 
+def _lock(keys: list[str | None], passages: list[gates.Passage]) -> None:
+    """Hold the keys, but one that only a new run enters: the database takes it then."""
+    wanted = {key for key in keys if key is not None}
+    if len(wanted) > 1 or wanted - {passage.wish.slot_key for passage in passages
+                                    if passage.wish and not passage.wish.counts}:
+        queue.lock_slots(wanted)
+
+
 def _hand_over(passages: list[gates.Passage], hands: gates.Hands) -> None:
     """Begin the runs that were stored as at work here, with what is in memory of them."""
     for passage in passages:
@@ -139,7 +147,7 @@ def _tell(passages: list[gates.Passage], passed: gates.Passed) -> None:
     runs = [passage.run_id for passage in passages if passage.run_id is not None]
     if runs:
         notify.notifier.send(notify.RUNS, ",".join(map(str, dict.fromkeys(runs))))
-    if any(passage.run_id is not None and passage.begun_at is None for passage in passages):
+    if any(passage.is_queued for passage in passages):
         notify.notifier.send(notify.WORK)
     endings.look(passed.watches)
 

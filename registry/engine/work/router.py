@@ -13,7 +13,7 @@ import psycopg
 from django.db import DatabaseError, InterfaceError, connection
 
 from events.store import notify
-from registry.engine.route import routing
+from registry.engine.route import inbox, routing
 from registry.engine.work.chores import Chores
 from registry.engine.work.pool import Pool
 from registry.engine.work.session import Session
@@ -90,15 +90,20 @@ class Router:
         chores.start()
         try:
             while not self._stopped.is_set():
-                if not routing.route(hands=self._pool):
-                    self._wait(session, chores)
+                while routing.route(hands=self._pool) >= inbox.BATCH:
+                    pass
+                while not self._is_told(session, chores):
+                    pass
         finally:
             chores.stop()
 
-    def _wait(self, session: Session, chores: Chores) -> None:
-        """Sleep until something was notified or the chores found an event."""
+    def _is_told(self, session: Session, chores: Chores) -> bool:
+        """Sleep until something happens; whether that may be an event, or the end."""
         ready, _, _ = select.select([session.fileno(), self._wake_read], [], [])
-        if self._wake_read in ready:
+        is_poked = self._wake_read in ready
+        if is_poked:
             os.read(self._wake_read, 4096)
-        if notify.WORK in session.notes():
+        notes = session.notes()
+        if notify.WORK in notes:
             chores.poke()
+        return is_poked or notify.EVENTS in notes
