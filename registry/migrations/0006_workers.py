@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("owner", models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ("until", models.DateTimeField()),
+                ("looked_at", models.DateTimeField(null=True)),
             ],
             options={"db_table": "omni_workers"},
         ),

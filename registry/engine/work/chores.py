@@ -72,6 +72,7 @@ class Chores:
         self._stopped = False
         self._wake = threading.Event()
         self._mended = 0.0
+        self.looked_at: datetime | None = None
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
 
     def start(self) -> None:
@@ -119,6 +120,7 @@ class Chores:
             endings.look(waits.unlooked(seconds=FORGOTTEN_SECONDS))
         clockwork.tick(found.now)
         self._mend(found.now.timestamp())
+        self.looked_at = found.now
         if woken == queue.WAKE_BATCH:
             return 0.0
         return LOOK_SECONDS if found.next_due is None or woken else min(

@@ -56,8 +56,9 @@ class Drain:
         what is at work goes on to its end. Any database error ends the turn; the broker hands out
         a new one when the database answers again.
         """
-        heartbeat = leases.Heartbeat(self.owner, overdue=self.pool.overdue)
         router = Router(self.pool, ready=self._ready)
+        heartbeat = leases.Heartbeat(self.owner, overdue=self.pool.overdue,
+                                     looked=router.looked_at)
         try:
             with Session() as session:
                 if not self._takes_slot(session):

@@ -8,6 +8,7 @@ step overran its time is let go by itself.
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -18,9 +19,9 @@ from registry.engine.work.queue import Claim
 logger = logging.getLogger("omni.registry")
 RENEW_SECONDS = 2.0
 _BEAT = """
-INSERT INTO omni_workers (owner, until)
-VALUES (%s::text, omni_now() + %s::float8 * interval '1 second')
-ON CONFLICT (owner) DO UPDATE SET until = excluded.until
+INSERT INTO omni_workers (owner, until, looked_at)
+VALUES (%s::text, omni_now() + %s::float8 * interval '1 second', %s::timestamptz)
+ON CONFLICT (owner) DO UPDATE SET until = excluded.until, looked_at = excluded.looked_at
 """
 _LET_GO = """
 UPDATE omni_runs r SET lease_owner = '', lease_until = omni_now()
@@ -36,9 +37,9 @@ WHERE state = 'running' AND lease_owner = %s::text
 _FORGET = "DELETE FROM omni_workers WHERE until < omni_now() - interval '1 hour'"
 
 
-def beat(owner: str) -> None:
-    """This worker is alive for OMNI_LEASE_SECONDS more."""
-    statements.execute(_BEAT, [owner, settings.OMNI_LEASE_SECONDS])
+def beat(owner: str, *, looked_at: datetime | None = None) -> None:
+    """This worker is alive for OMNI_LEASE_SECONDS more. looked_at: see `Worker`."""
+    statements.execute(_BEAT, [owner, settings.OMNI_LEASE_SECONDS, looked_at])
 
 
 def let_go(claims: Iterable[Claim]) -> None:
@@ -62,12 +63,14 @@ class Heartbeat:
     """A thread that renews the worker's lease until it is stopped.
 
     overdue: gives the claims whose step overran its time; each is let go once, and then `after` is
-    called.
+    called. looked: when the worker looked at everything, if it is the one that does.
     """
 
     def __init__(self, owner: str, *, overdue: Callable[[], list[Claim]],
-                 after: Callable[[], None] = lambda: None) -> None:
-        self._owner, self._overdue, self._after = owner, overdue, after
+                 after: Callable[[], None] = lambda: None,
+                 looked: Callable[[], datetime | None] = lambda: None) -> None:
+        self._owner, self._overdue, self._after, self._looked = owner, overdue, after, looked
+        self._beats = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -85,7 +88,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(RENEW_SECONDS):
+            while not self._stop.wait(self._pause()):
                 try:
                     self._renew()
                 except (DatabaseError, InterfaceError):  # around a task: the next beat tries again
@@ -94,6 +97,11 @@ class Heartbeat:
         finally:
             connection.close()
 
+    def _pause(self) -> float:
+        """At first short, so that a system that has just started soon says that it is ready."""
+        self._beats += 1
+        return RENEW_SECONDS if self._beats > 4 else RENEW_SECONDS / 4
+
     def _renew(self) -> None:
         hung = self._overdue()
         if hung:
@@ -101,4 +109,4 @@ class Heartbeat:
                          extra={"runs": [claim.run_id for claim in hung]})
             let_go(hung)
             self._after()
-        beat(self._owner)
+        beat(self._owner, looked_at=self._looked())

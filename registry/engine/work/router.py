@@ -8,6 +8,7 @@ import logging
 import os
 import select
 import threading
+from datetime import datetime
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, connection
@@ -37,6 +38,7 @@ class Router:
     def __init__(self, pool: Pool, *, ready) -> None:
         self._pool, self._ready = pool, ready
         self._stopped = threading.Event()
+        self._chores: Chores | None = None
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -44,6 +46,11 @@ class Router:
 
     def start(self) -> None:
         self._thread.start()
+
+    def looked_at(self) -> datetime | None:
+        """When this worker last looked at everything, None when another one does."""
+        chores = self._chores
+        return None if chores is None else chores.looked_at
 
     def poke(self) -> None:
         """There may be something to route."""
@@ -86,7 +93,7 @@ class Router:
                 self._stopped.wait(TRY_SECONDS)
 
     def _lead(self, session: Session) -> None:
-        chores = Chores(routed=self.poke, ready=self._ready)
+        chores = self._chores = Chores(routed=self.poke, ready=self._ready)
         chores.start()
         try:
             while not self._stopped.is_set():
@@ -95,6 +102,7 @@ class Router:
                 while not self._is_told(session, chores):
                     pass
         finally:
+            self._chores = None
             chores.stop()
 
     def _is_told(self, session: Session, chores: Chores) -> bool:
