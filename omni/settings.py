@@ -154,6 +154,16 @@ DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 DATABASES["default"]["OPTIONS"].setdefault(
     "application_name", "omni" if PROCESS_NAME == "omni" else f"omni-{PROCESS_NAME}")
+# A statement or a lock that takes so long is somebody's mistake, and nobody else's wait. Commands
+# (migrations, imports) have no bounds.
+_PATIENCE = {"web": (30, 10), "worker": (120, 10), "listen": (30, 10)}.get(PROCESS_NAME)
+if _PATIENCE is not None:
+    DATABASES["default"]["OPTIONS"].setdefault("options", (
+        f"-c statement_timeout={_PATIENCE[0]}s -c lock_timeout={_PATIENCE[1]}s "
+        "-c idle_in_transaction_session_timeout=60s"))
+for _option, _value in (("keepalives_idle", 10), ("keepalives_interval", 3),
+                        ("keepalives_count", 3), ("tcp_user_timeout", 20_000)):
+    DATABASES["default"]["OPTIONS"].setdefault(_option, _value)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["omni.web.sign_in.BrakedBackend"]

@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from events.models import EventAction
-from registry.engine.route import routing
+from registry.engine.route import gates, records, routing
 from registry.engine.run import runner
 from registry.engine.waits import endings
 from registry.engine.work import queue
@@ -34,6 +34,15 @@ def advance(run):
     runner.advance(claim)
     run.refresh_from_db()
     return run
+
+
+def pass_and_store(passages) -> None:
+    """Ask the gates about these matches and store what they said, as routing does."""
+    queue.lock_slots(key for passage in passages for key in passage.keys)
+    now = queue.now()
+    gates.pass_through(passages, now=now)
+    records.store([], passages, now=now, hands=None)
+    gates.follow_up(passages)
 
 
 def work() -> None:

@@ -56,7 +56,8 @@ def _sqlstate(exc: BaseException) -> str:
     if not isinstance(exc, DatabaseError | InterfaceError):
         return ""
     state = getattr(exc.__cause__, "sqlstate", None) or ""
-    is_row = state.startswith((*_PASSING, "54"))  # 54: a row beyond a limit of the program
+    # 54: a row beyond a limit of the program; 57014: a statement that took too long
+    is_row = state.startswith((*_PASSING, "54", "57014"))
     return _AWAY if isinstance(exc, OperationalError | InterfaceError) and not is_row else state
 
 

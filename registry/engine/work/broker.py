@@ -80,7 +80,7 @@ class FabricBroker(ORM):
                 self._wait()
         except (DatabaseError, InterfaceError, psycopg.Error):
             connection.close()
-            self._forget_session()
+            self.close()
             logger.warning("Database is away; the broker waits.")
             time.sleep(LOOK_SECONDS)
             tasks = None
@@ -129,7 +129,8 @@ class FabricBroker(ORM):
         select.select([self._session.fileno()], [], [], LOOK_SECONDS)
         self._session.notes()
 
-    def _forget_session(self) -> None:
+    def close(self) -> None:
+        """End the session it waits on; the next wait begins another."""
         session, self._session = self._session, None
         if session is not None and self._pid == os.getpid():
             session.close()

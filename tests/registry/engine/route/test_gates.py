@@ -15,7 +15,7 @@ from tests.factories import (
     make_workflow,
     switch_on,
 )
-from tests.registry.runs import work
+from tests.registry.runs import pass_and_store, work
 
 pytestmark = pytest.mark.django_db
 SENDER = """\
@@ -41,8 +41,7 @@ def matches_of(*events):
 def open_runs(*events):
     """{(event id, workflow id): run id} of what passed the gates."""
     passages = gates.approach(matches_of(*events))
-    queue.lock_slots(key for passage in passages for key in passage.keys)
-    gates.pass_through(passages, now=queue.now())
+    pass_and_store(passages)
     return {(passage.event.pk, passage.effective.workflow_id): passage.run_id
             for passage in passages if passage.run_id is not None}
 

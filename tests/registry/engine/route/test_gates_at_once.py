@@ -7,7 +7,7 @@ from registry.engine.route import gate_facts, gates, matching, routing
 from registry.engine.work import queue
 from registry.models import RoutingDecision, Run
 from tests.factories import make_conversation, make_event, make_instance, make_run, switch_on
-from tests.registry.runs import advance
+from tests.registry.runs import advance, pass_and_store
 from tests.two_connections import Elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,8 +58,7 @@ def test_key_is_counted_by_one_worker_at_a_time(gate, said):
     passages = gates.approach([(first, effective)])
 
     with transaction.atomic():  # the one worker has counted and not committed yet
-        queue.lock_slots(passages[0].keys)
-        gates.pass_through(passages, now=queue.now())
+        pass_and_store(passages)
         other = Elsewhere(routing.route)
         assert other.waits_for() == "advisory"
     other.gives()
@@ -83,4 +82,4 @@ def test_event_that_wakes_a_run_waits_for_the_runs_place_in_line(start):
     other.gives()
 
     run.refresh_from_db()
-    assert run.state == "queued" and new.ticket < run.ticket
+    assert run.state == "blocked" and new.ticket < run.ticket

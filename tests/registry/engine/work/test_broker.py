@@ -9,8 +9,9 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 from registry.engine.work import broker as module
-from registry.engine.work import drain
+from registry.engine.work import drain, quarantine
 from registry.engine.work.broker import FabricBroker
+from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -18,9 +19,11 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def broker(settings, monkeypatch):
     settings.OMNI_WORKERS = 2
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
     drain.STOP.value = 0
-    return FabricBroker(list_key="test")
+    broker = FabricBroker(list_key="test")
+    yield broker
+    broker.close()
 
 
 @pytest.fixture
@@ -42,10 +45,29 @@ def test_missing_drains_are_handed_out_one_at_a_time_until_there_are_enough(brok
     assert [len(tasks or []) for tasks in handed] == [1, 1, 0]
     task = SignedPackage.loads(handed[0][0][1])
     assert task["func"] is drain.drain and task["args"] == ()
+    assert task["timeout"] == -1  # a heartbeat decides
+
+
+def test_quarantine_is_handed_out_when_a_run_waits_that_killed_workers(busy):
+    make_run(deaths=2)
+
+    handed = [busy.dequeue() for _ in range(2)]
+
+    assert [len(tasks or []) for tasks in handed] == [1, 0]
+    assert SignedPackage.loads(handed[0][0][1])["func"] is quarantine.quarantine
+
+
+def test_quarantine_that_is_at_it_is_not_handed_out_again(busy):
+    make_run(deaths=2)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [quarantine.LOCK])
+
+    assert busy.dequeue() is None
 
 
 def test_drain_that_took_no_slot_in_time_is_handed_out_again(busy):
-    busy._handed = [moment - module.HAND_SECONDS for moment in busy._handed]
+    for moments in busy._handed.values():
+        moments[:] = [moment - module.HAND_SECONDS for moment in moments]
 
     assert busy.dequeue()
 
@@ -78,7 +100,7 @@ def test_acknowledged_task_is_gone_and_a_drain_has_no_row(busy):
     row = add()
 
     busy.acknowledge(row.pk)
-    busy.acknowledge("drain:1")
+    busy.acknowledge("ours:1")
 
     assert not OrmQ.objects.exists()
 
@@ -87,7 +109,7 @@ def test_task_that_cannot_be_read_is_kept_out_of_the_way(busy, caplog):
     row = add()
 
     busy.fail(row.pk)
-    busy.fail("drain:1")
+    busy.fail("ours:1")
 
     assert busy.dequeue() is None
     assert OrmQ.objects.get().lock > timezone.now() + timedelta(days=29)
@@ -98,7 +120,7 @@ def test_database_that_is_away_is_no_error_of_the_broker(broker, monkeypatch, ca
     def away():
         raise OperationalError("gone")
 
-    monkeypatch.setattr(broker, "_claim", away)
+    monkeypatch.setattr(broker, "look", away)
     monkeypatch.setattr(connection, "close", lambda: None)  # it holds this test's transaction
 
     assert broker.dequeue() is None and "Database is away" in caplog.text

@@ -9,11 +9,9 @@ from django.db import connection
 from django.utils import timezone
 
 from events.models import MessageState, Underived
-from registry.engine.run.execution import Execution
 from registry.engine.waits import waiting
-from registry.engine.work import drain, queue
-from registry.engine.work.drain import Drain, Work
-from registry.expressions.lazy import Lazy
+from registry.engine.work import drain
+from registry.engine.work.drain import Drain
 from registry.models import Run, Wait
 from tests.factories import make_event, make_instance, make_run, switch_on
 
@@ -97,12 +95,12 @@ def test_run_of_a_dead_worker_is_taken_back_and_ended(turn):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run_that_killed_workers_before_is_walked_as_well(turn):
+def test_run_that_killed_workers_before_is_left_to_the_quarantine(turn):
     suspect, healthy = make_run(deaths=2), make_run()
     turn()
 
-    assert until(lambda: not Run.objects.live().exists())
-    assert {run.state for run in Run.objects.filter(pk__in=[suspect.pk, healthy.pk])} == {"done"}
+    assert until(lambda: Run.objects.get(pk=healthy.pk).state == "done")
+    assert Run.objects.get(pk=suspect.pk).state == "queued"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -133,69 +131,11 @@ def _held():
         return cursor.fetchone()[0]
 
 
-def _work(run, deadline):
-    [claim] = queue.claim("worker:1", limit=1)
-    work = Work(claim)
-    work.execution = Execution(definition=None, scope=Lazy({}), hands=None, kinds={},
-                               recorded={}, waits={},
-                               step_deadline=deadline)
-    return work
-
-
-@pytest.mark.parametrize(("late", "renewed"), [(-60, True), (0, True),
-                                               (drain.GRACE_SECONDS + 1, False)])
-@pytest.mark.django_db
-def test_lease_of_a_step_that_overran_its_time_is_renewed_no_more(late, renewed):
-    run = make_run()
-    one = Drain(threads=1)
-    one._works[run.pk] = _work(run, time.monotonic() - late)
-    Run.objects.update(lease_until=timezone.now())
-    before = Run.objects.get().lease_until
-
-    one._renew()
-
-    assert (Run.objects.get().lease_until > before) is renewed
-
-
 def test_workers_of_one_parent_share_their_slots(settings):
     settings.OMNI_WORKERS = 3
 
     assert drain.cluster_slots() == drain.cluster_slots()
     assert len(drain.cluster_slots()) == 3 and drain.cluster_slots()[-1] < 2 ** 31
-
-
-def taken_by(one, **options):
-    """The runs a drain takes with what it has at hand, not begun."""
-    one._begin = lambda work: begun.append(work.claim.run_id)
-    begun: list[int] = []
-    one._claim(**{"alone": False, **options})
-    return begun
-
-
-@pytest.mark.django_db
-def test_nothing_is_taken_beside_a_run_that_killed_workers():
-    suspect, healthy = make_run(deaths=2), make_run()
-    one = Drain(threads=4)
-    [claim] = queue.claim(one.owner, limit=1, alone=True)
-    one._works[suspect.pk] = Work(claim)
-
-    beside = taken_by(one)
-    one._works.clear()
-
-    assert beside == [] and taken_by(one) == [healthy.pk]
-
-
-@pytest.mark.django_db
-def test_run_that_killed_workers_is_not_taken_beside_others():
-    healthy, suspect = make_run(), make_run(deaths=2)
-    one = Drain(threads=4)
-    [claim] = queue.claim(one.owner, limit=1)
-    one._works[healthy.pk] = Work(claim)
-
-    beside = taken_by(one, alone=True)
-    one._works.clear()
-
-    assert beside == [] and taken_by(one, alone=True) == [suspect.pk]
 
 
 @pytest.mark.django_db(transaction=True)

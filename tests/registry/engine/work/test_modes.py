@@ -6,7 +6,7 @@ from events.models import Event
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
 from registry.engine.route import routing
-from registry.engine.work import modes, queue
+from registry.engine.work import chores, modes, queue
 from registry.models import RoutingDecision, Run
 from tests.api_client import client_of, post_json
 from tests.factories import make_event, make_instance, switch_on
@@ -27,6 +27,11 @@ def slow():
     return switch_on(TEXT)
 
 
+@pytest.fixture
+def committed(django_capture_on_commit_callbacks):
+    return django_capture_on_commit_callbacks
+
+
 def come() -> Event:
     instance = Event.objects.first().instance if Event.objects.exists() else make_instance()
     return make_event(instance, routed_at=None)
@@ -42,33 +47,45 @@ def test_paused_workflow_opens_runs_and_begins_none(slow):
 
     work()
 
-    assert states() == ["queued"]
+    assert states() == ["blocked"]
 
 
 @pytest.mark.parametrize("deaths", [0, 2])
-def test_paused_run_is_nothing_to_do(slow, deaths):
-    modes.set_mode(slow, "paused", actor="user:ana")
+def test_run_that_is_queued_when_its_workflow_is_paused_is_put_in_line(slow, deaths, committed):
     come()
     routing.route()
     Run.objects.update(deaths=deaths)
 
-    todo = queue.todo()
+    with committed(execute=True):
+        modes.set_mode(slow, "paused", actor="user:ana")
 
-    assert (todo.due, todo.suspects) == (False, False)
+    assert states() == ["blocked"] and not chores.look().ready
 
 
-def test_resumed_workflow_goes_on_with_what_queued_up(slow):
+@pytest.mark.parametrize("alone", [False, True])
+def test_claim_puts_runs_in_line_that_a_dying_process_left_queued(slow, alone):
+    come()
+    routing.route()
+    Run.objects.update(deaths=2 if alone else 0)
+    type(slow).objects.update(mode="paused")
+
+    assert queue.claim("w1", limit=2, alone=alone) == [] and states() == ["blocked"]
+
+
+def test_resumed_workflow_goes_on_with_what_stood_in_line(slow, committed):
     modes.set_mode(slow, "paused", actor="user:ana")
     come()
     work()
 
-    counts = modes.set_mode(slow, "on", actor="user:ana")
+    with committed(execute=True):
+        counts = modes.set_mode(slow, "on", actor="user:ana")
     work()
 
-    assert counts == {"queued": 1, "running": 0, "waiting": 0} and states() == ["waiting"]
+    assert counts == {"queued": 0, "blocked": 1, "running": 0, "waiting": 0}
+    assert states() == ["waiting"]
 
 
-def test_run_that_wakes_while_paused_stays_in_the_queue(slow, clock):
+def test_run_that_wakes_while_paused_stays_in_line(slow, clock):
     come()
     work()
     modes.set_mode(slow, "paused", actor="user:ana")
@@ -76,7 +93,7 @@ def test_run_that_wakes_while_paused_stays_in_the_queue(slow, clock):
 
     work()
 
-    assert states() == ["queued"]
+    assert states() == ["blocked"]
 
 
 def test_draining_workflow_opens_no_runs_and_ends_its_own(slow, clock):

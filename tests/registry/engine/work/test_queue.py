@@ -1,6 +1,5 @@
 """The runs table as a queue: one owner at a time, in order, and deaths are counted."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,7 +16,7 @@ from registry.engine.run.execution import Execution
 from registry.engine.run.hands import RunHands
 from registry.engine.starts import reruns
 from registry.engine.waits import endings
-from registry.engine.work import queue
+from registry.engine.work import leases, queue
 from registry.engine.work.queue import Claim, Fenced
 from registry.expressions.lazy import Lazy
 from registry.models import Run
@@ -154,18 +153,6 @@ def test_two_running_runs_of_one_key_are_refused_by_the_database(shop):
         Run.objects.filter(pk=second.pk).update(state="running")
 
 
-def test_renewing_extends_the_lease_of_the_owner_only(shop):
-    _mine, _other = runs(shop, None, None)
-    [first, second] = queue.claim("w1", limit=2)
-    past = timezone.now() - timedelta(seconds=1)
-    Run.objects.update(lease_until=past)
-
-    queue.renew([first, replace(second, token=second.token - 1)])
-
-    leases = dict(Run.objects.values_list("pk", "lease_until"))
-    assert leases[first.run_id] > timezone.now() and leases[second.run_id] == past
-
-
 def walk(claim):
     """The run of a claim and an empty walk of it."""
     run = Run.objects.get(pk=claim.run_id)
@@ -200,7 +187,7 @@ def test_run_that_was_given_back_is_leased_to_nobody(shop, give_back):
     [claim] = queue.claim("w1", limit=1)
     give_back(claim)
 
-    queue.renew([claim])
+    leases.let_go([claim])
 
     run.refresh_from_db()
     assert run.lease_until is None
@@ -309,9 +296,7 @@ def test_suspect_is_claimed_alone_only(shop):
     suspect, other = runs(shop, None, None)
     Run.objects.filter(pk=suspect.pk).update(deaths=2)
 
-    assert queue.todo().suspects
     assert claimed() == [other.pk] and claimed(alone=True) == [suspect.pk]
-    assert not queue.todo().suspects
 
 
 def test_clean_stop_gives_back_without_counting_a_death(shop):
@@ -319,7 +304,7 @@ def test_clean_stop_gives_back_without_counting_a_death(shop):
     queue.claim("w1", limit=1)
     queue.claim("w2", limit=1)
 
-    queue.release("w1")
+    leases.release("w1")
 
     states = list(Run.objects.order_by("id").values_list("state", "deaths", "lease_owner"))
     assert states == [("queued", 0, ""), ("running", 0, "w2")]
@@ -407,7 +392,8 @@ def test_run_that_was_woken_stands_behind_who_came_before(shop):
 
     queue.wake([first.pk])
 
-    assert (claimed(), queue.todo().due) == ([second.pk], True)
+    assert (claimed(), claimed()) == ([second.pk], [])
+    assert Run.objects.get(pk=first.pk).state == "blocked"
 
 
 def test_run_whose_time_has_come_stands_behind_who_came_before(shop):
