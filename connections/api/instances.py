@@ -22,9 +22,9 @@ from connections.api.serializers import (
     IssuedKeySerializer,
     SetUpSerializer,
 )
-from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import Conflict, VisibleRows, need_every_instance
+from connections.rest.authentication import principal
+from connections.rest.views import Conflict, VisibleRows, need_every_instance
 from connections.webhooks import webhook_url
 from omni.api import StrictFiltersMixin
 from omni.audit import note

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from connections import library, moved
 from connections.access import KEY_DAYS, KEY_MAX_DAYS, SCOPES, ApiKey
 from connections.models import SLUG, Instance
-from connections.rest import merged
+from connections.rest.views import merged
 from connections.webhooks import webhook_url
 from omni.api import StrictFieldsMixin
 from omni.errors import UnknownProvider

@@ -12,11 +12,11 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections import missing
 from connections.access import Principal
-from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when, need_every_instance
+from connections.rest import missing
+from connections.rest.authentication import principal
+from connections.rest.views import INSTANCE_UNREAD, VisibleRows, conflict_when, need_every_instance
 from events.api.serializers import OutcomesSerializer
 from events.models import Event, EventAction, OutboxMessage
 from omni.api import StrictFiltersMixin
