@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from connections.access import KEY_DAYS, KEY_MAX_DAYS, SCOPES, ApiKey, InstanceGrant
 from connections.admin.scope import EditableScopedAdmin
-from connections.api.instances import keys_of
+from connections.api.keys import keys_of
 from connections.rest.authentication import principal
 from omni.admin.pages import BaseAdmin, VerbsMixin, verb
 from omni.audit import note
