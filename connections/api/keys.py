@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
@@ -24,15 +24,6 @@ from omni.api import StrictFiltersMixin
 from omni.audit import note
 
 
-def keys_of(who: Principal) -> QuerySet[ApiKey]:
-    """The keys a caller may list and revoke: those that reach no further than its own grants."""
-    if who.instance_ids is None:
-        return ApiKey.objects.all()
-    grants = ApiKey.instances.through.objects.filter(apikey=OuterRef("pk"))
-    return ApiKey.objects.filter(Exists(grants), ~Exists(
-        grants.exclude(instance_id__in=who.instance_ids)))
-
-
 class ApiKeyViewSet(StrictFiltersMixin, mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet):
     """Keys of programs. The text of a key is shown once, in the answer that makes it."""
 
@@ -41,7 +32,7 @@ class ApiKeyViewSet(StrictFiltersMixin, mixins.CreateModelMixin, viewsets.ReadOn
     scope = write_scope = "admin"
 
     def get_queryset(self) -> QuerySet[ApiKey]:
-        return keys_of(principal(self.request)).prefetch_related("instances")
+        return super().get_queryset().within_reach_of(principal(self.request))
 
     @extend_schema(request=ApiKeyRequestSerializer, responses={201: IssuedKeySerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
