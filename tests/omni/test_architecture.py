@@ -57,7 +57,7 @@ def led_to(arrows, start):
     return found
 
 
-@pytest.mark.parametrize("app", ["events", "registry"])
+@pytest.mark.parametrize("app", ["actions", "connections", "events", "registry"])
 def test_drawing_shows_the_imports_between_rooms(app):
     arrows, there = drawn(app), imported(app)
 
