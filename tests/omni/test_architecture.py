@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 
 import pytest
 
@@ -64,6 +65,17 @@ def test_drawing_shows_the_imports_between_rooms(app):
     assert arrows <= there
     assert {(one, other) for one, other in there if other not in led_to(arrows, one)} == set()
     assert [one for one, _ in arrows if one in led_to(arrows, one)] == []
+
+
+def test_every_module_of_omni_stands_above_or_below_the_apps():
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [layers] = [rule["layers"] for rule in rules["contracts"]
+                if rule["name"] == "Imports go downwards only"]
+    there = {".".join(name.split(".")[:2]) for name in modules() if name.startswith("omni.")}
+
+    placed = re.findall(r"omni\.\w+", " ".join(layers))
+
+    assert sorted(placed) == sorted(there - {"omni.migrations"})
 
 
 def named():
