@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 SCOPES = ("read", "send", "workflows", "admin")
@@ -55,6 +56,16 @@ class ScopedQuerySet(models.QuerySet):
         return self.filter(**{f"{self.instance_path}__in": principal.instance_ids})
 
 
+class ApiKeyQuerySet(models.QuerySet):
+    def within_reach_of(self, principal: Principal) -> "ApiKeyQuerySet":
+        """Keys a caller may list and revoke: those that reach no further than its own grants."""
+        if principal.instance_ids is None:
+            return self.all()
+        grants = self.model.instances.through.objects.filter(apikey=OuterRef("pk"))
+        return self.filter(Exists(grants), ~Exists(
+            grants.exclude(instance_id__in=principal.instance_ids)))
+
+
 class ApiKey(models.Model):
     """A program's key: `omni_<8 id>_<43 secret>`, stored as a hash, shown once."""
 
@@ -69,6 +80,8 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         db_table = "omni_api_keys"

@@ -19,8 +19,8 @@ from connections.library import adapters
 from events.door import lane, large_bodies
 from events.door.commit import writer
 from events.live import feed
-from omni.bridge import WSGIBridge
 from omni.urls_sockets import websocket_urlpatterns
+from omni.web.bridge import WSGIBridge
 
 STOP_SECONDS = 10.0
 _django = WSGIBridge(get_wsgi_application())

@@ -191,14 +191,14 @@ X_FRAME_OPTIONS = "DENY"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "connections.authentication.ApiKeyAuthentication",
+        "connections.rest.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["connections.authentication.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["connections.rest.authentication.HasScope"],
     "DEFAULT_PAGINATION_CLASS": "omni.api.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PARSER_CLASSES": ["connections.rest.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["connections.rest.views.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "omni.api.problem_handler",
     "DEFAULT_VERSIONING_CLASS": None,

@@ -6,7 +6,8 @@ from rest_framework.routers import SimpleRouter
 from actions.api.agents import AgentViewSet, ContactListViewSet
 from actions.api.tasks import TaskViewSet
 from catalog.api import ActionListView, ActionView, ProviderListView, ProviderView
-from connections.api.instances import ApiKeyViewSet, InstanceViewSet
+from connections.api.instances import InstanceViewSet
+from connections.api.keys import ApiKeyViewSet
 from connections.api.secrets import SecretViewSet
 from events.api.media import AttachmentBytesView
 from events.api.messages import SendView
@@ -19,7 +20,9 @@ from events.api.rows import (
     RawPayloadViewSet,
 )
 from registry.api.approvals import ApprovalViewSet
-from registry.api.runs import BindingViewSet, RunViewSet, TraceView
+from registry.api.bindings import BindingViewSet
+from registry.api.runs import RunViewSet
+from registry.api.trace import TraceView
 from registry.api.workflows import WorkflowViewSet
 
 router = SimpleRouter()

@@ -12,7 +12,7 @@ from django.db import connection
 from actions import base, library
 from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
-from connections import wrong_keys
+from connections.rest import wrong_keys
 from events.door.commit import writer
 from events.door.knocks import knocks
 from events.door.quotas import quotas

@@ -11,7 +11,7 @@ from actions.admin.tasks import MemoryAdmin, TaskAdmin
 from actions.models import Agent, ContactList, ContactListEntry
 from connections import moved
 from connections.admin.scope import EditableScopedAdmin
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from omni.admin.pages import BaseAdmin
 from omni.admin.secrets import CredentialsForm
 from omni.audit import note

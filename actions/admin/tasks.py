@@ -11,7 +11,7 @@ from unfold.decorators import display
 from actions import tasks
 from actions.models import Memory, Task
 from connections.admin.scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from events.admin.events import event_link
 from events.admin.shown import ShownContact, ShownContacts
 from omni.admin.pages import BaseAdmin, KeysetMixin, ReadOnlyAdmin, link, verb

@@ -16,9 +16,9 @@ from actions.api.serializers import (
     ContactListSummarySerializer,
 )
 from actions.models import Agent, ContactList
-from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import (
+from connections.rest.authentication import principal
+from connections.rest.views import (
     INSTANCE_UNREAD,
     Conflict,
     need_every_instance,

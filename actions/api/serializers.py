@@ -8,9 +8,9 @@ from rest_framework import serializers
 
 from actions.models import Agent, ContactList, ContactListEntry
 from connections import moved
-from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import merged
+from connections.rest.authentication import principal
+from connections.rest.views import merged
 from omni.api import StrictFieldsMixin
 
 MAX_ENTRIES = 5000

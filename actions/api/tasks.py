@@ -11,8 +11,8 @@ from rest_framework.response import Response
 
 from actions import tasks
 from actions.models import Task
-from connections.authentication import principal
-from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
+from connections.rest.authentication import principal
+from connections.rest.views import INSTANCE_UNREAD, VisibleRows, conflict_when
 from events.api.filters import AccountFilter, IdFilter, PersonFilter, PlaceFilter
 from events.api.serializers import InstanceSlugField
 from omni.api import StrictFiltersMixin

@@ -19,8 +19,8 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from connections import library, moved
 from connections.admin.scope import EditableScopedAdmin
-from connections.authentication import principal
 from connections.models import Instance
+from connections.rest.authentication import principal
 from connections.webhooks import webhook_url
 from omni.admin.pages import BaseAdmin, VerbsMixin, pretty, verb
 from omni.admin.secrets import CredentialsForm

@@ -18,8 +18,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from connections.access import KEY_DAYS, KEY_MAX_DAYS, SCOPES, ApiKey, InstanceGrant
 from connections.admin.scope import EditableScopedAdmin
-from connections.api.instances import keys_of
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from omni.admin.pages import BaseAdmin, VerbsMixin, verb
 from omni.audit import note
 
@@ -72,8 +71,7 @@ class ApiKeyAdmin(EditableScopedAdmin, VerbsMixin, BaseAdmin):
                                     "last_used_at"]})]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        reach = keys_of(principal(request)).values("pk")
-        return super().get_queryset(request).filter(pk__in=reach)
+        return super().get_queryset(request).within_reach_of(principal(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["key_id", "scopes_shown", "state", "made_by", "created_at", "expires_at",

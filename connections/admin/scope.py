@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
 from connections.access import Principal
-from connections.authentication import principal
 from connections.models import Instance
+from connections.rest.authentication import principal
 from omni.admin.pages import IndentedJSONField
 
 

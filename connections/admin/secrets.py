@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from connections.admin.scope import EditableScopedAdmin
-from connections.authentication import principal
 from connections.models import Secret
+from connections.rest.authentication import principal
 from connections.secrets.store import MOST_CHARACTERS
 from connections.secrets.texts import LEAST_CHARACTERS
 from omni.admin.pages import BaseAdmin

@@ -1,5 +1,4 @@
 """REST: the configured accounts, the keys of programs, and secrets of workflows.
 
-Addresses are listed in `omni.urls_api`; the admin asks `instances.keys_of` which keys a person may
-see.
+Addresses are listed in `omni.urls_api`; nothing else is called from outside.
 """

@@ -7,9 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connections.access import Principal
-from connections.authentication import principal
 from connections.models import Instance, Secret
-from connections.rest import INSTANCE_UNREAD, VisibleRows, need_right_to_place
+from connections.rest.authentication import principal
+from connections.rest.views import INSTANCE_UNREAD, VisibleRows, need_right_to_place
 from connections.secrets.store import MOST_CHARACTERS, NAME
 from connections.secrets.texts import LEAST_CHARACTERS
 from omni.api import StrictFieldsMixin, StrictFiltersMixin

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from connections import library
 from connections.adapter import Account, Adapter, Answer, Config, Delivery
-from connections.captures import files as captures
+from connections.captures import files
 from connections.envelope import UNMAPPED, is_kind, moment_of
 from connections.models import Instance
 from connections.payload import Unparsable
@@ -71,7 +71,7 @@ def audit(paths: Iterable[Path], *, provider: str = "", instance: dict[str, Any]
     clock = now or datetime.now(UTC)
     setups: dict[Path, Setup | Result] = {}
     for path in paths:
-        for capture in captures.find(path):
+        for capture in files.find(path):
             setup = setups.get(capture.folder)
             if setup is None:
                 setup = setups[capture.folder] = _prepare(capture.folder, provider, instance, clock)
@@ -81,7 +81,7 @@ def audit(paths: Iterable[Path], *, provider: str = "", instance: dict[str, Any]
                 yield Result(capture.name, setup.provider, "failed", error=setup.error)
 
 
-def run(capture: captures.Capture, setup: Setup) -> Result:
+def run(capture: files.Capture, setup: Setup) -> Result:
     """One delivery, all the way to its drafts and its answer."""
     adapter, account = setup.adapter, setup.account
     if capture.is_answer:
@@ -131,11 +131,11 @@ def _prepare(folder: Path, provider: str, instance: dict[str, Any] | None,
              clock: datetime) -> Setup | Result:
     """The setup of a folder; a failed result to copy when it has none."""
     known = library.adapters()
-    found = captures.instance_of(folder, known=known) if instance is None else instance
+    found = files.instance_of(folder, known=known) if instance is None else instance
     given = found or {}
     name = provider or str(given.get("provider") or "")
     try:
-        name = name or captures.provider_of(folder, known=known)
+        name = name or files.provider_of(folder, known=known)
         adapter = library.get(name)
         account = _account(adapter, given) if found is not None else open_account(adapter)
         return Setup(adapter, account, _moment(given.get("now")) or clock,

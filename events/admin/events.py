@@ -16,9 +16,9 @@ from unfold.decorators import display
 
 from connections.access import Principal
 from connections.admin.scope import InstanceFilter, ProviderFilter, ScopedAdmin
-from connections.authentication import principal
 from connections.envelope import DIRECTIONS, KINDS, SOURCES
 from connections.models import Instance
+from connections.rest.authentication import principal
 from events.admin.shown import ShownContact
 from events.admin.trace import trace
 from events.models import Event, RawPayload

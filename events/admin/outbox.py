@@ -8,7 +8,7 @@ from django.urls import reverse
 from unfold.decorators import display
 
 from connections.admin.scope import InstanceFilter, ScopedAdmin
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from events.admin.events import event_link
 from events.models import OutboxMessage
 from events.outbox.settling import AGAIN, resolve, send_again

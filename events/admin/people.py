@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from connections.access import Principal
 from connections.admin.scope import EditableScopedAdmin, InstanceFilter, ScopedAdmin
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from events.admin.shown import ShownContacts
 from events.models import (
     Contact,

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from events.models import PutAside
 from events.store.put_aside import NOTE_MOST, put_aside
 from omni.admin.pages import ANSWER, moment, verb

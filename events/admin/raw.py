@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from connections.admin.scope import InstanceFilter, ProviderFilter, ScopedAdmin
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from events.admin.put_aside import PutAsideMixin
 from events.models import Event, RawPayload
 from events.store.replay import Replayed, replay

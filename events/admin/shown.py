@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from events.models import Contact
 from events.people.known_by import show
 from omni.admin.paginator import KeysetChangeList

@@ -15,9 +15,9 @@ from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
-from connections.authentication import principal
 from connections.envelope import CONVERSATION_KINDS, DIRECTIONS
 from connections.models import Instance
+from connections.rest.authentication import principal
 from events.models import (
     Contact,
     Conversation,

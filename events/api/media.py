@@ -10,7 +10,7 @@ from rest_framework.exceptions import APIException, NotFound
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
-from connections.rest import VisibleRows
+from connections.rest.views import VisibleRows
 from events.models import Attachment
 from events.store import media
 

@@ -16,10 +16,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connections.access import Principal
-from connections.authentication import principal
 from connections.envelope import OutboundMessage
 from connections.models import Instance
-from connections.rest import INSTANCE_UNREAD, Conflict, conflict_when
+from connections.rest.authentication import principal
+from connections.rest.views import INSTANCE_UNREAD, Conflict, conflict_when
 from events.api.serializers import OutboxSerializer
 from events.models import OutboxMessage
 from events.outbox import attempts, deliver

@@ -9,8 +9,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections.authentication import principal
 from connections.envelope import EventDraft
+from connections.rest.authentication import principal
 from events.models import RawPayload
 from events.store.replay import replay
 from omni.api import StrictFieldsMixin

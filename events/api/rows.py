@@ -10,8 +10,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections.authentication import principal
-from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
+from connections.rest.authentication import principal
+from connections.rest.views import INSTANCE_UNREAD, VisibleRows, conflict_when
 from events.api.filters import (
     ActionFilter,
     ContactFilter,

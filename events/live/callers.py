@@ -11,8 +11,8 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.utils import timezone
 
-from connections import wrong_keys
 from connections.access import ApiKey, Principal, principal_of
+from connections.rest import wrong_keys
 
 
 @dataclass(frozen=True, slots=True)

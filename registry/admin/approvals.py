@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from connections.admin.instances import ago
 from connections.admin.scope import InstanceFilter, ScopedAdmin
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from omni.admin.pages import ReadOnlyAdmin, link, moment, pretty, verb
 from registry.engine.waits import approvals
 from registry.models import Approval

@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
-from connections.authentication import principal
 from connections.models import Instance
+from connections.rest.authentication import principal
 from registry.admin.binding_form import BindingForm
 from registry.models import Binding, Workflow
 from registry.versions import bindings

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from connections.access import Principal
 from connections.admin.instances import recent_events
-from connections.authentication import principal
 from connections.models import Instance
+from connections.rest.authentication import principal
 from events.models import Event, OutboxMessage, RawPayload
 from registry.models import Approval, Run
 from registry.models.run import ENDED, LIVE

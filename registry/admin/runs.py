@@ -12,7 +12,7 @@ from unfold.decorators import display
 from connections.access import Principal
 from connections.admin.instances import ago
 from connections.admin.scope import InstanceFilter, ScopedAdmin
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from events.admin.put_aside import PutAsideMixin
 from events.admin.trace import step, waits_of
 from events.models import EventAction, OutboxMessage

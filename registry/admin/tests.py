@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from omni.errors import InvalidWorkflow
 from omni.yaml import profile
 from registry.admin.versions import warn

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from omni.admin.pages import pretty
 from omni.errors import InvalidWorkflow, OmniError
 from registry.language import fixtures

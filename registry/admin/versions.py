@@ -13,8 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from connections.admin.scope import ScopedAdmin
-from connections.authentication import principal
 from connections.models import Instance
+from connections.rest.authentication import principal
 from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, verb
 from omni.errors import InvalidInput
 from registry.admin.runs import WorkflowFilter

@@ -14,8 +14,8 @@ from unfold.decorators import action
 from unfold.views import ChangeList
 
 from connections.admin.scope import EditableScopedAdmin
-from connections.authentication import principal
 from connections.models import Instance
+from connections.rest.authentication import principal
 from omni.admin.pages import BaseAdmin, VerbsMixin, verb
 from omni.errors import InvalidWorkflow, OmniError
 from omni.yaml.marks import in_order

@@ -13,8 +13,8 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections.authentication import principal
-from connections.rest import INSTANCE_UNREAD, VisibleRows, conflict_when
+from connections.rest.authentication import principal
+from connections.rest.views import INSTANCE_UNREAD, VisibleRows, conflict_when
 from omni.api import StrictFiltersMixin
 from registry.api.approval_serializers import AnswerSerializer, ApprovalSerializer
 from registry.api.filters import ApprovalFilter

@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from events.api.filters import AccountFilter, IdFilter, PlaceFilter, WordsFilter
 from registry.engine.waits import approvals
 from registry.models import Approval, Binding, Run, Workflow

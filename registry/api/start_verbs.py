@@ -5,10 +5,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections import missing
-from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import StrictJSONParser
+from connections.rest import missing
+from connections.rest.authentication import principal
+from connections.rest.views import StrictJSONParser
 from events.api.messages import IdempotencyMismatch, effect_key
 from events.models import Conversation
 from omni.errors import InvalidInput

@@ -10,10 +10,10 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections import missing
-from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import need_every_instance
+from connections.rest import missing
+from connections.rest.authentication import principal
+from connections.rest.views import need_every_instance
 from registry.api.trial_serializers import (
     BacktestRequestSerializer,
     DryRunRequestSerializer,

@@ -8,10 +8,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections import missing
-from connections.authentication import principal
 from connections.models import Instance
-from connections.rest import conflict_when
+from connections.rest import missing
+from connections.rest.authentication import principal
+from connections.rest.views import conflict_when
 from registry.api.stale_answers import STALE
 from registry.api.version_serializers import (
     CanarySerializer,

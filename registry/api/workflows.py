@@ -16,9 +16,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections import missing
-from connections.authentication import principal
-from connections.rest import Conflict, need_every_instance
+from connections.rest import missing
+from connections.rest.authentication import principal
+from connections.rest.views import Conflict, need_every_instance
 from omni.api import StrictFiltersMixin
 from omni.errors import InvalidWorkflow
 from omni.yaml import profile

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework.exceptions import ParseError
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 
-from connections.rest import BodyParser, StrictJSONParser
+from connections.rest.views import BodyParser, StrictJSONParser
 
 
 class YamlParser(BodyParser):

@@ -10,8 +10,7 @@ from registry.expressions import names
 from registry.expressions.expression import Expression
 from registry.expressions.templates import compile_template
 from registry.expressions.values import to_time
-from registry.language import definition as forms
-from registry.language import grammar
+from registry.language import definition, grammar
 from registry.language.expression_reading import ExpressionReader
 from registry.language.grammar import Key
 from registry.language.reading import nearest_key
@@ -21,8 +20,9 @@ _DURATION = Key("duration", "")
 _ON_ERROR = Key("choice", "", choices=("fail", "continue"))
 EMPTY = compile_template({})
 _BODIES: Mapping[str, Callable[..., Any]] = {
-    "for_each": forms.ForEachBody, "wait": forms.WaitBody, "approval": forms.ApprovalBody,
-    "decide": forms.DecideBody, "call": forms.CallBody, "stop": forms.StopBody}
+    "for_each": definition.ForEachBody, "wait": definition.WaitBody,
+    "approval": definition.ApprovalBody, "decide": definition.DecideBody,
+    "call": definition.CallBody, "stop": definition.StopBody}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class PlacedStep:
     """A step and its path in the data, in document order."""
 
     path: Path
-    step: forms.Step
+    step: definition.Step
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class StepReader(ExpressionReader):
             return None
         return tuple(self._steps_of(path, items))
 
-    def _steps_of(self, path: Path, items: list[Any]) -> list[forms.Step]:
+    def _steps_of(self, path: Path, items: list[Any]) -> list[definition.Step]:
         workflow_roots = self.roots
         if not self.owner:
             self.roots = names.STEP_ROOTS | ({"error"} if path[-1] == "on_error" else set())
@@ -59,14 +59,14 @@ class StepReader(ExpressionReader):
         self.roots = workflow_roots
         return [step for step in read if step is not None]
 
-    def _step(self, path: Path, data: Any) -> forms.Step | None:
+    def _step(self, path: Path, data: Any) -> definition.Step | None:
         outer, self.owner = self.owner, path
         try:
             return self._step_within(path, data)
         finally:
             self.owner = outer
 
-    def _step_within(self, path: Path, data: Any) -> forms.Step | None:
+    def _step_within(self, path: Path, data: Any) -> definition.Step | None:
         if not isinstance(data, Mapping):
             self.note(path, "not_a_mapping", "a step is a mapping, like {uses: route.reply}")
             return None
@@ -88,7 +88,7 @@ class StepReader(ExpressionReader):
         if values is None or body is None:
             return None
         values.setdefault("id", None)
-        step = forms.Step(path=path_text(path), kind=kind, body=body, **values)
+        step = definition.Step(path=path_text(path), kind=kind, body=body, **values)
         self.steps.insert(place, PlacedStep(path, step))
         return step
 
@@ -121,7 +121,7 @@ class StepReader(ExpressionReader):
         with self.names_also("error"):
             return self.read_steps(path, value, key, title)
 
-    def _uses(self, path: Path, data: Mapping[str, Any]) -> forms.UsesBody | None:
+    def _uses(self, path: Path, data: Mapping[str, Any]) -> definition.UsesBody | None:
         word = self.value((*path, "uses"), data["uses"], _TEXT, title="uses")
         params = data.get("with", {})
         if not isinstance(params, Mapping):
@@ -136,29 +136,29 @@ class StepReader(ExpressionReader):
         if "@" in word and not (major.isascii() and major.isdigit()):
             self.note((*path, "uses"), "version", f"'{word}': write a whole number after '@'")
             return None
-        return forms.UsesBody(action_id, int(major) if major else None, template)
+        return definition.UsesBody(action_id, int(major) if major else None, template)
 
-    def _set(self, path: Path, data: Mapping[str, Any]) -> forms.SetBody | None:
+    def _set(self, path: Path, data: Mapping[str, Any]) -> definition.SetBody | None:
         values = data["set"]
         if not isinstance(values, Mapping) or not values:
             self.note((*path, "set"), "not_a_mapping", "set must be a mapping of names to values, "
                       "like {count: 1}")
             return None
         self.note_names((*path, "set"), dict.fromkeys(values))
-        return forms.SetBody({name: self.template((*path, "set", name), value)
+        return definition.SetBody({name: self.template((*path, "set", name), value)
                               for name, value in values.items()})
 
-    def _branch(self, path: Path, data: Mapping[str, Any]) -> forms.BranchBody | None:
+    def _branch(self, path: Path, data: Mapping[str, Any]) -> definition.BranchBody | None:
         place = (*path, "branch")
         items = self.items(place, data["branch"], "branch")
-        arms: list[forms.Arm] = []
+        arms: list[definition.Arm] = []
         for index, item in enumerate(items or ()):
             arms.extend(self._arm((*place, index), item, last=index == len(items or ()) - 1))
         if items == [] or items and all(_is_only_else(item) for item in items):
             self.note(place, "arm", "branch needs at least one arm with if and do")
-        return None if items is None else forms.BranchBody(tuple(arms))
+        return None if items is None else definition.BranchBody(tuple(arms))
 
-    def _arm(self, path: Path, data: Any, *, last: bool) -> list[forms.Arm]:
+    def _arm(self, path: Path, data: Any, *, last: bool) -> list[definition.Arm]:
         values = self.shape(path, data, grammar.ARM, label="branch")
         if values is None:
             return []
@@ -169,18 +169,18 @@ class StepReader(ExpressionReader):
             self.note_key((*path, "else"), "arm", "else must be the last arm of branch")
         arms = []
         if "if" in values and "do" in values:
-            arms.append(forms.Arm(values["if"], values["do"]))
+            arms.append(definition.Arm(values["if"], values["do"]))
         if "else" in values:
-            arms.append(forms.Arm(None, values["else"]))
+            arms.append(definition.Arm(None, values["else"]))
         return arms
 
-    def _for_each(self, path: Path, data: Mapping[str, Any]) -> forms.ForEachBody | None:
+    def _for_each(self, path: Path, data: Mapping[str, Any]) -> definition.ForEachBody | None:
         with self.names_also("item", "loop"):
             return self._shaped((*path, "for_each"), data["for_each"])
 
-    def _parallel(self, path: Path, data: Mapping[str, Any]) -> forms.ParallelBody | None:
+    def _parallel(self, path: Path, data: Mapping[str, Any]) -> definition.ParallelBody | None:
         arms = self.read_options((*path, "parallel"), data["parallel"], _TEXT, "parallel")
-        return None if arms is None else forms.ParallelBody(arms)
+        return None if arms is None else definition.ParallelBody(arms)
 
     def read_options(self, path: Path, value: Any, key: Key, title: str) -> Any:
         """Names, each with its steps."""
@@ -194,11 +194,11 @@ class StepReader(ExpressionReader):
         return {name: self.read_steps((*path, name), steps, key, f"{title}.{name}") or ()
                 for name, steps in value.items()}
 
-    def _wait(self, path: Path, data: Mapping[str, Any]) -> forms.WaitBody | None:
+    def _wait(self, path: Path, data: Mapping[str, Any]) -> definition.WaitBody | None:
         place, value = (*path, "wait"), data["wait"]
         if not isinstance(value, Mapping):
             length = self.value(place, value, _DURATION, title="wait")
-            return None if length is None else forms.WaitBody(length)
+            return None if length is None else definition.WaitBody(length)
         given = {nearest_key(name, grammar.WAIT)[0] or name for name in value}
         if len(given & {"for", "until", "event"}) != 1:
             self.note(place, "wait", "wait has exactly one of for, until, event")
@@ -223,17 +223,17 @@ class StepReader(ExpressionReader):
             self.note(path, "type", "wait.until must be a time, like add_hours(now, 1) or "
                                     "time('2026-11-22T09:00')")
 
-    def _approval(self, path: Path, data: Mapping[str, Any]) -> forms.ApprovalBody | None:
+    def _approval(self, path: Path, data: Mapping[str, Any]) -> definition.ApprovalBody | None:
         return self._shaped((*path, "approval"), data["approval"])
 
-    def _decide(self, path: Path, data: Mapping[str, Any]) -> forms.DecideBody | None:
+    def _decide(self, path: Path, data: Mapping[str, Any]) -> definition.DecideBody | None:
         place = (*path, "decide")
         body = self._shaped(place, data["decide"])
         if body and body.default is not None and body.default not in body.options:
             self.note_choice((*place, "default"), body.default, body.options, "decide.default")
         return body
 
-    def _call(self, path: Path, data: Mapping[str, Any]) -> forms.CallBody | None:
+    def _call(self, path: Path, data: Mapping[str, Any]) -> definition.CallBody | None:
         body = self._shaped((*path, "call"), data["call"], params=EMPTY)
         if body is not None and body.workflow == self.document_at(("id",)):
             self.note((*path, "call", "workflow"), "calls_itself", "this workflow calls itself; "
@@ -241,12 +241,12 @@ class StepReader(ExpressionReader):
                       severity="warning")
         return body
 
-    def _stop(self, path: Path, data: Mapping[str, Any]) -> forms.StopBody | None:
+    def _stop(self, path: Path, data: Mapping[str, Any]) -> definition.StopBody | None:
         place, value = (*path, "stop"), data["stop"]
         if isinstance(value, Mapping):
             return self._shaped(place, value, status="done")
         status = self.value(place, value, grammar.STOP["status"], title="stop")
-        return None if status is None else forms.StopBody(status)
+        return None if status is None else definition.StopBody(status)
 
     def _shaped(self, path: Path, data: Any, **defaults: Any) -> Any:
         """A body that is nothing but its table."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from actions import library as found_on_disk
+from actions import library
 from omni.errors import InvalidWorkflow
 from omni.yaml import profile
 from omni.yaml.marks import in_order
@@ -29,7 +29,7 @@ from registry.language.structure import WorkflowReader
 _SLUG = re.compile(grammar.SLUG)
 
 
-def parse(text: str, *, library: Library = found_on_disk,
+def parse(text: str, *, library: Library = library,
           executable: frozenset[str] | None = None,
           gates: frozenset[str] | None = None, published: bool = False) -> Definition:
     """The definition of a document. Raises InvalidWorkflow with every error, by line.
@@ -45,7 +45,7 @@ def parse(text: str, *, library: Library = found_on_disk,
     return definition
 
 
-def problems(text: str, *, library: Library = found_on_disk,
+def problems(text: str, *, library: Library = library,
              executable: frozenset[str] | None = None,
              gates: frozenset[str] | None = None) -> list[Problem]:
     """Every error and warning of a document, by line. Never raises."""

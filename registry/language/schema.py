@@ -10,15 +10,14 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
-from actions import library as found_on_disk
+from actions import library
 from actions.base import Action
-from connections import library as providers
 from connections.envelope import KINDS
+from connections.library import adapters
 from registry.expressions import names
 from registry.expressions.expression import MAX_LENGTH
 from registry.expressions.functions import FUNCTIONS
-from registry.language import definition as forms
-from registry.language import fixtures, grammar
+from registry.language import definition, fixtures, grammar
 from registry.language.durations import PATTERN as DURATION
 from registry.language.event_types import PATTERNS
 from registry.language.grammar import Key, Shape
@@ -27,10 +26,11 @@ PATH = "/api/v1/workflows/schema/"  # where editors fetch it; with the host also
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"$ref": "#/$defs/templated"}
 _FORMS: Mapping[str, Callable[..., Any]] = {  # where a key's default is written
-    "retry": forms.Retry, "debounce": forms.Debounce, "throttle": forms.Throttle,
-    "concurrency": forms.Concurrency, "schedule": forms.Schedule, "input": forms.Input,
-    "for_each": forms.ForEachBody, "wait": forms.WaitBody, "approval": forms.ApprovalBody,
-    "call": forms.CallBody, "step": forms.Step, "workflow": forms.Definition}
+    "retry": definition.Retry, "debounce": definition.Debounce, "throttle": definition.Throttle,
+    "concurrency": definition.Concurrency, "schedule": definition.Schedule,
+    "input": definition.Input, "for_each": definition.ForEachBody, "wait": definition.WaitBody,
+    "approval": definition.ApprovalBody, "call": definition.CallBody, "step": definition.Step,
+    "workflow": definition.Definition}
 _ABOUT: Mapping[str, str] = {
     "slug": "A name: small letters, digits, - and _, beginning with a letter.",
     "duration": "A number and ms, s, m, h or d.",
@@ -81,7 +81,7 @@ def build(actions: Mapping[str, Action] | None = None, *, host: str = "") -> dic
 
     host: of this installation, as `https://omni.example`.
     """
-    known = found_on_disk.actions() if actions is None else actions
+    known = library.actions() if actions is None else actions
     definitions = {
         **_SCALARS, **{name: _mapping(shape, name) for name, shape in grammar.SHAPES.items()
                        if name not in ("workflow", "step")},
@@ -100,7 +100,7 @@ def build(actions: Mapping[str, Action] | None = None, *, host: str = "") -> dic
 def tag(host: str) -> str:
     """An ETag that changes when the schema of this installation does."""
     return _tag(host, tuple((action.id, action.version, action.params)
-                                 for action in found_on_disk.actions().values()))
+                                 for action in library.actions().values()))
 
 
 @lru_cache(maxsize=4)
@@ -216,7 +216,7 @@ def _trigger() -> dict[str, Any]:
     by_event, _, by_hand = shapes
     by_event["properties"]["provider"] = {
         "description": grammar.EVENT_TRIGGER["provider"].about,
-        "anyOf": [{"enum": list(providers.adapters())}, _ref("texts")]}
+        "anyOf": [{"enum": list(adapters())}, _ref("texts")]}
     by_hand["properties"]["manual"]["const"] = True
     return {"oneOf": shapes}
 

@@ -7,8 +7,7 @@ from zoneinfo import available_timezones
 
 from omni.yaml.marks import Path
 from registry.expressions import names
-from registry.language import definition as forms
-from registry.language import grammar
+from registry.language import definition, grammar
 from registry.language.bodies import EMPTY
 from registry.language.case_reading import CaseReader
 from registry.language.grammar import Key
@@ -17,15 +16,15 @@ from registry.language.reading import nearest_key
 from registry.language.schedules import cron_trouble, zone_trouble
 
 _FORMS: Mapping[str, Callable[..., Any]] = {
-    "retry": forms.Retry, "once": forms.Once, "debounce": forms.Debounce,
-    "throttle": forms.Throttle, "concurrency": forms.Concurrency}
+    "retry": definition.Retry, "once": definition.Once, "debounce": definition.Debounce,
+    "throttle": definition.Throttle, "concurrency": definition.Concurrency}
 
 
 @dataclass(slots=True)
 class WorkflowReader(CaseReader):
     """Reads the parts around the steps."""
 
-    def workflow(self) -> forms.Definition | None:
+    def workflow(self) -> definition.Definition | None:
         """The definition, None when something it cannot be without is missing."""
         data = self.document.data
         if not isinstance(data, Mapping):
@@ -39,7 +38,7 @@ class WorkflowReader(CaseReader):
             return None
         values.pop("omni")
         values.setdefault("vars", EMPTY)
-        return forms.Definition(**values, data=data)
+        return definition.Definition(**values, data=data)
 
     def read_shape(self, path: Path, value: Any, key: Key, title: str) -> Any:
         values = self.shape(path, value, grammar.SHAPES[key.shape], label=key.shape)
@@ -49,7 +48,7 @@ class WorkflowReader(CaseReader):
             return self._schedule(path, values)
         return _FORMS.get(key.shape, dict)(**values)
 
-    def _schedule(self, path: Path, values: dict[str, Any]) -> forms.Schedule | None:
+    def _schedule(self, path: Path, values: dict[str, Any]) -> definition.Schedule | None:
         if trouble := cron_trouble(values["cron"]):
             self.note((*path, "cron"), "cron", f"schedule.cron: {trouble}")
         if trouble := zone_trouble(values.get("timezone", "UTC")):
@@ -57,7 +56,7 @@ class WorkflowReader(CaseReader):
             hint = f"; did you mean '{near}'?" if near else ""
             self.note((*path, "timezone"), "timezone", f"schedule.timezone: {trouble}{hint}",
                       suggestion=near)
-        return forms.Schedule(**values)
+        return definition.Schedule(**values)
 
     def read_inputs(self, path: Path, value: Any, key: Key, title: str) -> Any:
         if not isinstance(value, Mapping):
@@ -69,12 +68,12 @@ class WorkflowReader(CaseReader):
             values = self.shape((*path, name), item, grammar.INPUT, label="input")
             if values is not None:
                 choices = values.pop("choices", [])
-                inputs[name] = forms.Input(name=name, **values, choices=tuple(
+                inputs[name] = definition.Input(name=name, **values, choices=tuple(
                     choices if isinstance(choices, list | tuple) else [choices]))
                 self._check_input((*path, name), inputs[name], given="choices" in item)
         return inputs
 
-    def _check_input(self, path: Path, declared: forms.Input, *, given: bool) -> None:
+    def _check_input(self, path: Path, declared: definition.Input, *, given: bool) -> None:
         """Note choices or a default that do not fit the type. given: choices were written."""
         if declared.type == "choice" and not declared.choices:
             self.note(path, "missing_key", "an input of type choice needs 'choices', like [a, b]")
@@ -92,7 +91,7 @@ class WorkflowReader(CaseReader):
         triggers = [self._trigger((*path, index), item) for index, item in enumerate(items or ())]
         return tuple(trigger for trigger in triggers if trigger) or None
 
-    def _trigger(self, path: Path, value: Any) -> forms.Trigger | None:
+    def _trigger(self, path: Path, value: Any) -> definition.Trigger | None:
         if not isinstance(value, Mapping):
             self.note(path, "not_a_mapping", "a trigger is a mapping, like {event: message.text}")
             return None
@@ -115,10 +114,10 @@ class WorkflowReader(CaseReader):
             return None
         if values.get("manual") is False:
             self.note((*path, "manual"), "choice", "manual can only be true; remove the trigger")
-        return forms.Trigger(**values)
+        return definition.Trigger(**values)
 
     def read_matches(self, path: Path, value: Any, key: Key, title: str) -> Any:
         with self.names_also("run"):
             read = [self.shape((*path, index), item, grammar.MATCH, label=title)
                     for index, item in enumerate(self.items(path, value, title) or ())]
-        return tuple(forms.Match(**values) for values in read if values is not None)
+        return tuple(definition.Match(**values) for values in read if values is not None)

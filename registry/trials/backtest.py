@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
-from actions import library as found_on_disk
+from actions import library
 from connections.access import Principal
 from connections.models import Instance
 from events.models import Event
@@ -88,7 +88,7 @@ def backtest(text: str, *, since: datetime, until: datetime,
              instances: Sequence[Instance] | None = None, most: int = MOST,
              inputs: Mapping[str, Any] | None = None, run: bool = False, trials: int = EXAMPLES,
              pins: Mapping[str, Any] | None = None, past: Past | None = None,
-             who: Principal | None = None, library: Library = found_on_disk) -> Report:
+             who: Principal | None = None, library: Library = library) -> Report:
     """Look at the stored events received from `since` on and before `until`, oldest first.
 
     instances: None means all. most: events looked at. inputs: over their defaults.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from actions import library as found_on_disk
+from actions import library
 from omni.errors import UnknownAction
 from omni.yaml import profile
 from omni.yaml.marks import Document, Path
@@ -68,7 +68,7 @@ class Traced:
     tracer: Tracer
 
 
-def compile_traced(text: str, *, library: Library = found_on_disk) -> Traced:
+def compile_traced(text: str, *, library: Library = library) -> Traced:
     """A document as `document.parse` gives it, traced. Raises InvalidWorkflow with every error."""
     checked = document.parse(text, library=library, published=True)
     reader = _TracedReader(profile.load(text), library)

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from actions import library as found_on_disk
+from actions import library
 from connections.access import Principal
 from events.models import Event
 from omni.errors import InvalidInput, OmniError
@@ -78,7 +78,7 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
             pins: Mapping[str, Any] | None = None, answers: Mapping[str, Any] | None = None,
             past: Past | None = None, until: str = "", ask: bool = False, anyway: bool = False,
             now: datetime | None = None, seconds: float = 60.0, version: int | None = None,
-            who: Principal | None = None, library: Library = found_on_disk) -> Trial:
+            who: Principal | None = None, library: Library = library) -> Trial:
     """Try a document on an event.
 
     pins, answers: output by id or path of a step, or {status, code, reason}; answers count first.

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from actions import library as found_on_disk
+from actions import library
 from omni.errors import InvalidInput, InvalidWorkflow
 from omni.yaml import profile
 from omni.yaml.marks import Document, Path, Problem
@@ -50,7 +50,7 @@ class TestResult:
                 "trial": self.trial.as_dict() if self.trial else None}
 
 
-def run_tests(text: str, *, library: Library = found_on_disk) -> list[TestResult]:
+def run_tests(text: str, *, library: Library = library) -> list[TestResult]:
     """Run every test of a document. Raises InvalidWorkflow when the document has errors."""
     parse(text, library=library)
     document = profile.load(text)
@@ -59,7 +59,7 @@ def run_tests(text: str, *, library: Library = found_on_disk) -> list[TestResult
             for number, test in enumerate(tests if isinstance(tests, list) else ())]
 
 
-def problems(text: str, *, library: Library = found_on_disk) -> list[Problem]:
+def problems(text: str, *, library: Library = library) -> list[Problem]:
     """The failures of every test, as problems of the document."""
     return [failure for result in run_tests(text, library=library)
             for failure in result.failures]

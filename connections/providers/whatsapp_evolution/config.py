@@ -3,8 +3,14 @@
 from pydantic import Field, field_validator
 
 from connections.adapter import Config
-from connections.secrets.texts import Secrets, header_fault, named, passphrase_fault, token_fault
-from connections.secrets.texts import wrong_in as wrong
+from connections.secrets.texts import (
+    Secrets,
+    header_fault,
+    named,
+    passphrase_fault,
+    token_fault,
+    wrong_in,
+)
 
 
 class Settings(Config):
@@ -56,9 +62,9 @@ class Credentials(Secrets):
 
 def complaints(settings: Settings, credentials: Credentials) -> dict[str, str]:
     """{path: why} of credentials that could never prove the server, or never reach it."""
-    found = wrong(named(credentials, ("webhook_secret", "webhook_secret_previous")), token_fault)
-    found |= wrong(named(credentials, ("jwt_key", "jwt_key_previous")), passphrase_fault)
-    found |= wrong(named(credentials, ("api_key",)), header_fault)
+    found = wrong_in(named(credentials, ("webhook_secret", "webhook_secret_previous")), token_fault)
+    found |= wrong_in(named(credentials, ("jwt_key", "jwt_key_previous")), passphrase_fault)
+    found |= wrong_in(named(credentials, ("api_key",)), header_fault)
     if ("webhook_header" in settings.model_fields_set
             and not named(credentials, ("webhook_secret", "webhook_secret_previous"))):
         found["credentials.webhook_secret"] = (

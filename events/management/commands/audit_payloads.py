@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from connections.captures import files as captures
+from connections.captures import files
 from connections.captures.audit import Result, audit, coverage
 from omni.errors import InvalidInput
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *, paths: list[Path], provider: str, instance: Path | None,
                as_json: bool, **options: Any) -> None:
         try:
-            given = captures.read_object(instance) if instance else None
+            given = files.read_object(instance) if instance else None
             results = list(audit(paths, provider=provider, instance=given))
         except InvalidInput as exc:
             raise CommandError(exc.message) from exc

@@ -16,8 +16,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from connections.missing import nothing
 from connections.models import Instance
+from connections.rest.missing import nothing
 from omni.errors import InvalidInput, InvalidWorkflow
 from registry.expressions.values import to_time
 from registry.models import Workflow

@@ -1,13 +1,12 @@
-"""People: handles of one sender share a contact; merging can be undone."""
+"""People: handles of one sender share a contact."""
 
 import pytest
 
 from connections.envelope import Handle
 from events.models import Contact, Event
 from events.models import Handle as HandleRow
-from events.people import contacts, same_person
+from events.people import contacts
 from events.store import ingest
-from omni.audit import AuditEntry
 from tests.factories import make_draft, make_instance, make_unit
 
 pytestmark = pytest.mark.django_db
@@ -93,38 +92,3 @@ def test_name_that_is_known_never_changes(shop):
     arrive(shop, [PHONE], sender_name="Somebody else")
 
     assert Contact.objects.get().name == "Ana"
-
-
-def test_merge_moves_the_handles_and_separate_gives_them_back(shop):
-    arrive(shop, [PHONE], [LID])
-    kept, other = Contact.objects.order_by("id")
-    moved = list(other.handles.values_list("pk", flat=True))
-
-    same_person.merge(other, kept, actor="user:ana")
-    together = kept.handles.count(), Contact.objects.get(pk=other.pk).merged_into_id
-    same_person.separate(other, handles=moved, actor="user:ana")
-
-    assert together == (2, kept.pk)
-    assert kept.handles.count() == other.handles.count() == 1
-    assert Contact.objects.get(pk=other.pk).merged_into_id is None
-    assert list(AuditEntry.objects.order_by("id").values_list("action", flat=True)) == [
-        "contact.merged", "contact.separated"]
-
-
-def test_message_after_a_merge_goes_to_the_kept_contact(shop):
-    arrive(shop, [PHONE], [LID])
-    kept, other = Contact.objects.order_by("id")
-    same_person.merge(other, kept, actor="user:ana")
-
-    arrive(shop, [LID])
-
-    assert Event.objects.latest("id").contact_id == kept.pk
-
-
-def test_contact_merged_into_itself_stays_as_it_is(shop):
-    arrive(shop, [PHONE])
-    ana = Contact.objects.get()
-
-    same_person.merge(ana, ana, actor="user:ana")
-
-    assert Contact.objects.get().merged_into_id is None and not AuditEntry.objects.exists()

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from connections.envelope import Handle
 from events.models import Contact, Conversation, ConversationAlias, Event
-from events.people import conversations, same_person
+from events.people import conversations
 from events.store import ingest, merging
 from omni.errors import InvalidInput
 from tests.factories import make_draft, make_instance, make_unit
@@ -100,22 +100,6 @@ def test_person_known_here_only_does_not_make_two_people_of_another_account_one(
     arrive(shop, "c", handles=[LID_HANDLE, PHONE_HANDLE, mail])
 
     assert Contact.objects.kept().count() == 2
-
-
-@pytest.mark.django_db
-def test_contacts_merged_by_hand_leave_no_chain_and_may_be_parted_again():
-    shop = make_instance()
-    for number in range(3):
-        arrive(shop, f"c{number}", handles=[Handle("id", str(number))])
-    first, second, third = Contact.objects.order_by("id")
-
-    same_person.merge(third, second, actor="user:ana")
-    same_person.merge(second, first, actor="user:ana")
-    same_person.separate(second, actor="user:ana")
-
-    assert list(Contact.objects.order_by("id").values_list("merged_into", flat=True)) == [
-        None, None, first.pk]
-    assert [row.handles.count() for row in (first, second, third)] == [2, 1, 0]
 
 
 @pytest.mark.django_db

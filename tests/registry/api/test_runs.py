@@ -1,12 +1,12 @@
-"""Runs and traces over REST."""
+"""Runs over REST."""
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from events.models import EventAction, OutboxMessage
-from registry.models import RoutingDecision, Run
+from events.models import EventAction
+from registry.models import Run
 from tests.api_client import client_of, post_json
 from tests.factories import make_event, make_instance, make_workflow
 from tests.plans import wasted
@@ -161,35 +161,3 @@ def test_outcomes_of_a_run_come_in_order(workflow):
     shown = client_of("read").get(f"{RUNS}{run.pk}/actions/").data["results"]
 
     assert [row["id"] for row in shown] == made
-
-
-def test_trace_tells_the_whole_story_of_an_event(workflow):
-    shop = make_instance()
-    event = make_event(shop)
-    run = make_run(event, workflow, state="done")
-    outcome = make_outcome(run, "steps[0]")
-    sent = OutboxMessage.objects.create(instance=shop, effect_key="e:1", kind="text",
-                                        request_hash="x", run_id=run.pk, state="succeeded")
-    RoutingDecision.objects.create(
-        event=event, instance=shop, matched=1, decided_at=timezone.now(),
-        considered=[{"workflow": "greet", "result": "matched", "run_id": run.pk}])
-
-    story = client_of("read").get(f"/api/v1/events/{event.pk}/trace/").data
-
-    assert story["event"]["id"] == event.pk
-    assert story["routing_decision"]["considered"][0]["run_id"] == run.pk
-    assert [row["id"] for row in story["runs"]] == [run.pk]
-    assert [row["id"] for row in story["actions"]] == [outcome.pk]
-    assert [row["id"] for row in story["outbox"]] == [sent.pk]
-
-
-def test_trace_of_an_event_nothing_fired_on_says_so():
-    shop = make_instance()
-    event = make_event(shop)
-    RoutingDecision.objects.create(event=event, instance=shop, reason="no workflow is bound here",
-                                   decided_at=timezone.now())
-
-    story = client_of("read").get(f"/api/v1/events/{event.pk}/trace/").data
-
-    assert story["routing_decision"]["reason"] == "no workflow is bound here"
-    assert story["runs"] == story["actions"] == story["outbox"] == []

@@ -174,7 +174,7 @@ def test_events_that_wait_for_a_send_do_not_stop_the_others(shop):
 
 
 def test_echo_the_database_refuses_to_tell_does_not_stop_the_others(shop, monkeypatch):
-    monkeypatch.setattr(echoes, "_OF_EVENTS", "SELECT 1 / 0, %s")
+    monkeypatch.setattr(echoes, "OF_EVENTS", "SELECT 1 / 0, %s")
     unrouted(shop, direction="outbound")
     unrouted(shop)
 

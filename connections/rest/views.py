@@ -10,8 +10,8 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from connections.access import Principal
-from connections.authentication import principal
 from connections.payload import Unparsable, parse_json
+from connections.rest.authentication import principal
 from omni.errors import OmniError
 
 # A list that names the instance of each row joins it without what is secret or long.

@@ -4,8 +4,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import Client
 
-from connections import wrong_keys
 from connections.access import ApiKey
+from connections.rest import wrong_keys
 from tests.factories import make_key
 from tests.sockets import Phone
 

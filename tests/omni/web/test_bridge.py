@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from omni import bridge
-from omni.bridge import WSGIBridge, environ
+from omni.web import bridge
+from omni.web.bridge import WSGIBridge, environ
 
 SCOPE = {"type": "http", "method": "POST", "path": "/x", "query_string": b"a=1",
          "headers": [], "server": ("omni.example", 8000), "client": ("203.0.113.7", 5)}

@@ -8,8 +8,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.permissions import BasePermission
 
-from connections import wrong_keys
 from connections.access import ApiKey, Principal, principal_of
+from connections.rest import wrong_keys
 from omni.errors import RateLimited
 from omni.web.peer import peer_of
 

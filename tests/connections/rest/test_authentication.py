@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from connections.access import ApiKey
-from connections.authentication import principal
+from connections.rest.authentication import principal
 from tests.factories import make_key
 
 pytestmark = pytest.mark.django_db
