@@ -105,7 +105,7 @@ omni: 1
 id: gated
 trigger: [{{event: message.text}}]
 {gate}
-steps: [{{stop: done}}]
+steps: [{{set: {{seen: true}}}}, {{stop: done}}]
 """
 
 

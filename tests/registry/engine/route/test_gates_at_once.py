@@ -16,7 +16,7 @@ omni: 1
 id: gated
 trigger: [{event: message.text}]
 %s
-steps: [{stop: done}]
+steps: [{set: {seen: true}}, {stop: done}]
 """
 
 
