@@ -70,7 +70,7 @@ def lone(running: System, log: StatementLog, tag: str, *, messages: int = 5) -> 
     return Counted(busy, idle)
 
 
-def echoes(running: System, log: StatementLog, tag: str, *, messages: int = 3) -> Counted:
+def echoes(running: System, log: StatementLog, tag: str, *, messages: int = 5) -> Counted:
     """The provider tells us of our own sends, one after the other."""
     for number in range(messages):
         post(running, f"{tag}{number}", number)

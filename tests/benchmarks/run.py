@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks.run [--only ROW...] [--seconds S] [--runs N] [--show]`.
 
 Prints what the engine costs and does beside what it must reach; a miss is shown as a miss. About
-five minutes. Everything shares this machine's cores, the senders and the peer too: ratios within
+seven minutes. Everything shares this machine's cores, the senders and the peer too: ratios within
 one run mean more than single figures; counts do not depend on the machine. `--show` lists the
 statements of a lone message in order.
 """
