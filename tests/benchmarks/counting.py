@@ -15,23 +15,25 @@ import psycopg
 from tests.benchmarks import clients, processes, system
 from tests.benchmarks.load import request
 from tests.benchmarks.module import module
-from tests.benchmarks.statements import StatementLog, Window, per_message
+from tests.benchmarks.statements import StatementLog, Window, per_window
 from tests.benchmarks.system import SLUG, System
 
 SETTLE_SECONDS = 0.3  # after quiet: the last notes and looks
-QUIET_SECONDS = 2.2  # between lone messages: longer than anything remembers an account
+WINDOW_SECONDS = 2.2  # longer than anything remembers an account; whole turns of what has a clock
 UNDER_WAY = 32
+WIDTH = 150  # of a statement that is shown
 
 
 class Counted(NamedTuple):
-    """Windows with messages, windows without, and how many messages those were."""
+    """Windows with messages and windows without. messages: in each of the first."""
 
     busy: list[Window]
     idle: list[Window]
-    messages: int
+    messages: int = 1
 
     def per_message(self) -> tuple[float, float]:
-        return per_message(self.busy, self.idle, messages=self.messages)
+        statements, transactions = per_window(self.busy, self.idle)
+        return statements / self.messages, transactions / self.messages
 
 
 def warm(running: System) -> None:
@@ -59,14 +61,13 @@ def lone(running: System, log: StatementLog, tag: str, *, messages: int = 5) -> 
     """One message after the other is answered in an idle system, each of a person that is known."""
     busy, idle = [], []
     for number in range(messages):
-        log.cut()
-        time.sleep(QUIET_SECONDS)
-        idle.append(log.cut())
+        idle.append(quiet(log))
+        started = time.monotonic()
         post(running, f"{tag}{number}", number)
         wait_for_answer(running, f"{tag}{number}")
         settle(running)
-        busy.append(log.cut())
-    return Counted(busy, idle, messages)
+        busy.append(rest(log, started))
+    return Counted(busy, idle)
 
 
 def echoes(running: System, log: StatementLog, tag: str, *, messages: int = 5) -> Counted:
@@ -75,66 +76,81 @@ def echoes(running: System, log: StatementLog, tag: str, *, messages: int = 5) -
         post(running, f"{tag}{number}", number)
         wait_for_answer(running, f"{tag}{number}")
     settle(running)
-    sent = our_sends(running, messages)
-    log.cut()
-    time.sleep(QUIET_SECONDS)
-    idle, busy = [log.cut()], []
-    for message_id, person in sent:
+    busy, idle = [], []
+    for message_id, person in our_sends(running, messages):
+        idle.append(quiet(log))
+        started = time.monotonic()
         post(running, message_id, person, from_me=True)
-        time.sleep(0.05)
         settle(running)
-        busy.append(log.cut())
-    return Counted(busy, idle, messages)
+        busy.append(rest(log, started))
+    return Counted(busy, idle)
+
+
+def quiet(log: StatementLog) -> Window:
+    """A window in which nothing is asked of the system."""
+    log.cut()
+    time.sleep(WINDOW_SECONDS)
+    return log.cut()
+
+
+def rest(log: StatementLog, started: float) -> Window:
+    """The window that began then, as long as a quiet one."""
+    time.sleep(max(0.0, started + WINDOW_SECONDS - time.monotonic()))
+    return log.cut()
 
 
 def under_way(running: System, log: StatementLog, tag: str, *, seconds: float,
               count: int = 10 ** 9) -> Counted:
     """As many messages as are answered while 32 are under way all the time."""
+    idle = quiet(log)
     log.cut()
-    time.sleep(QUIET_SECONDS)
-    idle = log.cut()
     sent = module(running.environment, "load", running.web_port, UNDER_WAY, seconds, tag,
                   "--peer", running.peer_port, "--count", count)
     settle(running)
     return Counted([log.cut()], [idle], sent["sent"])
 
 
-def idle(running: System, *, seconds: float) -> tuple[dict[str, float], float]:
-    """(statements a second of each process, per cent of one core that all take together)."""
+def idle(running: System, log: StatementLog, *, seconds: float) -> dict[str, float]:
+    """Name of each process -> its statements a second while nothing happens."""
     settle(running)
     named = clients.names(running.url, running.head)
+    log.cut()
+    time.sleep(seconds)
+    window = log.cut()
+    found = Counter(named.get(one.backend, one.application) for one in window.statements)
+    return {name: count / window.seconds for name, count in sorted(found.items())}
+
+
+def idle_cpu(running: System, *, seconds: float) -> float:
+    """Per cent of one core that all processes and PostgreSQL take; the log must be off."""
+    settle(running)
     everybody = processes.family(running.head) + processes.postgres(running.url)
     before, started = processes.cpu_seconds(everybody), time.monotonic()
     time.sleep(seconds)
-    used = processes.cpu_seconds(everybody) - before  # without the log, which costs as well
-    took = time.monotonic() - started
-    with StatementLog(running.url) as log:
-        log.cut()
-        time.sleep(seconds)
-        window = log.cut()
-    rates = Counter(named.get(one.backend, one.application) for one in window.statements)
-    return ({name: count / window.seconds for name, count in sorted(rates.items())},
-            used / took * 100)
+    return (processes.cpu_seconds(everybody) - before) / (time.monotonic() - started) * 100
 
 
 def show(running: System, counted: Counted) -> list[str]:
-    """The statements of the last lone message in order, with their processes; a `~` marks what
-    also occurs in an idle system.
+    """The statements of the last window in order, with their processes; a `~` marks transactions
+    that also occur in an idle system.
     """
     named = clients.names(running.url, running.head)
-    idle_texts = sum((window.texts() for window in counted.idle), Counter())
-    idle_seconds = sum(window.seconds for window in counted.idle)
-    window, transactions = counted.busy[-1], {}
-    found = [f"{len(window.statements)} statements, {window.transactions} transactions in "
-             f"{window.seconds:.2f} s; process, session, transaction, statement"]
+    clock = Counter(kind for window in counted.idle for kind in window.transactions())
+    seconds = sum(window.seconds for window in counted.idle)
+    window = counted.busy[-1]
+    kinds = window.by_transaction()
+    numbers = {key: number for number, key in enumerate(kinds, 1)}
+    found = [f"{len(window.statements)} statements, {len(kinds)} transactions in "
+             f"{window.seconds:.2f} s: process, session, transaction, statement"]
     for one in window.statements:
-        number = transactions.setdefault((one.backend, one.transaction), len(transactions) + 1)
-        mark = "~" if one.text in idle_texts else " "
+        key = one.backend, one.transaction
+        mark = "~" if kinds[key] in clock else " "
         found.append(f"{mark} {named.get(one.backend, one.application):<10} {one.backend:>6} "
-                     f"T{number:<3} {one.text[:150]}")
-    found.append(f"idle, times a second (in {idle_seconds:.1f} s):")
-    found += [f"  {count / idle_seconds:6.2f}  {text[:150]}"
-              for text, count in idle_texts.most_common()]
+                     f"T{numbers[key]:<3} {one.text[:WIDTH]}")
+    found.append(f"idle, times a second (in {seconds:.1f} s):")
+    for kind, count in clock.most_common():
+        found.append(f"  {count / seconds:6.2f}  {kind[0][:WIDTH]}")
+        found += [f"          {text[:WIDTH]}" for text in kind[1:]]
     return found
 
 

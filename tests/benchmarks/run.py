@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks.run [--only ROW...] [--seconds S] [--runs N] [--show]`.
 
 Prints what the engine costs and does beside what it must reach; a miss is shown as a miss. About
-five minutes. Everything shares this machine's cores, the senders and the peer too: ratios within
+seven minutes. Everything shares this machine's cores, the senders and the peer too: ratios within
 one run mean more than single figures; counts do not depend on the machine. `--show` lists the
 statements of a lone message in order.
 """
@@ -38,7 +38,9 @@ def echo(running: System, seconds: float, tag: str) -> Results:
 
 
 def at_rest(running: System, seconds: float, tag: str) -> Results:
-    per_process, cpu = counting.idle(running, seconds=seconds)
+    cpu = counting.idle_cpu(running, seconds=seconds)
+    with StatementLog(running.url) as log:
+        per_process = counting.idle(running, log, seconds=seconds)
     pids = processes.family(running.head) + processes.postgres(running.url)
     return {"idle": (max(per_process.values(), default=0), cpu),
             "memory": (processes.memory_mb(pids),)}
@@ -65,8 +67,8 @@ def measure(running: System, wanted: list[Measuring], results: dict[str, list[tu
 def show(running: System) -> None:
     with StatementLog(running.url) as log:
         counted = counting.lone(running, log, f"show-{time.time_ns()}-", messages=3)
+        per_process = counting.idle(running, log, seconds=5)
     print("\n".join(counting.show(running, counted)))
-    per_process, _ = counting.idle(running, seconds=5)
     print("idle, statements a second of each process: "
           + ", ".join(f"{name} {rate:.1f}" for name, rate in per_process.items()))
 

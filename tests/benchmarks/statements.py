@@ -7,9 +7,9 @@ BEGIN, one for all statements of a pipeline without it.
 
 import json
 import re
+import statistics
 import time
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,12 +39,15 @@ class Window(NamedTuple):
     statements: list[Statement]
     seconds: float
 
-    @property
-    def transactions(self) -> int:
-        return len({(one.backend, one.transaction) for one in self.statements})
+    def by_transaction(self) -> dict[tuple[int, str], tuple[str, ...]]:
+        """(session, transaction) -> the texts of its statements, in order."""
+        found: dict[tuple[int, str], list[str]] = {}
+        for one in self.statements:
+            found.setdefault((one.backend, one.transaction), []).append(one.text)
+        return {key: tuple(texts) for key, texts in found.items()}
 
-    def texts(self) -> Counter[str]:
-        return Counter(one.text for one in self.statements)
+    def transactions(self) -> list[tuple[str, ...]]:
+        return list(self.by_transaction().values())
 
 
 class StatementLog:
@@ -114,11 +117,21 @@ def without_values(text: str) -> str:
     return _LISTS.sub(r"\1?\2", one_line)
 
 
-def per_message(windows: Iterable[Window], idle: Iterable[Window], *,
-                messages: int) -> tuple[float, float]:
-    """(statements, transactions) of one message: less what an equally long quiet time has."""
-    windows, idle = list(windows), list(idle)
-    share = sum(one.seconds for one in windows) / sum(one.seconds for one in idle)
-    counts = [sum(map(count, windows)) - share * sum(map(count, idle)) for count in (
-        lambda window: len(window.statements), lambda window: window.transactions)]
-    return counts[0] / messages, counts[1] / messages
+def per_window(busy: list[Window], idle: list[Window]) -> tuple[float, float]:
+    """(statements, transactions) of a busy window, less what an equally long idle one has.
+
+    A kind of transaction is its texts. Kinds that never occur while idle count in full; the others
+    as far as they occur more often, so that looks a message causes count and those of the clock
+    do not. Medians of the windows; give both the same length, as what the clock does comes once a
+    second.
+    """
+    clock = Counter(kind for window in idle for kind in window.transactions())
+    own = [[kind for kind in window.transactions() if kind not in clock] for window in busy]
+    counts = [Counter(window.transactions()) for window in busy]
+    more = {kind: max(0.0, statistics.median(
+        count[kind] - window.seconds * statistics.median(
+            one.transactions().count(kind) / one.seconds for one in idle)
+        for count, window in zip(counts, busy, strict=True))) for kind in clock}
+    return (statistics.median(sum(map(len, kinds)) for kinds in own)
+            + sum(len(kind) * count for kind, count in more.items()),
+            statistics.median(map(len, own)) + sum(more.values()))
