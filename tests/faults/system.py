@@ -42,6 +42,12 @@ Instance.objects.create(slug="{slug}", name="Shop", provider="whatsapp_evolution
                         credentials={{"api_key": "peer", "webhook_secret": "{secret}"}})
 """
 
+_WORKER = """
+import django; django.setup()
+{first}
+from django.core.management import call_command; call_command("omni_worker")
+"""
+
 
 def until(true: Callable[[], Any], *, seconds: float, what: str) -> Any:
     """Wait until `true()` is, and return it. AssertionError names `what` at the deadline."""
@@ -95,9 +101,13 @@ class System:
                     "--log-level", "warning", "omni.asgi:application")
         until(self._web_answers, seconds=START_SECONDS, what="web answers")
 
-    def start_workers(self, *, failpoint: str = "") -> None:
-        """Start the cluster; does not wait, as an armed one may never be ready."""
-        self._start("worker", failpoint, "manage.py", "omni_worker")
+    def start_workers(self, *, failpoint: str = "", first: str = "") -> None:
+        """Start the cluster; does not wait, as an armed one may never be ready.
+
+        first: Python that the cluster's process runs before it begins.
+        """
+        command = ["-c", _WORKER.format(first=first)] if first else ["manage.py", "omni_worker"]
+        self._start("worker", failpoint, *command)
 
     def kill(self, name: str) -> None:
         """kill -9 of a child and of everything it started."""
@@ -143,10 +153,10 @@ class System:
             connection.execute(sql.SQL("ALTER DATABASE {} SET omni.clock_offset = {}").format(
                 sql.Identifier(connection.info.dbname), sql.Literal(f"{days} days")))
 
-    def post(self, message_id: str, *, person: int = 0) -> int:
+    def post(self, message_id: str, *, person: int = 0, slug: str = SLUG) -> int:
         """Post one Evolution text that says its own id; the status, 0 when nobody answered."""
         body = evolution_text(message_id, message_id, chat=f"55119{person:08d}@s.whatsapp.net")
-        return self._ask("POST", f"/webhooks/whatsapp_evolution/{SLUG}/", body,
+        return self._ask("POST", f"/webhooks/whatsapp_evolution/{slug}/", body,
                          {"x-omni-secret": SECRET})[0]
 
     def api(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
