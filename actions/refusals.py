@@ -4,7 +4,14 @@ from typing import Any
 
 from actions.base import Outcome, failed, unavailable
 from connections.http.client import Response
-from omni.errors import NotConfigured, OmniError, RateLimited, Rejected, Unavailable
+from omni.errors import (
+    Held,
+    NotConfigured,
+    OmniError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
 
 
 def checked(response: Response, *, peer: str) -> Response:
@@ -43,7 +50,12 @@ def code_of(error: OmniError) -> str:
 
 
 def outcome_of(error: OmniError) -> Outcome:
-    """An error of a peer as a step's outcome: unavailable when something is not set up."""
+    """An error of a peer as a step's outcome: unavailable when something is not set up.
+
+    Raises Held again: it is no outcome.
+    """
+    if isinstance(error, Held):
+        raise error
     if isinstance(error, NotConfigured):
         return unavailable(error.message, code=error.code)
     wait = error.retry_after if isinstance(error, RateLimited) else None

@@ -13,6 +13,7 @@ from actions import base, library
 from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
 from connections import wrong_keys
+from connections.http import bulkhead
 from events.door.commit import writer
 from events.door.knocks import knocks
 from events.door.quotas import quotas
@@ -70,6 +71,7 @@ def _forget() -> None:
     knocks.forget()
     quotas.forget()
     wrong_keys.brake.forget()
+    bulkhead.forget()
     matching.forget()
     runner.forget()
     clockwork.forget()

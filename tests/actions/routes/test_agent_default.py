@@ -6,6 +6,9 @@ import pytest
 from werkzeug import Response
 
 from actions.routes.agent_default import AgentOutput, AgentParams, agent_default
+from connections.http import bulkhead
+from omni.errors import Held
+from tests.full_host import full_host
 
 
 @pytest.fixture
@@ -193,3 +196,14 @@ def test_typing_is_shown_meanwhile_and_taken_back_when_nothing_follows(
     run(say(), context, typing=True, typing_after=0.01, typing_every=60)
 
     assert shown == marks
+
+
+def test_question_that_is_put_off_is_not_answered_with_the_error_text(say, context, program,
+                                                                      settings):
+    server = program()
+
+    with full_host(server.url_for(""), settings), pytest.raises(Held), \
+            bulkhead.step_of(1, repeatable=False):
+        run(say(), context, error_text="Sorry!")
+
+    assert server.log == []
