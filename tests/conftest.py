@@ -9,7 +9,7 @@ import pytest
 from django.core.management.commands import flush
 from django.db import connection
 
-from actions import base, library
+from actions import base, breaker, library
 from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
 from connections import wrong_keys
@@ -72,6 +72,7 @@ def _forget() -> None:
     quotas.forget()
     wrong_keys.brake.forget()
     bulkhead.forget()
+    breaker.forget()
     matching.forget()
     runner.forget()
     clockwork.forget()

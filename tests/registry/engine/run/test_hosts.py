@@ -1,4 +1,4 @@
-"""Runs whose calls find no place at a host."""
+"""Runs whose calls find no place at a host, or whose agent is left alone."""
 
 import threading
 import time
@@ -86,3 +86,20 @@ def test_arms_beyond_the_share_are_asked_later_and_each_once(start, httpserver, 
     asked = EventAction.objects.filter(run_id=run.pk, action="route.agent.default")
     assert run.state == "done" and len(httpserver.log) == 4
     assert set(asked.values_list("attempt", "status")) == {(1, "done")} and asked.count() == 4
+
+
+@pytest.mark.django_db
+def test_run_whose_agent_is_left_alone_fails_as_unavailable_with_the_reason(
+        start, httpserver, settings):
+    settings.OMNI_BREAKER_FAILURES = 1
+    run = start(f"  - {{id: first, uses: route.agent.default, on_error: continue, "
+                f"with: {{typing: false}}}}\n  - {ASK}\n")
+    httpserver.clear_all_handlers()
+    httpserver.expect_request("/agent").respond_with_data("", status=503)
+
+    advance(run)
+
+    assert outcomes(run) == [("steps[0]", 1, "failed"), ("steps[1]", 1, "unavailable")]
+    assert run.state == "failed" and run.code == "breaker_open"
+    assert "is left alone: it failed 1 times in a row since" in run.reason
+    assert len(httpserver.log) == 1
