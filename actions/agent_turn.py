@@ -13,7 +13,7 @@ from actions.people.contact_lists import person_of
 from actions.refusals import code_of, outcome_of
 from actions.silence import speakable
 from events.models import Event
-from omni.errors import NotConfigured, OmniError
+from omni.errors import Held, NotConfigured, OmniError
 
 _GROUPS = ("group", "channel", "thread", "list")
 
@@ -64,7 +64,7 @@ def answered(event: Event, params: AgentParams, context: Context, *, agent: str 
             return Outcome("skipped", _output(question, silent=True),
                            "the event has no words and no files", "nothing_to_ask")
         return done(**_answered(question, _ask(question, params, context)))
-    except NotConfigured as exc:
+    except (Held, NotConfigured) as exc:
         return outcome_of(exc)
     except OmniError as exc:
         return _failed(exc, question, params, event)

@@ -12,8 +12,8 @@ from typing import Any
 
 from django.conf import settings
 
+from actions.breaker import Client
 from actions.refusals import json_of
-from connections.http.client import Client
 from omni.errors import NotConfigured, OmniError, Rejected, Unavailable
 
 _NO_SUCH_DOOR = (404, 405, 501)  # what an endpoint without speech answers

@@ -17,7 +17,7 @@ from actions.agents.question import Question
 from actions.base import Context
 from actions.people.contact_lists import person_of
 from events.models import Event
-from omni.errors import InvalidInput, OmniError, Unavailable
+from omni.errors import Held, InvalidInput, OmniError, Unavailable
 
 MODEL = ("agent.wish", "model")  # names of the configured language model itself
 REASON_LENGTH = 1_000  # characters
@@ -64,7 +64,7 @@ def decide(*, question: str, options: Mapping[str, str], using: str, event: Even
     try:
         text, usage = _answer(asked, using, event, context)
     except OmniError as exc:
-        if default is None:
+        if default is None or isinstance(exc, Held):
             raise
         return replace(none, why=f"{exc.code}: {exc.message}")
     picked = _read(text, options)

@@ -8,6 +8,7 @@ from django.db import connection
 
 from actions.base import Context
 from connections.envelope import OutboundMessage
+from connections.http import bulkhead
 from events.models import Event
 from events.outbox import deliver
 from omni.recent import Recent
@@ -45,7 +46,8 @@ def take_back(event: Event, context: Context) -> None:
 
 def _show_paused(event: Event, context: Context) -> None:
     try:
-        show(event, context, "paused")
+        with bulkhead.uncounted():
+            show(event, context, "paused")
     finally:
         connection.close()  # this thread's own
 
@@ -78,7 +80,8 @@ class Typing:
         try:
             while not self._over.wait(wait):
                 self.shown = True
-                show(self._event, self._context, "typing")
+                with bulkhead.uncounted():
+                    show(self._event, self._context, "typing")
                 wait = self._every
         finally:
             if self.shown:

@@ -4,7 +4,15 @@ from typing import Any
 
 from actions.base import Outcome, failed, unavailable
 from connections.http.client import Response
-from omni.errors import NotConfigured, OmniError, RateLimited, Rejected, Unavailable
+from omni.errors import (
+    BreakerOpen,
+    Held,
+    NotConfigured,
+    OmniError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
 
 
 def checked(response: Response, *, peer: str) -> Response:
@@ -43,8 +51,14 @@ def code_of(error: OmniError) -> str:
 
 
 def outcome_of(error: OmniError) -> Outcome:
-    """An error of a peer as a step's outcome: unavailable when something is not set up."""
+    """An error of a peer as a step's outcome: unavailable when something is not set up, or was not
+    asked because it failed so often. Raises Held again: it is no outcome.
+    """
+    if isinstance(error, Held):
+        raise error
     if isinstance(error, NotConfigured):
         return unavailable(error.message, code=error.code)
+    if isinstance(error, BreakerOpen):
+        return unavailable(error.message, code=error.code, retry_after=error.retry_after)
     wait = error.retry_after if isinstance(error, RateLimited) else None
     return failed(error.message, code=code_of(error), retry_after=wait)

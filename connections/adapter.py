@@ -204,6 +204,10 @@ class Adapter:
         return SendResult(status="rejected", error_code="unsupported",
                           error=f"{self.title} cannot send {message.kind}")
 
+    def send_address(self, account: Account) -> str:
+        """The address its sends are posted to, "" where they are not or where it is not known."""
+        return ""
+
     def honours_keys(self, account: Account) -> bool:
         """Whether the other side takes a message with a client_ref it knows for the same one, so
         that a run may repeat a send nobody knows the outcome of.

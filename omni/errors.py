@@ -12,6 +12,7 @@
     └── Unavailable           the other side failed: retried with backoff
         ├── NotSent           nothing left this machine (DNS, connect, TLS): safe to try again
         ├── Rejected          an explicit answer that nothing happened; final
+        ├── BreakerOpen       not asked, because it failed so often; says when it is tried again
         ├── UnknownOutcome    it may have happened: never repeated by itself
         └── RateLimited       refused for now; carries retry_after, in seconds
 """
@@ -105,6 +106,16 @@ class Rejected(Unavailable):
                  details: dict[str, str] | None = None) -> None:
         super().__init__(message, details=details)
         self.status = status
+
+
+class BreakerOpen(Unavailable):
+    """It failed so often in a row that it is not asked for a while. retry_after: seconds."""
+
+    code = "breaker_open"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnknownOutcome(Unavailable):

@@ -48,6 +48,9 @@ OMNI_INSTANCE_CACHE_SECONDS = env.float("OMNI_INSTANCE_CACHE_SECONDS", 2.0)
 
 # --- engine ------------------------------------------------------------------------------------
 OMNI_LEASE_SECONDS = env.float("OMNI_LEASE_SECONDS", 10.0)
+OMNI_HOST_SHARE = env.float("OMNI_HOST_SHARE", 0.5)  # of a worker's threads, calling one host
+OMNI_BREAKER_FAILURES = env.int("OMNI_BREAKER_FAILURES", 5)  # in a row; 0: agents are always asked
+OMNI_BREAKER_SECONDS = env.float("OMNI_BREAKER_SECONDS", 30)  # not asked then, but for one call
 OMNI_ALLOW_PRIVATE_ADDRESSES = read_allowed(env.str("OMNI_ALLOW_PRIVATE_ADDRESSES", ""))
 OMNI_LLM_BASE_URL = env.str("OMNI_LLM_BASE_URL", "")
 OMNI_LLM_API_KEY = env.str("OMNI_LLM_API_KEY", "")

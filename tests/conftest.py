@@ -9,9 +9,10 @@ import pytest
 from django.core.management.commands import flush
 from django.db import connection
 
-from actions import base, library
+from actions import base, breaker, library
 from actions.base import Context, Outcome, Params, done
 from connections import models as connections_models
+from connections.http import bulkhead
 from connections.rest import wrong_keys
 from events.door.commit import writer
 from events.door.knocks import knocks
@@ -70,6 +71,8 @@ def _forget() -> None:
     knocks.forget()
     quotas.forget()
     wrong_keys.brake.forget()
+    bulkhead.forget()
+    breaker.forget()
     matching.forget()
     runner.forget()
     clockwork.forget()

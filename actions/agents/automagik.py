@@ -7,9 +7,9 @@ from urllib.parse import quote
 from actions.agents.media import items_of, message_type_of, payload_of
 from actions.agents.question import Answer, Question
 from actions.agents.users import known_user, remember_user
+from actions.breaker import Client
 from actions.people import phones
 from actions.refusals import json_of
-from connections.http.client import Client
 from omni.errors import NotConfigured, OmniError, Unavailable
 
 MESSAGE_LIMIT = 100

@@ -6,9 +6,9 @@ from typing import Any
 
 from actions.agents.question import Answer, Question
 from actions.agents.users import known_user
+from actions.breaker import Client
 from actions.people import phones
 from actions.refusals import checked
-from connections.http.client import Client
 from omni.errors import NotConfigured, Unavailable
 
 _CONTENT = ("RunResponseContent", "RunContent", "RunResponse")

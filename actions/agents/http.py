@@ -3,8 +3,8 @@
 from typing import Any
 
 from actions.agents.question import Answer, Question
+from actions.breaker import Client
 from actions.refusals import json_of
-from connections.http.client import Client
 from events.models import Event
 from omni.errors import Unavailable
 

@@ -56,6 +56,7 @@ def notify_slack(event: Event, params: NotifySlackParams, context: Context) -> O
         body = {name: value for name, value in request.items() if name != "channel"}
         return _of_webhook(Client(webhook).request("POST", json=body, timeout=timeout))
 
+    Client(settings.OMNI_SLACK_API_URL if token else webhook).reserve()
     return sending.outcome_of([context.perform(
         context.effect(0), kind="notify.slack", recipient=params.channel, request=request,
         call=call)])

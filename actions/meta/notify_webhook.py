@@ -69,6 +69,7 @@ def notify_webhook(event: Event, params: NotifyWebhookParams, context: Context) 
         return _result(Client(params.url, timeout=limit).request(
             "POST", content=body, headers=_headers(body, reference, params.secret)))
 
+    Client(params.url).reserve()
     return sending.outcome_of([context.perform(
         context.effect(0), kind="notify.webhook", recipient=urlsplit(params.url).hostname,
         request=request, call=call)])

@@ -16,7 +16,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from connections.http import retry_after
+from connections.http import bulkhead, retry_after
 from connections.http.network import CheckedBackend, until
 from omni.errors import InvalidInput, NotSent, UnknownOutcome
 
@@ -26,6 +26,8 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BAD_REQUEST = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError,
                 UnicodeError)  # the last: a header beyond ASCII
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9._:-]+")  # a name or an IP address, with nothing encoded
+Origin = tuple[str, str, int]
+_PORTS = {"http": 80, "https": 443}
 _HEADERS = {"user-agent": "omni", "accept": "*/*", "accept-encoding": "gzip, deflate"}
 
 
@@ -92,13 +94,25 @@ class Response:
 
 
 class Client:
-    """Calls to one base address. timeout: seconds for a whole call, from the name to the answer."""
+    """Calls to one base address. timeout: seconds for a whole call, from the name to the answer.
+
+    account: id of the instance whose calls they are; in a step of a run they are the run's.
+    """
 
     def __init__(self, base_url: str = "", *, headers: dict[str, str] | None = None,
-                 timeout: float = 30.0) -> None:
+                 timeout: float = 30.0, account: int | None = None) -> None:
         self.base_url = base_url
         self.headers = headers or {}
         self.timeout = timeout
+        self.account = account
+
+    def reserve(self) -> None:
+        """Take the place of this step's next call here, so that an attempt that is written down
+        before the call is one. Raises Held when there is none (`bulkhead.reserve`).
+        """
+        origin = origin_of(self.base_url)
+        if origin is not None:
+            bulkhead.reserve(origin[1:])
 
     def request(self, method: str, path: str = "", *, json: Any = None,
                 content: bytes | None = None, data: Any = None, files: Any = None,
@@ -108,7 +122,8 @@ class Client:
         """One request, one answer; a status is never an error here.
 
         Raises NotSent when nothing left this machine, UnknownOutcome when the other side may have
-        acted, InvalidInput when the address itself is wrong.
+        acted, InvalidInput when the address itself is wrong; Held or RateLimited when too many
+        calls to this host are under way (`bulkhead`).
         """
         limit = timeout or self.timeout
         end = time.monotonic() + limit
@@ -120,7 +135,8 @@ class Client:
                 headers=httpx2.Headers({**_HEADERS, **self.headers, **(headers or {})}),
                 extensions={"timeout": limits.as_dict()})
             _sign_in(request)
-            with until(end):
+            with bulkhead.place(_origin(request.url)[1:], account=self.account,
+                                timeout=limit), until(end):
                 answer = _shared.transport().handle_request(request)
                 try:
                     answer.request = request
@@ -129,14 +145,14 @@ class Client:
                     answer.close()
         except _NOT_SENT as exc:
             why = f": {exc}" if _is_plain(url) else ""
-            raise NotSent(f"could not connect to {_place(url)}{why}") from exc
+            raise NotSent(f"could not connect to {place_of(url)}{why}") from exc
         except _BAD_REQUEST as exc:  # from None: their messages repeat parts of it
-            raise InvalidInput(f"cannot call {_place(url)}: {_fault(exc)}",
+            raise InvalidInput(f"cannot call {place_of(url)}: {_fault(exc)}",
                                code="bad_url") from None
         except httpx2.TimeoutException as exc:
-            raise UnknownOutcome(f"{_place(url)} did not answer within {limit:g} s") from exc
+            raise UnknownOutcome(f"{place_of(url)} did not answer within {limit:g} s") from exc
         except httpx2.RequestError as exc:
-            raise UnknownOutcome(f"{_place(url)} broke off: {type(exc).__name__}") from exc
+            raise UnknownOutcome(f"{place_of(url)} broke off: {type(exc).__name__}") from exc
 
 
 def _sign_in(request: httpx2.Request) -> None:
@@ -152,12 +168,25 @@ def _read(answer: httpx2.Response, max_bytes: int) -> bytes:
     for chunk in answer.iter_bytes():
         size += len(chunk)
         if size > max_bytes:
-            raise UnknownOutcome(f"{_place(str(answer.url))} answered more than {max_bytes} bytes")
+            raise UnknownOutcome(f"{place_of(str(answer.url))} answered more than {max_bytes} "
+                                 "bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _place(url: str) -> str:
+def origin_of(url: str) -> Origin | None:
+    """Scheme, host and port in their one spelling; None for what is no URL. Not to be shown."""
+    try:
+        return _origin(httpx2.URL(url)) if url else None
+    except httpx2.InvalidURL:
+        return None
+
+
+def _origin(url: httpx2.URL) -> Origin:
+    return url.scheme, url.host.rstrip("."), url.port or _PORTS.get(url.scheme, 0)
+
+
+def place_of(url: str) -> str:
     """Scheme, host and port only: paths and queries may carry secrets. Of an address that cannot
     be read, or whose host had to be encoded, nothing: any part of it may be one.
     """

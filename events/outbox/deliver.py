@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from connections.envelope import OutboundMessage, SendResult
+from connections.http.client import Client
 from connections.models import Instance, why_off
 from connections.storable import storable
 from events.models import Conversation, Event
@@ -20,7 +21,7 @@ from events.outbox import attempts, destinations, limits, sent_events
 from events.outbox.attempts import INSTANCE_OFF, Delivered
 from events.store import notify
 from omni import failpoints
-from omni.errors import InvalidInput, NotSent, OmniError, RateLimited, UnknownOutcome
+from omni.errors import Held, InvalidInput, NotSent, OmniError, RateLimited, UnknownOutcome
 
 logger = logging.getLogger("omni.events")
 _WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref")
@@ -34,7 +35,8 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
     Without a conversation it goes to the one of its address, which is found or made. A sent message
     becomes an outbound event of source `api` with the effect key as client_ref, so that the
     provider's echo finds it. Raises InvalidParams when the instance is not set up, InvalidInput
-    with code `instance_off` when it may send nothing, and what `limits.check` raises for a run.
+    with code `instance_off` when it may send nothing, and for a run what `limits.check` raises, and
+    Held while too many calls to the same host are under way.
     """
     for name in _WORDS:
         setattr(message, name, storable(getattr(message, name)))
@@ -47,6 +49,7 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
     conversation = conversation.merged_into or conversation
     recipient = conversation.ref  # the same for every spelling of an address
     if run_id is not None:
+        Client(adapter.send_address(account)).reserve()
         limits.check(instance_id=instance.pk, recipient=recipient, run_id=run_id,
                      effect_key=effect_key, answers=limits.is_answer(
                          caused_by, instance_id=instance.pk, recipient=recipient,
@@ -129,6 +132,8 @@ def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: 
             row.event_id = sent_events.record(row, message, result, caused_by)
         attempts.finish(row, result)
     failpoints.hit("outcome.committed")
+    if result.error_code == Held.code and run_id is not None:
+        raise Held(result.error, retry_after=result.retry_after or 0.0)
     if message is not None:
         notify.notifier.send(notify.EVENTS)  # its echo may have waited for this
     return attempts.delivered(
@@ -142,6 +147,9 @@ def _called(call: Callable[[str], SendResult], effect_key: str) -> SendResult:
         return call(effect_key)
     except NotSent as exc:
         return SendResult("not_sent", error=exc.message, error_code=exc.code, retryable=True)
+    except Held as exc:
+        return SendResult("not_sent", error=exc.message, error_code=exc.code, retryable=True,
+                          retry_after=exc.retry_after)
     except UnknownOutcome as exc:
         return SendResult("unknown", error=exc.message, error_code=exc.code)
     except RateLimited as exc:

@@ -19,7 +19,7 @@ from connections import envelope
 from connections.payload import Unparsable
 from events.models import Attachment, RawPayload
 from events.store import archive, durable
-from omni.errors import OmniError, RateLimited, Rejected
+from omni.errors import Held, OmniError, RateLimited, Rejected
 
 _GONE = (403, 404, 410)  # what storages answer for a file they no longer give out
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
@@ -44,6 +44,8 @@ def fetch(attachment: Attachment) -> Attachment:
         _check(attachment, data)
     except _Unusable as exc:
         return _settle(attachment, "failed", error=str(exc))
+    except Held:
+        raise  # it was not asked for
     except RateLimited as exc:
         _settle(attachment, "failed", error=exc.message)
         raise

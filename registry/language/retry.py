@@ -8,6 +8,7 @@ DEFAULT_ERRORS = frozenset({"timeout", "rate_limited", "network", "provider_5xx"
 CLASSES = {  # code of an outcome -> class a workflow can name
     "not_sent": "network", "network": "network", "timeout": "timeout",
     "rate_limited": "rate_limited", "provider_5xx": "provider_5xx", "unavailable": "provider_5xx",
+    "breaker_open": "provider_5xx",
 }
 NEVER = frozenset({"unknown", "invalid", "denied", "stopped"})
 

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from actions.decisions import cost_of, decide
-from omni.errors import InvalidInput, NotConfigured, RateLimited, Unavailable
+from connections.http import bulkhead
+from omni.errors import Held, InvalidInput, NotConfigured, RateLimited, Unavailable
+from tests.full_host import full_host
 
 ADDRESS = "/v1/chat/completions"
 OPTIONS = {"urgent": "somebody must answer now", "normal": ""}
@@ -200,3 +202,11 @@ def test_tokens_nobody_told_cost_nothing(settings, usage):
     settings.OMNI_LLM_PRICE_REQUEST = settings.OMNI_LLM_PRICE_RESPONSE = 1e6
 
     assert cost_of(usage) == 0
+
+
+def test_question_that_is_put_off_takes_no_default(says, pick, settings):
+    server = says(SURE)
+
+    with full_host(server.url_for(""), settings), pytest.raises(Held), \
+            bulkhead.step_of(1, repeatable=False):
+        pick(default="urgent")

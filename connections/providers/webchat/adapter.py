@@ -91,7 +91,8 @@ class WebchatAdapter(Adapter):
         """A file that was sent to a visitor by its address, so that the page asks us alone."""
         if not attachment.source_url:
             return super().fetch_media(attachment, message_id, account)
-        answer = Client(attachment.source_url, timeout=MEDIA_SECONDS).request("GET")
+        answer = Client(attachment.source_url, timeout=MEDIA_SECONDS,
+                        account=account.id).request("GET")
         if answer.is_rate_limited:
             raise RateLimited("the file's host is busy", retry_after=answer.retry_after)
         if answer.status != 200:

@@ -71,6 +71,9 @@ class WebhookAdapter(Adapter):
     def place_of(self, to: str, account: Account) -> Place:
         return mapping.place_of(to, account.settings)
 
+    def send_address(self, account: Account) -> str:
+        return account.settings.send_url
+
     def honours_keys(self, account: Account) -> bool:
         return account.settings.send_idempotent
 

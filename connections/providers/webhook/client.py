@@ -35,8 +35,8 @@ def send(message: OutboundMessage, account: Account) -> SendResult:
                            secret=account.credentials.send_secret)
         if account.credentials.send_authorization:
             headers["authorization"] = account.credentials.send_authorization
-        response = Client(settings.send_url, timeout=settings.send_timeout).request(
-            "POST", content=body, headers=headers)
+        response = Client(settings.send_url, timeout=settings.send_timeout,
+                          account=account.id).request("POST", content=body, headers=headers)
     except InvalidInput as exc:
         return SendResult(status="rejected", error=exc.message, error_code=exc.code)
     except NotSent as exc:

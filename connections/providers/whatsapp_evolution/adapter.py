@@ -105,6 +105,9 @@ class WhatsAppEvolution(Adapter):
     def can_be_same(self, one: str, other: str) -> bool:
         return bool(places.same_place(one, other))
 
+    def send_address(self, account: Account) -> str:
+        return account.settings.base_url
+
     def send(self, message: OutboundMessage, account: Account) -> SendResult:
         try:
             call = build(message)
@@ -122,7 +125,7 @@ class WhatsAppEvolution(Adapter):
         """The plain bytes: from the server's storage where we reach it, else from the server."""
         if attachment.source_url and not attachment.encryption:
             try:
-                return _download(attachment.source_url)
+                return _download(attachment.source_url, account)
             except RateLimited:
                 raise  # it is reached, and has the file later
             except Unavailable:
@@ -206,9 +209,9 @@ def _judge(client: EvolutionClient, response: Response) -> SendResult:
     return SendResult(status="rejected", error=error, error_code=code)
 
 
-def _download(url: str) -> bytes:
+def _download(url: str, account: Account) -> bytes:
     """A file from the server's storage; its address carries its own permission."""
-    response = Client(url).request("GET", max_bytes=MAX_MEDIA_BYTES)
+    response = Client(url, account=account.id).request("GET", max_bytes=MAX_MEDIA_BYTES)
     if response.is_rate_limited:
         raise RateLimited("the file's storage is busy", retry_after=response.retry_after)
     if response.status != 200:

@@ -34,7 +34,7 @@ class EvolutionClient:
                 raise NotConfigured(f"instance '{account.slug}' has no {name}", setting=name)
         self.instance = settings.evolution_instance or account.slug
         self._client = Client(settings.base_url, headers={"apikey": credentials.api_key},
-                              timeout=settings.timeout_seconds)
+                              timeout=settings.timeout_seconds, account=account.id)
 
     def send(self, call: Call, *, timeout: float | None = None) -> Response:
         """One send call; the caller judges the status.

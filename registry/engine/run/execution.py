@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from actions.base import Outcome
-from omni.errors import Held, NotConfigured, OmniError
+from omni.errors import BreakerOpen, Held, NotConfigured, OmniError
 from registry.engine.run.contract import Ended, Record, Suspended, Verdict, Walk, outcome_of
 from registry.engine.waits.waiting import Wait
 from registry.language.definition import Step
@@ -194,6 +194,8 @@ class Execution(Walk):
                              keeps_place=True, reason=f"{step.path} waits: {exc.message}")
         except NotConfigured as exc:
             return Outcome("unavailable", {}, exc.message, exc.code)
+        except BreakerOpen as exc:
+            return Outcome("unavailable", {"retry_after": exc.retry_after}, exc.message, exc.code)
         except OmniError as exc:
             output: dict[str, Any] = {"details": exc.details} if exc.details else {}
             if (asked := getattr(exc, "retry_after", None)) is not None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from actions import decisions, library
 from actions.base import Action, Context, Outcome, done, failed
 from connections.envelope import OutboundMessage
+from connections.http import bulkhead
 from events.models import Conversation, Event
 from events.outbox import deliver
 from omni import failpoints
@@ -66,7 +67,8 @@ class RunHands:
         journal.flush(self.claim, self.run, execution, at=step.path)
 
     def act(self, step: Step, execution: Execution) -> Outcome:
-        return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
+        with bulkhead.step_of(self.run.instance_id, repeatable=not self.has_effect(step)):
+            return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
 
     def _act(self, step: Step, execution: Execution) -> Outcome:
         action = library.get(step.body.action_id)
@@ -80,10 +82,11 @@ class RunHands:
 
     def decide(self, step: Step, execution: Execution, question: str) -> Outcome:
         body: DecideBody = step.body
-        choice = decisions.decide(
-            question=question, options=dict.fromkeys(body.options, ""), using=body.using,
-            event=self.run.event, context=self._context(step, execution), default=body.default,
-            min_confidence=body.min_confidence, max_cost=body.max_cost)
+        with bulkhead.step_of(self.run.instance_id, repeatable=False):
+            choice = decisions.decide(
+                question=question, options=dict.fromkeys(body.options, ""), using=body.using,
+                event=self.run.event, context=self._context(step, execution), default=body.default,
+                min_confidence=body.min_confidence, max_cost=body.max_cost)
         return done(**choice.as_dict())
 
     def trouble_calling(self, workflow: str) -> str:

@@ -6,6 +6,9 @@ import pytest
 from werkzeug import Response
 
 from actions.routes.agent_default import AgentOutput, AgentParams, agent_default
+from connections.http import bulkhead
+from omni.errors import Held
+from tests.full_host import full_host
 
 
 @pytest.fixture
@@ -193,3 +196,37 @@ def test_typing_is_shown_meanwhile_and_taken_back_when_nothing_follows(
     run(say(), context, typing=True, typing_after=0.01, typing_every=60)
 
     assert shown == marks
+
+
+def test_agent_that_failed_often_is_unavailable_with_the_reason(say, context, program, settings):
+    settings.OMNI_BREAKER_FAILURES = 2
+    server = program(status=500)
+    for _ in range(2):
+        run(say(), context)
+
+    outcome = run(say(), context)
+
+    assert (outcome.status, outcome.code) == ("unavailable", "breaker_open")
+    assert "is left alone: it failed 2 times in a row" in outcome.reason
+    assert outcome.output["retry_after"] > 0 and len(server.log) == 2
+
+
+def test_error_text_stands_for_an_agent_that_is_left_alone(say, context, program, settings):
+    settings.OMNI_BREAKER_FAILURES = 1
+    program(status=500)
+    run(say(), context)
+
+    outcome = run(say(), context, error_text="Sorry!")
+
+    assert (outcome.output["text"], outcome.output["error"]) == ("Sorry!", "breaker_open")
+
+
+def test_question_that_is_put_off_is_not_answered_with_the_error_text(say, context, program,
+                                                                      settings):
+    server = program()
+
+    with full_host(server.url_for(""), settings), pytest.raises(Held), \
+            bulkhead.step_of(1, repeatable=False):
+        run(say(), context, error_text="Sorry!")
+
+    assert server.log == []

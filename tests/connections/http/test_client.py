@@ -272,6 +272,26 @@ def test_name_that_is_not_found_in_time_is_not_sent(monkeypatch):
     assert time.monotonic() - started < 1
 
 
+def test_slow_name_dead_address_and_drip_together_end_at_the_time_limit(peer, monkeypatch):
+    url = peer(b"HTTP/1.1 200 OK\r\nx-a: ", *[b"H"] * 60, pause=0.05)
+    port, lookup, over = int(url.rsplit(":", 1)[1]), socket.getaddrinfo, threading.Event()
+
+    def slowly(host, *more, **named):
+        if host != "worst.example":
+            return lookup(host, *more, **named)
+        over.wait(0.4)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+                for address in ("127.0.0.9", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    started = time.monotonic()
+
+    with pytest.raises(UnknownOutcome, match="did not answer within 1 s"):
+        Client(f"http://worst.example:{port}", timeout=1).request("POST")
+
+    assert 0.9 < time.monotonic() - started < 1.5
+
+
 def test_second_call_through_a_kept_connection_has_its_whole_time(peer):
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
     url = peer(answer, *[answer[:20], answer[20:]] * 3, pause=0.2)

@@ -8,6 +8,7 @@ from events.models import Event, OutboxMessage
 from events.outbox import attempts
 from tests.api_client import client_of, post_json
 from tests.factories import make_instance
+from tests.full_host import full_host
 
 pytestmark = pytest.mark.django_db
 SEND = "/api/v1/messages/send/"
@@ -195,3 +196,15 @@ def test_archived_instance_sends_nothing(target):
     answer = post_json(client_of("send"), SEND, HELLO)
 
     assert (answer.status_code, answer.data["code"]) == (409, "instance_archived")
+
+
+def test_send_beyond_the_hosts_share_is_told_when_to_come_again(target, settings):
+    taken(target)
+
+    with full_host(target.url_for(""), settings):
+        answer = post_json(client_of("send"), SEND, HELLO, **{"idempotency-key": "order-7"})
+    again = post_json(client_of("send"), SEND, HELLO, **{"idempotency-key": "order-7"})
+
+    assert (answer.status_code, answer.data["code"]) == (503, "rate_limited")
+    assert int(answer.headers["Retry-After"]) >= 1 and "OMNI_HOST_SHARE" in answer.data["detail"]
+    assert (again.status_code, len(target.log)) == (201, 1)

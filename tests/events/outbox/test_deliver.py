@@ -10,11 +10,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from connections.envelope import OutboundMessage, SendResult
+from connections.http import bulkhead
+from connections.http.client import Client
 from events.models import Event, OutboxMessage
 from events.outbox import deliver
 from events.store import ingest
-from omni.errors import InvalidInput, NotSent, RateLimited, UnknownOutcome
+from omni.errors import Held, InvalidInput, NotSent, RateLimited, UnknownOutcome
 from tests.factories import make_conversation, make_draft, make_event, make_instance, make_unit
+from tests.full_host import full_host
 from tests.two_connections import Elsewhere
 
 pytestmark = pytest.mark.django_db
@@ -248,3 +251,34 @@ def test_effect_that_two_try_again_at_once_is_done_once():
     again = other.gives()
 
     assert (again.state, again.duplicate, len(made)) == ("succeeded", True, 2)
+
+
+def test_send_that_is_put_off_writes_down_no_attempt(shop, answers, httpserver, settings):
+    answers({"id": "m1"})
+    with full_host(httpserver.url_for(""), settings), bulkhead.step_of(1, repeatable=False), \
+            pytest.raises(Held, match="OMNI_HOST_SHARE"):
+        send(shop, run_id=7)
+    before = OutboxMessage.objects.count()
+
+    with bulkhead.step_of(1, repeatable=False):
+        sent = send(shop, run_id=7)
+
+    assert (before, sent.state, OutboxMessage.objects.get().attempts) == (0, "succeeded", 1)
+
+
+def test_act_that_is_put_off_inside_its_call_is_not_sent_and_may_be_done_later(
+        shop, answers, httpserver, settings):
+    answers({"id": "m1"})
+
+    def call(_key):
+        Client(httpserver.url_for("/out")).request("POST")
+        return SendResult("succeeded")
+
+    with full_host(httpserver.url_for(""), settings), bulkhead.step_of(1, repeatable=False), \
+            pytest.raises(Held) as held:
+        perform(shop, call, run_id=7)
+    row = OutboxMessage.objects.get()
+
+    assert (row.state, row.error_code, httpserver.log) == ("not_sent", "held", [])
+    assert held.value.retry_after > 0
+    assert perform(shop, call, run_id=7).state == "succeeded"

@@ -8,12 +8,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from connections.http import bulkhead
 from events.models import Attachment, RawPayload
 from events.store import media
 from events.store.partitions import ensure
-from omni.errors import RateLimited
+from omni.errors import Held, RateLimited
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance
+from tests.full_host import full_host
 
 pytestmark = pytest.mark.django_db
 PICTURE = b"\x89PNG invented picture"
@@ -249,3 +251,14 @@ def test_key_of_another_instance_does_not_see_the_file():
     assert answer.status_code == 404
     attachment.refresh_from_db()
     assert attachment.state == "pending"
+
+
+def test_file_whose_call_is_put_off_is_as_it_was(httpserver, settings):
+    attachment = make_remote(httpserver)
+
+    with full_host(httpserver.url_for(""), settings), bulkhead.step_of(1, repeatable=True), \
+            pytest.raises(Held):
+        media.fetch(attachment)
+
+    assert (attachment.state, attachment.error) == ("pending", "")
+    assert media.fetch(attachment).state == "stored"

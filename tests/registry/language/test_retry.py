@@ -23,6 +23,7 @@ def test_there_is_no_try_before_the_first():
 @pytest.mark.parametrize(("code", "errors", "retried"), [
     ("timeout", (), True), ("network", (), True), ("not_sent", (), True),
     ("rate_limited", (), True), ("unavailable", (), True), ("provider_5xx", (), True),
+    ("breaker_open", (), True),
     ("error", (), False), ("failed", (), False), ("not_configured", (), False),
     ("timeout", ("network",), False), ("not_sent", ("network",), True),
     ("http_418", ("http_418",), True),

@@ -9,6 +9,7 @@ from connections.envelope import Attachment
 from connections.providers.whatsapp_evolution.adapter import WhatsAppEvolution
 from connections.providers.whatsapp_evolution.client import SUBSCRIPTIONS, EvolutionClient
 from omni.errors import Rejected, Unavailable
+from tests.full_host import full_host
 
 ADAPTER = WhatsAppEvolution()
 
@@ -129,3 +130,11 @@ def test_logout_unpairs_the_account(here, httpserver):
     EvolutionClient(here()).logout()
 
     httpserver.check()
+
+
+def test_health_of_a_server_with_too_many_calls_is_unknown_and_says_why(here, httpserver,
+                                                                        settings):
+    with full_host(httpserver.url_for(""), settings):
+        health = ADAPTER.health(here())
+
+    assert health["state"] == "unknown" and "OMNI_HOST_SHARE" in health["detail"]

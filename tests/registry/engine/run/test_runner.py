@@ -9,7 +9,14 @@ from django.utils import timezone
 from actions.base import Outcome, done, failed, stop, unavailable
 from connections.envelope import OutboundMessage
 from events.models import Event, EventAction, OutboxMessage
-from omni.errors import InvalidParams, NotConfigured, NotSent, RateLimited, UnknownOutcome
+from omni.errors import (
+    BreakerOpen,
+    InvalidParams,
+    NotConfigured,
+    NotSent,
+    RateLimited,
+    UnknownOutcome,
+)
 from registry.engine.run import runner
 from registry.engine.waits import endings
 from registry.models import Run
@@ -73,6 +80,7 @@ def test_stop_ends_the_run_as_it_says(start, probe, status, state):
 @pytest.mark.parametrize(("error", "code"), [
     (InvalidParams("wrong"), "invalid_params"), (NotSent("no line"), "not_sent"),
     (UnknownOutcome("no answer"), "unknown_outcome"), (ZeroDivisionError("bug"), "error"),
+    (BreakerOpen("left alone", retry_after=9.0), "breaker_open"),
     (NotConfigured("no key", setting="OMNI_LLM_API_KEY"), "not_configured")])
 def test_error_of_a_step_fails_the_run_with_its_reason(start, probe, error, code):
     probe.answers = [error]
