@@ -83,8 +83,9 @@ def peer():
 
 
 @pytest.fixture
-def worker(peer):
-    """A drain with the usual twelve threads; it ends before the peer does."""
+def worker(peer, settings):
+    """A drain with the twelve threads; it ends before the peer does."""
+    settings.OMNI_WORKER_THREADS = 12
     def work():
         try:
             Drain(threads=12).run()

@@ -48,6 +48,11 @@ class Hung:
         self._server.close()
 
 
+@pytest.fixture(autouse=True)
+def twelve_threads(settings):
+    settings.OMNI_WORKER_THREADS = 12
+
+
 @pytest.fixture
 def hung():
     server = Hung()
