@@ -28,7 +28,7 @@ class TooMuchError(InvalidInput):
 
 class _Account(threading.local):
     left: float = inf
-    whose: str = ""
+    limit: "Budget | None" = None  # the one that is reached first
 
 
 _account = _Account()
@@ -37,30 +37,35 @@ _account = _Account()
 class Budget:
     """Limits what is evaluated within it. Inside another one it is part of that."""
 
-    __slots__ = ("_given", "_most", "_outer", "_whose", "spent")
+    __slots__ = ("_given", "_left", "_limit", "most", "spent", "whose")
 
     def __init__(self, most: int = MOST, whose: str = "an evaluation") -> None:
-        self._most, self._whose = most, whose
+        self.most, self.whose = most, whose
         self.spent = 0  # operations, once it is left; all of them when one more was refused
 
     def __enter__(self) -> "Budget":
-        self._outer = _account.left, _account.whose
-        if self._most < _account.left:
-            _account.whose = f"{self._whose} may do at most {self._most:,} operations"
-        self._given = _account.left = min(self._most, _account.left)
+        account = _account
+        self._left = left = account.left
+        self._limit = account.limit
+        if self.most < left:
+            left, account.limit = self.most, self
+        self._given = account.left = left
         return self
 
     def __exit__(self, *_: object) -> None:
-        left, whose = self._outer
-        self.spent = int(self._given - max(0, _account.left))
-        _account.left, _account.whose = left - self.spent, whose
+        account, left = _account, self._given
+        self.spent = int(left - account.left if account.left > 0 else left)
+        account.left, account.limit = self._left - self.spent, self._limit
 
 
 def spend(operations: int) -> None:
     """Count work that is about to be done. Raises TooMuchError when it would be too much."""
     _account.left = left = _account.left - operations
     if left < 0:
-        raise TooMuchError(f"this is too much work: {_account.whose}")
+        limit = _account.limit
+        assert limit is not None  # where nothing is limited there is always something left
+        raise TooMuchError(
+            f"this is too much work: {limit.whose} may do at most {limit.most:,} operations")
 
 
 def spend_seconds(seconds: float) -> None:
@@ -88,7 +93,7 @@ def spend_compared(*texts: str) -> None:
 
 def spend_search(text: str, part: str) -> None:
     """Count the search of a part in a text."""
-    spend(1 + (len(text) * min(len(part), 64) >> 12))
+    spend(1 + (len(text) * min(len(part), 64) >> 11))
 
 
 def spend_all(values: Iterable[Any]) -> None:

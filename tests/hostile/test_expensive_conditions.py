@@ -40,7 +40,7 @@ WHERES = {
     "patterns": " or ".join(["glob(event.text, '*a*a*a*a*a*b')"] * 30),
     "json": " or ".join(["not parse_json(event.text)"] * 30),
 }
-BODIES = {"lists": {"a": [*range(1000, 6200)], "b": [*range(6200, 9999), *range(100, 999)]},  # as much as is kept
+BODIES = {"lists": {"a": [*range(1000, 6200)], "b": [*range(6200, 9999), *range(100, 999)]},
           "json": {"text": f"[{'1,' * 32_000}1]"}}
 
 

@@ -44,7 +44,10 @@ def _upper(text: Any) -> str | None:
 @function("trim(text)", least=1)
 def _trim(text: Any) -> str | None:
     """The text without space and invisible signs at both ends."""
-    return None if text is None else need_text(text).strip(_TRIMMED)
+    if text is None:
+        return None
+    spend_read(need_text(text), 2)
+    return text.strip(_TRIMMED)
 
 
 @function("contains(text, part, …)", least=2, endless=True, counts=True)
