@@ -17,6 +17,7 @@ MOST_OF_EVENT = 4 * MOST  # of all conditions that are asked about one event
 READ = 3  # 2 to the power of it: characters of a text read sign by sign, for an operation
 _PER_SECOND = 10_000_000
 COMPARED = 8  # likewise of texts that are compared, copied or searched
+_SHORT = 64  # characters
 _SMALL = frozenset((int, float, bool, type(None)))  # kinds of no size
 
 
@@ -80,8 +81,9 @@ def seconds_left() -> float:
 
 
 def spend_read(text: str, times: int = 1) -> None:
-    """Count the reading of every sign of a text."""
-    spend(1 + (times * len(text) >> READ))
+    """Count the reading of every sign of a text; a short one is part of what is done with it."""
+    if len(text) > _SHORT:
+        spend(times * len(text) >> READ)
 
 
 def spend_compared(*texts: str) -> None:
@@ -92,8 +94,9 @@ def spend_compared(*texts: str) -> None:
 
 
 def spend_search(text: str, part: str) -> None:
-    """Count the search of a part in a text."""
-    spend(1 + (len(text) * min(len(part), 64) >> 11))
+    """Count the search of a part in a text, likewise."""
+    if len(text) > _SHORT:
+        spend(1 + (len(text) * min(len(part), 64) >> 11))
 
 
 def spend_all(values: Iterable[Any]) -> None:

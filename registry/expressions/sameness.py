@@ -121,7 +121,7 @@ def among(item: Any, items: Collection[Any]) -> bool:
 
 def _text_among(text: str, items: Collection[Any]) -> bool:
     """The same for a comparable text, which is what is asked most."""
-    spend(2 * len(items))
+    spend(4 * len(items))
     return any(
         one == text or (not one.isascii() and is_written(one, text)) if type(one) is str
         else type(one) not in _NO_TEXT and same(text, one) for one in items)

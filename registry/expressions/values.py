@@ -91,7 +91,7 @@ def need_list(value: Any) -> Sequence[Any]:
 
 def choices(values: tuple[Any, ...]) -> list[str]:
     """Texts given one by one or as one list."""
-    spend(3 * sum(len(value) for value in values if isinstance(value, list | tuple)))
+    spend(6 * sum(len(value) for value in values if isinstance(value, list | tuple)))
     flat = [item for value in values
             for item in (value if isinstance(value, list | tuple) else [value])]
     return [need_text(item) for item in flat if item is not None]
