@@ -10,7 +10,6 @@ import django
 
 django.setup()
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
@@ -24,7 +23,7 @@ from omni.web.bridge import WSGIBridge
 
 STOP_SECONDS = 10.0
 _django = WSGIBridge(get_wsgi_application())
-_sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+_sockets = URLRouter(websocket_urlpatterns)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -6,12 +6,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.testing import ApplicationCommunicator
-from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 
 from omni.urls_sockets import websocket_urlpatterns
 
-APPLICATION = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+APPLICATION = URLRouter(websocket_urlpatterns)
 SECONDS = 10.0
 
 

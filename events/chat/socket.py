@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from channels.db import database_sync_to_async
-
 from connections.adapter import Account, Delivery
 from connections.models import Instance, lookup
 from connections.providers.webchat import visitors
@@ -48,7 +46,7 @@ class ChatSocket(FeedSocket):
         await self.accept()
         self.token = token or self._cookie_token()
         self.peer = self.sender()
-        instance, account = await database_sync_to_async(lookup)(PROVIDER, self.slug)
+        instance, account = await self.in_thread(lookup, PROVIDER, self.slug)
         if instance is None or account is None or instance.archived_at:
             await self.end(NOT_FOUND, "unknown_chat", "there is no such chat")
             return
@@ -64,7 +62,7 @@ class ChatSocket(FeedSocket):
     async def _open(self, instance: Instance, account: Account) -> None:
         self.instance_id = instance.pk
         wanted = Filter(instance_ids=frozenset([instance.pk]), conversation_ref=self.visitor,
-                        runs=False, signals=True)
+                        rows=False, runs=False, signals=True)
         if not await self.follow(wanted):
             return
         await self.say({"type": "hello", "name": instance.name, "visitor": self.visitor,
@@ -114,13 +112,15 @@ class ChatSocket(FeedSocket):
             await self.say({"type": "read"} if signal.state == "read" else
                            {"type": "typing", "state": signal.state})
         if ids := [item.id for item in batch.items]:
-            for message in await database_sync_to_async(chatlog.messages)(
-                    ids, instance_id=self.instance_id, slug=self.slug, visitor=self.visitor):
+            for message in await self.in_thread(
+                    chatlog.messages, ids, instance_id=self.instance_id, slug=self.slug,
+                    visitor=self.visitor):
                 await self.say({"type": "message", "message": message})
 
     async def _history(self, before: int | None) -> list[dict]:
-        return await database_sync_to_async(chatlog.history)(
-            instance_id=self.instance_id, slug=self.slug, visitor=self.visitor, before=before)
+        return await self.in_thread(
+            chatlog.history, instance_id=self.instance_id, slug=self.slug, visitor=self.visitor,
+            before=before)
 
     def _cookie_token(self) -> str:
         try:

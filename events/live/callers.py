@@ -4,11 +4,10 @@ session, a program by its key.
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 from django.utils import timezone
 
 from connections.access import ApiKey, Principal, principal_of
@@ -32,12 +31,12 @@ class Caller:
         return key.principal()
 
 
-def of_session(scope: dict[str, Any]) -> Caller | None:
-    """The signed-in person of a handshake that went through Channels' session middleware."""
-    session, user = scope.get("session"), scope.get("user")
-    if session is None or user is None or not user.is_authenticated:
+def of_session(cookies: str) -> Caller | None:
+    """The signed-in person of a browser. cookies: the header of its handshake."""
+    session_key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, "")
+    if not session_key or _person(session_key) is None:
         return None
-    return Caller(session_key=session.session_key)
+    return Caller(session_key=session_key)
 
 
 def of_key(text: str, *, sender: str) -> Caller | None:

@@ -10,8 +10,6 @@ import re
 from typing import Any
 from urllib.parse import parse_qs
 
-from channels.db import database_sync_to_async
-
 from connections.access import Principal
 from connections.envelope import DIRECTIONS
 from connections.models import Instance
@@ -41,7 +39,9 @@ class EventsSocket(FeedSocket):
     async def connect(self) -> None:
         self.caller: callers.Caller | None = None
         self.asked: dict[str, Any] = {}
-        origin, person = self.origin(), callers.of_session(self.scope)
+        origin, cookies = self.origin(), self.header("cookie")
+        person = (await self.in_thread(callers.of_session, cookies)
+                  if cookies and origin != "foreign" else None)
         if origin == "foreign" or (origin == "none" and person is not None):
             await self.close()
             return
@@ -78,7 +78,7 @@ class EventsSocket(FeedSocket):
     async def _open_by(self, key: str) -> None:
         """Start the feed for a program, unless too many wrong keys came from its address."""
         try:
-            caller = await database_sync_to_async(callers.of_key)(key, sender=self.sender())
+            caller = await self.in_thread(callers.of_key, key, sender=self.sender())
         except RateLimited as exc:
             await self.end(TOO_MANY, "too_many_keys", exc.message)
             return
@@ -86,7 +86,7 @@ class EventsSocket(FeedSocket):
 
     async def _open(self, caller: callers.Caller | None) -> None:
         """Start the feed for a caller that proved who it is."""
-        principal = await database_sync_to_async(caller.principal)() if caller else None
+        principal = await self.in_thread(caller.principal) if caller else None
         if caller is None or principal is None:
             await self.end(NO_PROOF, "no_proof", "this key is unknown, revoked or expired")
             return
@@ -97,7 +97,7 @@ class EventsSocket(FeedSocket):
         if not await self.enter(principal.name):
             return
         try:
-            wanted = await database_sync_to_async(_wanted)(self.asked, principal)
+            wanted = await self.in_thread(_wanted, self.asked, principal)
             wanted_after = _number(self.asked.get("after"))
         except InvalidInput as exc:
             await self.end(NOT_FOUND, exc.code, exc.message)
@@ -109,18 +109,18 @@ class EventsSocket(FeedSocket):
             self.background(self._recheck(caller))
 
     async def _resubscribe(self, caller: callers.Caller, frame: dict[str, Any]) -> None:
-        principal = await database_sync_to_async(caller.principal)()
+        principal = await self.in_thread(caller.principal)
         if principal is None or self.subscription is None:
             return
         asked = {name: str(value) for name, value in frame.items() if value is not None}
         try:
             after = _number(asked.get("after"))
-            self.followed.wanted = await database_sync_to_async(_wanted)(asked, principal)
+            self.want(await self.in_thread(_wanted, asked, principal))
         except InvalidInput as exc:
             await self.problem(exc.code, exc.message)
             return
         self.asked = asked
-        await self.say({"type": "subscribed", "after": feed().floor})
+        await self.say({"type": "subscribed", "after": feed().floor.id})
         await self._catch_up(after)
 
     async def _show_runs(self, events: Any) -> None:
@@ -132,7 +132,7 @@ class EventsSocket(FeedSocket):
             await self.problem("bad_events", f"events: 1 to {_EVENTS_MAX} ids of events")
             return
         wanted = self.subscription.wanted
-        runs = await database_sync_to_async(feedrows.runs_of_events)(ids)
+        runs = await self.in_thread(feedrows.runs_of_events, ids, wanted_of=wanted.instance_ids)
         await self.write(feed_frame([run for run in runs if wanted.wants(run)],
                                     after=self.subscription.after))
 
@@ -140,11 +140,11 @@ class EventsSocket(FeedSocket):
         """Stored events the caller missed; more than one page of them is a gap to read by REST."""
         if after is None:
             return
-        items = await database_sync_to_async(feedrows.stored_events)(
-            self.followed.wanted, after=after)
+        items = await self.in_thread(
+            feedrows.stored_events, self.followed.wanted, after=after)
         last = max((item.id for item in items), default=after)
         full = len(items) >= feedrows.PAGE
-        resume = last if full else min(last, feed().floor)
+        resume = last if full else min(last, feed().floor.id)
         if items:
             await self.write(feed_frame(items, after=resume))
         if full:
@@ -157,18 +157,18 @@ class EventsSocket(FeedSocket):
         """End the socket when its rights end; narrow or widen it when they change."""
         while True:
             await asyncio.sleep(self.recheck_seconds)
-            principal = await database_sync_to_async(caller.principal)()
+            principal = await self.in_thread(caller.principal)
             if principal is None or not principal.may("read"):
                 await self.end(NO_RIGHTS, "no_rights", "the right to read has ended")
                 return
             asked = self.asked
             try:
-                wanted = await database_sync_to_async(_wanted)(asked, principal)
+                wanted = await self.in_thread(_wanted, asked, principal)
             except InvalidInput as exc:
                 await self.end(NO_RIGHTS, exc.code, exc.message)
                 return
             if asked is self.asked:  # not replaced by a `subscribe` meanwhile
-                self.followed.wanted = wanted
+                self.want(wanted)
 
 
 def _bearer(header: str) -> str:

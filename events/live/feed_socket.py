@@ -36,6 +36,10 @@ class FeedSocket(Socket):
             return False
         return True
 
+    def want(self, wanted: Filter) -> None:
+        """Follow something else from now on."""
+        feed().change(self.followed, wanted)
+
     def pump(self) -> None:
         """Begin to show batches; a beat says that the socket lives when there are none."""
         self.background(self._pump())

@@ -19,10 +19,9 @@ _GROUP = """
     JOIN omni_conversations k ON k.id = coalesce(c.merged_into_id, c.id)
     JOIN omni_conversations g ON g.id = k.id OR g.merged_into_id = k.id WHERE c.id = {}
 """
-_HEAD = f"""
-    e.id, e.instance_id, e.event_type, e.direction, ARRAY({_GROUP.format("e.conversation_id")}),
-    e.conversation_ref"""
-_COLUMNS = f"""{_HEAD},
+_PLACES = f"ARRAY({_GROUP.format('e.conversation_id')})"
+_HEAD = f"e.id, e.instance_id, e.event_type, e.direction, {_PLACES}, e.conversation_ref"
+_ROW = f"""
     json_build_object(
         'id', e.id, 'instance', i.slug, 'provider', e.provider, 'event_type', e.event_type,
         'direction', e.direction, 'source', e.source, 'from_me', e.from_me,
@@ -34,19 +33,23 @@ _COLUMNS = f"""{_HEAD},
         'target_message_id', e.target_message_id, 'delivery_status', e.delivery_status,
         'error_code', e.error_code, 'caused_by', e.caused_by_id, 'state', e.state,
         'occurred_at', e.occurred_at, 'received_at', e.received_at)::text"""
+_WANTED = "%(rows)s::bigint[] IS NULL OR e.instance_id = ANY(%(rows)s::bigint[])"
 
 _NEW = f"""
 SELECT h.oldest, h.newest, e.* FROM (
     SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS newest
     FROM pg_current_snapshot() s) h
 LEFT JOIN LATERAL (
-    SELECT {_COLUMNS} FROM omni_events e JOIN omni_instances i ON i.id = e.instance_id
+    SELECT e.id, e.instance_id, e.event_type, e.direction,
+        CASE WHEN {_WANTED} THEN {_PLACES} END, e.conversation_ref, CASE WHEN {_WANTED} THEN {_ROW}
+        END
+    FROM omni_events e JOIN omni_instances i ON i.id = e.instance_id
     WHERE e.id > %(floor)s AND e.id NOT IN (SELECT unnest(%(seen)s::bigint[]))
     ORDER BY e.id LIMIT {PAGE}) e ON true
 """
 
 _STORED = f"""
-SELECT {_COLUMNS} FROM omni_events e JOIN omni_instances i ON i.id = e.instance_id
+SELECT {_HEAD}, {_ROW} FROM omni_events e JOIN omni_instances i ON i.id = e.instance_id
 WHERE e.id > %(after)s
   AND (%(instances)s::bigint[] IS NULL OR e.instance_id = ANY(%(instances)s::bigint[]))
   AND (%(direction)s = '' OR e.direction = %(direction)s)
@@ -75,7 +78,9 @@ SELECT {_HEAD.replace("e.id, e.instance_id", "r.id, r.instance_id")},
 FROM omni_runs r JOIN omni_events e ON e.id = r.event_id
 JOIN omni_instances i ON i.id = r.instance_id JOIN omni_workflows w ON w.id = r.workflow_id
 JOIN omni_workflow_versions v ON v.id = r.version_id
-WHERE {{}} = ANY(%(ids)s) ORDER BY r.id DESC LIMIT 500
+WHERE {{}} = ANY(%(ids)s)
+  AND (%(instances)s::bigint[] IS NULL OR r.instance_id = ANY(%(instances)s::bigint[]))
+ORDER BY r.id DESC LIMIT 500
 """
 _RUNS = _RUNS_OF.format("r.id")
 _RUNS_OF_EVENTS = _RUNS_OF.format("r.event_id")
@@ -93,11 +98,13 @@ _NEWEST = "SELECT id FROM omni_events ORDER BY id DESC LIMIT %(count)s"
 
 @dataclass(slots=True)
 class Page:
-    """Events that became visible. oldest, newest: the transactions open when it was read; one
-    that may still add an event with a lower id is among them. full: there are more.
+    """Events that became visible. bare: ids of those whose text was not read. oldest, newest: the
+    transactions open when it was read; one that may still add an event with a lower id is among
+    them. full: there are more.
     """
 
     items: list[Item]
+    bare: set[int]
     oldest: int
     newest: int
 
@@ -106,12 +113,25 @@ class Page:
         return len(self.items) >= PAGE
 
 
-async def new_events(db: psycopg.AsyncConnection, *, floor: int, seen: Iterable[int]) -> Page:
-    """Events above `floor` that are not in `seen`, in one snapshot, oldest first."""
-    cursor = await db.execute(_NEW, {"floor": floor, "seen": list(seen)})
+async def new_events(db: psycopg.AsyncConnection, *, floor: int, seen: Iterable[int],
+                     wanted_of: frozenset[int] | None) -> Page:
+    """Events above `floor` that are not in `seen`, in one snapshot, oldest first.
+
+    wanted_of: accounts whose events are read with their text, None for all; of the others only
+    what and where they are.
+    """
+    cursor = await db.execute(_NEW, {"floor": floor, "seen": list(seen),
+                                     "rows": _ids(wanted_of)})
     rows = await cursor.fetchall()
-    return Page([Item("event", *row[2:]) for row in rows if row[2] is not None],
-                oldest=rows[0][0], newest=rows[0][1])
+    oldest, newest, *_ = rows[0]
+    items, bare = [], set()
+    for _, _, id, instance, kind, direction, places, ref, text in rows:
+        if id is None:
+            continue
+        if text is None:
+            bare.add(id)
+        items.append(Item("event", id, instance, kind, direction, places or (), ref, text or ""))
+    return Page(items, bare, oldest=oldest, newest=newest)
 
 
 async def newest_ids(db: psycopg.AsyncConnection, *, count: int) -> list[int]:
@@ -119,9 +139,12 @@ async def newest_ids(db: psycopg.AsyncConnection, *, count: int) -> list[int]:
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def runs(db: psycopg.AsyncConnection, ids: list[int]) -> list[Item]:
-    """These runs with their steps, as they are now."""
-    cursor = await db.execute(_RUNS, {"ids": ids})
+async def runs(db: psycopg.AsyncConnection, ids: list[int], *,
+               wanted_of: frozenset[int] | None) -> list[Item]:
+    """Those of these runs that are of the accounts, None for all; with their steps, as they are
+    now.
+    """
+    cursor = await db.execute(_RUNS, {"ids": ids, "instances": _ids(wanted_of)})
     return [Item("run", *row) for row in await cursor.fetchall()]
 
 
@@ -137,15 +160,21 @@ def stored_events(wanted: Filter, *, after: int) -> list[Item]:
         cursor.execute(_STORED, {
             "after": after, "direction": wanted.direction, "conversation": wanted.conversation_id,
             "conversation_ref": wanted.conversation_ref, "types": _patterns(wanted.types),
-            "instances": None if wanted.instance_ids is None else list(wanted.instance_ids)})
+            "instances": _ids(wanted.instance_ids)})
         return [Item("event", *row) for row in cursor.fetchall()]
 
 
-def runs_of_events(ids: list[int]) -> list[Item]:
-    """The runs of these events, with their steps. Django's connection."""
+def runs_of_events(ids: list[int], *, wanted_of: frozenset[int] | None) -> list[Item]:
+    """The runs of these events in these accounts, None for all, with their steps. Django's
+    connection.
+    """
     with django_connection.cursor() as cursor:
-        cursor.execute(_RUNS_OF_EVENTS, {"ids": ids})
+        cursor.execute(_RUNS_OF_EVENTS, {"ids": ids, "instances": _ids(wanted_of)})
         return [Item("run", *row) for row in cursor.fetchall()]
+
+
+def _ids(accounts: frozenset[int] | None) -> list[int] | None:
+    return None if accounts is None else list(accounts)
 
 
 def _patterns(globs: tuple[str, ...]) -> list[str] | None:

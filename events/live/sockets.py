@@ -9,8 +9,8 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from connections.payload import Unparsable, parse_json
+from events.live.socket_threads import threads
 from omni.web.peer import peer_of
 
 logger = logging.getLogger("omni.sockets")
@@ -25,6 +26,8 @@ BAD_FRAMES, NO_PROOF, NO_RIGHTS, NOT_FOUND = 4400, 4401, 4403, 4404
 SLOW, TOO_MANY = 4408, 4429
 STRIKES = 3
 SEND_SECONDS = 20.0
+Result = TypeVar("Result")
+Given = ParamSpec("Given")
 
 
 class Throttle:
@@ -129,6 +132,11 @@ class Socket(AsyncWebsocketConsumer):
             await asyncio.wait_for(self.send(text_data=text), SEND_SECONDS)
         except TimeoutError:
             await self._end(SLOW)
+
+    async def in_thread(self, function: Callable[Given, Result],
+                        *args: Given.args, **kwargs: Given.kwargs) -> Result:
+        """What a function that asks the database returns; called in a thread of the sockets."""
+        return await threads.call(self._owner or self.sender(), function, *args, **kwargs)
 
     async def problem(self, code: str, message: str, **facts: Any) -> None:
         await self.say({"type": "error", "code": code, "message": message, **facts})

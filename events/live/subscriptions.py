@@ -14,7 +14,7 @@ class Item:
     """One event or run on its way to the sockets, already serialized.
 
     kind: event or run. id: of that row. conversation_ids: every row of the place of the event, one
-    where nothing was merged. conversation_ref: of the event.
+    where nothing was merged. conversation_ref: of the event. text: "" where nobody wants the row.
     """
 
     kind: str
@@ -44,7 +44,8 @@ class Signal:
 class Filter:
     """Which rows a subscriber gets. instance_ids: None is every instance.
 
-    types: globs, any of them (none: every type). Equal filters share one serialized frame.
+    types: globs, any of them (none: every type). rows: False where it is enough to know which
+    events there are, without what they say. Equal filters share one serialized frame.
     """
 
     instance_ids: frozenset[int] | None = None
@@ -52,6 +53,7 @@ class Filter:
     conversation_id: int | None = None
     conversation_ref: str = ""
     direction: str = ""
+    rows: bool = True
     runs: bool = True
     signals: bool = False
 
@@ -65,7 +67,7 @@ class Filter:
             and (not self.types or any(fnmatchcase(item.event_type, glob) for glob in self.types)))
 
     def wants_signal(self, signal: Signal) -> bool:
-        return (self.signals and self._sees(signal.instance_id)
+        return (self.signals and self.conversation_id is None and self._sees(signal.instance_id)
                 and self.conversation_ref in ("", signal.to))
 
     def _sees(self, instance_id: int) -> bool:

@@ -1,7 +1,8 @@
 """Wakes whoever waits for new rows: one NOTIFY per few milliseconds, sent after the commit.
 
 Inside the ingest transaction a NOTIFY would take a database-wide lock across the fsync; a lost one
-costs nothing, because every listener also looks by itself.
+costs nothing, because every listener also looks by itself. Which runs changed is said only while a
+live feed hears it.
 """
 
 import json
@@ -18,12 +19,16 @@ EVENTS = "omni_events"  # new event rows; no payload
 WORK = "omni_work"  # runs are due that no worker may have seen; no payload
 RUNS = "omni_runs"  # payload: ids of runs that changed, comma separated
 SIGNALS = "omni_signals"  # payload: JSON of a typing signal
+HEARD = 7_311_952  # advisory lock: every live feed with a reader of runs shares it
+HEARD_SECONDS = 1.0  # how long a process remembers whether somebody holds it
 PAUSE_SECONDS = 0.005
 _PAYLOAD_MAX = 7000
 # Nothing is lost with a note, so its commit does not wait for the disk.
 _NOTIFY = ("SELECT set_config('synchronous_commit', 'off', true), "
            "(SELECT count(pg_notify(note->>0, note->>1)) "
            "FROM jsonb_array_elements(%s::jsonb) AS note)")
+_NOBODY_HEARS = (f"SELECT CASE WHEN pg_try_advisory_lock({HEARD}) "
+                 f"THEN pg_advisory_unlock({HEARD}) ELSE false END")
 
 
 class Notifier:
@@ -34,14 +39,19 @@ class Notifier:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._heard = True
+        self._ask_at = 0.0  # monotonic time from which `_heard` is to be asked again
 
     def send(self, channel: str, payload: str = "") -> None:
         """Ask for a NOTIFY; returns at once.
 
-        Without group commit (one thread does everything) it is sent when that thread commits.
+        Without group commit (one thread does everything) it is sent when that thread commits. A
+        note of runs is left out while no live feed hears it.
         """
+        if channel == RUNS and not self._heard and time.monotonic() < self._ask_at:
+            return
         if not settings.OMNI_GROUP_COMMIT:
-            transaction.on_commit(lambda: send_now(channel, [payload] if payload else []))
+            transaction.on_commit(lambda: self._send({channel: [payload] if payload else []}))
             return
         with self._lock:
             waiting = self._wanted.setdefault(channel, [])
@@ -61,11 +71,26 @@ class Notifier:
             with self._lock:
                 wanted, self._wanted = self._wanted, {}
             try:
-                _send(wanted)
+                self._send(wanted)
             except (DatabaseError, InterfaceError):
                 connection.close()
                 logger.warning("Could not notify; listeners will look by themselves.")
             time.sleep(PAUSE_SECONDS)
+
+    def _send(self, wanted: dict[str, list[str]]) -> None:
+        if RUNS in wanted and not self._is_heard():
+            del wanted[RUNS]
+        if wanted:
+            _send(wanted)
+
+    def _is_heard(self) -> bool:
+        """Whether a live feed reads runs; asked once in HEARD_SECONDS at most."""
+        if time.monotonic() >= self._ask_at:
+            with connection.cursor() as cursor:
+                cursor.execute(_NOBODY_HEARS)
+                self._heard = not cursor.fetchone()[0]
+            self._ask_at = time.monotonic() + HEARD_SECONDS
+        return self._heard
 
 
 def send_now(channel: str, payloads: list[str]) -> None:

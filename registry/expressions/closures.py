@@ -141,7 +141,7 @@ class Compiler:
         if known.uses_now:
             self.reads.append(Read(("now",), (offset,)))
             arguments = (evaluation.path(("now",)), *arguments)
-        return evaluation.call(known.name, known.call, arguments)
+        return evaluation.call(known, arguments)
 
     def _link(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> Run:
         compare = _ORDER.get(type(op))

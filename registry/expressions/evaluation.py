@@ -6,7 +6,9 @@ from typing import Any
 
 from omni.errors import InvalidInput
 from registry.expressions import operators
-from registry.expressions.sameness import among, comparable, same
+from registry.expressions.budget import TooMuchError, spend_all
+from registry.expressions.functions.table import Function
+from registry.expressions.sameness import among, comparable, is_written, same
 
 Run = Callable[[Mapping[str, Any]], Any]
 
@@ -97,7 +99,7 @@ def equal_to(left: Run, value: Any) -> Run:
     def run(scope: Mapping[str, Any]) -> bool:
         found = left(scope)
         if type(found) is str:
-            return found == written or (not found.isascii() and comparable(found) == written)
+            return found == written or (not found.isascii() and is_written(found, written))
         return same(found, value)
 
     return run
@@ -120,12 +122,22 @@ def negated(run: Run) -> Run:
     return lambda scope: not run(scope)
 
 
-def call(name: str, function: Callable[..., Any], arguments: tuple[Run, ...]) -> Run:
-    """A call; what the function refuses is told with its name."""
+def call(function: Function, arguments: tuple[Run, ...]) -> Run:
+    """A call; what the function refuses is told with its name.
+
+    A look at all it is given is counted, unless the function counts what it does itself.
+    """
+    name, act, counts = function.name, function.call, function.counts
 
     def run(scope: Mapping[str, Any]) -> Any:
         try:
-            return function(*[argument(scope) for argument in arguments])
+            values = [argument(scope) for argument in arguments]
+            if not counts:
+                spend_all(values)
+            return act(*values)
+        except TooMuchError as error:
+            error.function = error.function or name
+            raise
         except InvalidInput as error:
             if isinstance(error, CallError):
                 raise

@@ -14,6 +14,7 @@ from typing import Any
 from omni.errors import InvalidInput, InvalidWorkflow
 from omni.yaml.profile import Problem
 from registry.expressions import names
+from registry.expressions.budget import Budget, TooMuchError
 from registry.expressions.closures import Compiler, Read
 from registry.expressions.evaluation import CallError
 from registry.expressions.wording import (
@@ -62,14 +63,23 @@ class Expression:
     def evaluate(self, scope: Mapping[str, Any]) -> Any:
         """The value in a scope of root names. Raises ExpressionError for wrong kinds of value."""
         try:
-            return self.run(scope)
+            with Budget():
+                return self.run(scope)
+        except TooMuchError as error:
+            raise self.refused(error) from error
         except RUNTIME_ERRORS as error:
-            where = snippet(self.source, len(self.source))
             if not self.reads_secrets:
-                raise ExpressionError(f"{error} in {where}") from error
+                raise self._error(error) from error
             who = error.function if isinstance(error, CallError) else "a part"
-            told = f"{who} cannot work with what it was given in {where}; {HIDDEN}"
-        raise ExpressionError(told)  # out here, so that no traceback repeats the first message
+            hidden = self._error(f"{who} cannot work with what it was given", f"; {HIDDEN}")
+        raise hidden  # out here, so that no traceback repeats the first message
+
+    def refused(self, error: TooMuchError) -> ExpressionError:
+        """What is raised for work that was too much; it quotes no value."""
+        return self._error(f"{error.function}: {error}" if error.function else error)
+
+    def _error(self, said: object, more: str = "") -> ExpressionError:
+        return ExpressionError(f"{said} in {snippet(self.source, len(self.source))}{more}")
 
 
 def compile_expression(text: str, *, roots: Iterable[str] | None = None) -> Expression:

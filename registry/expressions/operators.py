@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from omni.errors import InvalidInput
+from registry.expressions.budget import spend, spend_compared, spend_search
 from registry.expressions.sameness import among, comparable
 from registry.expressions.values import MAX_ITEMS, MAX_TEXT, describe, to_moment
 
@@ -27,6 +28,7 @@ def ordered(compare: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
     if type(left) is type(right) and type(left) in _ALIKE:
         return compare(left, right)
     if type(left) is str and type(right) is str:
+        spend_compared(left, right)
         return compare(comparable(left), comparable(right))
     if left is None or right is None:
         return False
@@ -46,7 +48,11 @@ def within(item: Any, container: Any) -> bool:
     if isinstance(container, Mapping):
         return isinstance(item, str) and (item in container or among(item, container))
     if isinstance(container, str) and (item is None or isinstance(item, str)):
-        return item is not None and comparable(item) in comparable(container)
+        if item is None:
+            return False
+        item, container = comparable(item), comparable(container)
+        spend_search(container, item)
+        return item in container
     raise InvalidInput(f"cannot look for {describe(item)} in {describe(container)}")
 
 
@@ -59,6 +65,7 @@ def add(left: Any, right: Any) -> Any:
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         if len(left) + len(right) > MAX_ITEMS:
             raise InvalidInput(f"the list is longer than {MAX_ITEMS} items")
+        spend(len(left) + len(right))
         return [*left, *right]
     return _arithmetic("+", operator.add, left, right)
 

@@ -2,6 +2,7 @@
 a search that gives up after 50 ms."""
 
 import re
+import time
 from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
@@ -11,6 +12,7 @@ from unicodedata import normalize
 import regex
 
 from omni.errors import InvalidInput
+from registry.expressions.budget import seconds_left, spend, spend_seconds
 from registry.expressions.sameness import comparable
 
 MAX_PATTERN = 500  # characters
@@ -76,10 +78,17 @@ def _compiled(pattern: str) -> "regex.Pattern[str]":
 def search(text: str, pattern: str) -> bool:
     """Whether `pattern` occurs in the first 1,000 characters of `text`, both in composed form.
 
-    Raises InvalidInput for a pattern the lint refuses, or one that takes longer than 50 ms.
+    Raises InvalidInput for a pattern the lint refuses, or one that takes longer than 50 ms. How
+    often it tries nobody can count, so the time it takes is spent.
     """
+    text = comparable(text[:2 * MAX_INPUT])[:MAX_INPUT]
+    spend(len(text))
+    started = time.thread_time()
     try:
-        text = comparable(text[:2 * MAX_INPUT])[:MAX_INPUT]
-        return _compiled(normalize("NFC", pattern)).search(text, timeout=TIMEOUT) is not None
+        found = _compiled(normalize("NFC", pattern)).search(
+            text, timeout=min(TIMEOUT, seconds_left()))
     except TimeoutError as error:
+        spend_seconds(time.thread_time() - started)
         raise InvalidInput(f"pattern '{pattern[:60]}' took longer than 50 ms") from error
+    spend_seconds(time.thread_time() - started)
+    return found is not None

@@ -7,6 +7,7 @@ from typing import Any
 from omni.errors import InvalidWorkflow
 from omni.yaml.marks import Path
 from omni.yaml.profile import Problem
+from registry.expressions.budget import Budget, TooMuchError, spend_all
 from registry.expressions.expression import Expression, ExpressionError, compile_expression
 from registry.expressions.values import MAX_TEXT, to_text
 
@@ -138,8 +139,18 @@ def _closing(text: str, index: int) -> int:
 
 
 def _joined(pieces: list[str | Expression], scope: Mapping[str, Any]) -> str:
-    text = "".join(piece if isinstance(piece, str) else to_text(piece.evaluate(scope))
+    text = "".join(piece if isinstance(piece, str) else _written(piece, scope)
                    for piece in pieces)
     if len(text) > MAX_TEXT:
         raise ExpressionError("a text made of ${{ … }} is longer than 64 KB")
     return text
+
+
+def _written(expression: Expression, scope: Mapping[str, Any]) -> str:
+    value = expression.evaluate(scope)
+    try:
+        with Budget():
+            spend_all([value])
+    except TooMuchError as error:
+        raise expression.refused(error) from error
+    return to_text(value)

@@ -1,13 +1,15 @@
 """The values of the language: how they are named in messages, written as text and checked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from omni.errors import InvalidInput
+from registry.expressions.budget import spend
 
 MAX_TEXT = 64 * 1024  # characters of any text an expression makes
+_LONGEST_TIME = 1_000  # characters, blanks around it included
 MAX_ITEMS = 10_000  # items of any list an expression makes
 
 
@@ -55,7 +57,7 @@ def to_time(value: Any, *, local: tzinfo = UTC) -> datetime | None:
         return None
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value.strip())
+            value = datetime.fromisoformat(value[:_LONGEST_TIME].strip())
         except ValueError:
             raise InvalidInput(f"'{value[:40]}' is not a time") from None
     if not isinstance(value, datetime):
@@ -81,14 +83,15 @@ def need_number(value: Any) -> int | float:
     return value
 
 
-def need_list(value: Any) -> list[Any]:
+def need_list(value: Any) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise InvalidInput(f"needs a list, not {describe(value)}")
-    return list(value)
+    return value
 
 
 def choices(values: tuple[Any, ...]) -> list[str]:
     """Texts given one by one or as one list."""
+    spend(6 * sum(len(value) for value in values if isinstance(value, list | tuple)))
     flat = [item for value in values
             for item in (value if isinstance(value, list | tuple) else [value])]
     return [need_text(item) for item in flat if item is not None]

@@ -13,8 +13,8 @@ from typing import Any
 from connections.envelope import KINDS
 from omni.yaml import profile
 from omni.yaml.marks import MAX_PROBLEMS
+from registry.expressions import budget, functions, names, patterns, values
 from registry.expressions import expression as expressions
-from registry.expressions import functions, names, patterns, values
 from registry.language import definition, durations, fixtures, grammar, inputs, retry
 from registry.language.grammar import Key, Shape
 
@@ -56,6 +56,19 @@ _BODIES: Mapping[str, tuple[str, str]] = {  # kind of step -> what is written th
     "call": ("a mapping", "call"),
     "stop": (f"one of {', '.join(f'`{word}`' for word in grammar.STOP_STATUSES)}, or a mapping",
              "stop")}
+_TOO_MUCH = f"""
+
+### What is too much
+
+An evaluation is ended with an error that names the call, the limit and the expression before it \
+does more than {budget.MOST:,} operations (about 50 ms). An operation is a value looked at, or \
+{2 ** budget.READ} characters read; paths, `and`, comparisons with short texts and calls on single \
+values cost next to nothing. `in`, `contains`, `overlaps` and `unique` go over a list once, so any \
+list a delivery can hold (100,000 values) may be searched in a condition; a text of 64 K \
+characters may be read some fifty times (`words` counts fourfold). The conditions of all triggers \
+of a workflow count as one evaluation; a workflow whose condition is too much is refused for that \
+event, and the decision says so. What a regular expression tries nobody can count: the time it \
+takes is counted instead."""
 _HEAD = """\
 # The workflow language
 
@@ -256,12 +269,15 @@ def _limits() -> str:
         ("triggers", f"{grammar.MAX_TRIGGERS:,}"),
         ("an expression", f"{expressions.MAX_LENGTH:,} characters, {expressions.MAX_NODES:,} "
                           "parts"),
+        ("the work of one evaluation", f"{budget.MOST:,} [operations](#what-is-too-much)"),
+        ("the conditions of all workflows asked about one event",
+         f"{budget.MOST_OF_EVENT:,} operations"),
         ("a text an expression makes", f"{values.MAX_TEXT // 1024:,} K characters"),
         ("a list an expression makes", f"{values.MAX_ITEMS:,} items"),
         ("a regular expression", f"{patterns.MAX_PATTERN:,} characters, on the first "
                                  f"{patterns.MAX_INPUT:,} of a text"),
         ("one attempt of a step that has no limit of its own",
-         f"{definition.STEP_SECONDS:g} seconds")])
+         f"{definition.STEP_SECONDS:g} seconds")]) + _TOO_MUCH
 
 
 def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -9,6 +9,7 @@ from events.models import Event
 from omni.errors import InvalidWorkflow
 from registry.engine.route import named
 from registry.engine.run import scope
+from registry.expressions.budget import Budget, TooMuchError
 from registry.expressions.expression import (
     RUNTIME_ERRORS,
     Expression,
@@ -20,7 +21,16 @@ from registry.language.definition import Definition, Trigger
 
 def clause_that_fails(definition: Definition, event: Event, values: scope.Lazy, *,
                       inputs: Mapping[str, Any]) -> dict[str, str] | None:
-    """None when one trigger takes the event, else what the last one said no with."""
+    """None when one trigger takes the event, else what the last one said no with.
+
+    All triggers together are one evaluation, as far as the work they may do goes.
+    """
+    with Budget(whose="the conditions of a workflow"):
+        return _clause_that_fails(definition, event, values, inputs=inputs)
+
+
+def _clause_that_fails(definition: Definition, event: Event, values: scope.Lazy, *,
+                       inputs: Mapping[str, Any]) -> dict[str, str] | None:
     said: dict[str, str] | None = None
     values["inputs"] = inputs
     if named.workflow_of(event) == definition.id:
@@ -63,6 +73,8 @@ def failing_clause(where: Expression, values: Mapping[str, Any]) -> str | None:
                 return clause.source
         if clauses:
             return None
+    except TooMuchError as error:
+        raise where.refused(error) from error
     except RUNTIME_ERRORS:
         pass  # the whole text says it again, with its own words
     return None if where.evaluate(values) else where.source

@@ -9,6 +9,7 @@ from typing import Any
 
 from connections.payload import sanitize_text
 from events.models import Event
+from registry.expressions.budget import Budget, TooMuchError, spend_all
 from registry.expressions.expression import Expression
 from registry.expressions.lazy import Lazy
 from registry.expressions.sameness import canonical, missing_parts
@@ -43,9 +44,14 @@ def of_gate(workflow_id: int, gate: str, key: Expression | None, roots: Lazy,
     if key is None:
         return _named(workflow_id, gate, event.instance_id, None)
     value = key.evaluate(roots)
-    if next(missing_parts(value), None) is not None:
-        return None
-    return _named(workflow_id, gate, event.instance_id, value)
+    try:
+        with Budget(whose="a key"):
+            spend_all([value])
+            if next(missing_parts(value), None) is not None:
+                return None
+            return _named(workflow_id, gate, event.instance_id, value)
+    except TooMuchError as error:
+        raise key.refused(error) from error
 
 
 def why_none(key: Expression | None, roots: Lazy) -> str:

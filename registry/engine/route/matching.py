@@ -18,6 +18,7 @@ from omni.errors import InvalidWorkflow
 from omni.recent import Recent
 from registry.engine.route import conditions, named
 from registry.engine.run import scope
+from registry.expressions.budget import MOST_OF_EVENT, Budget
 from registry.language import document
 from registry.language.definition import Definition
 from registry.models import Binding, WorkflowVersion
@@ -247,6 +248,11 @@ def match(event: Event, on: Table, *, values: scope.Lazy | None = None) -> Decis
         decision.loops = event.source not in PAST_SOURCES
         return decision
     values = scope.of_event(event) if values is None else values
+    with Budget(MOST_OF_EVENT, "all conditions asked about one event together"):
+        return _ask(event, on, values, decision)
+
+
+def _ask(event: Event, on: Table, values: scope.Lazy, decision: Decision) -> Decision:
     claimed: dict[str, str] = {}
     for effective in on.candidates(event):
         verdict = {"workflow": effective.slug, "version": effective.version_number,

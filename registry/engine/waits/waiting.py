@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from registry.expressions.budget import Budget, TooMuchError, spend_all
 from registry.expressions.expression import Expression, ExpressionError, compile_expression
 from registry.expressions.lazy import Lazy
 from registry.expressions.sameness import canonical
@@ -89,10 +90,16 @@ def pairs_of(event: Mapping[str, Any], fields: str) -> dict[str, Any]:
 
 
 def digest_of(event: Mapping[str, Any], fields: str) -> str | None:
-    """The digest an event has for a wait that names these fields; None when it lacks one of them,
-    because then it fits no such wait.
+    """The digest an event has for a wait that names these fields; None when it lacks one of them
+    or one is too large to be looked at, because then it fits no such wait.
     """
-    digest = pairs_digest(pairs_of(event, fields))[1]
+    try:
+        with Budget(whose="a look for waits"):
+            pairs = pairs_of(event, fields)
+            spend_all(pairs.values())
+            digest = pairs_digest(pairs)[1]
+    except TooMuchError:
+        return None
     return None if digest == NEVER else digest
 
 

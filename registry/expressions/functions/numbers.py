@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from omni.errors import InvalidInput
+from registry.expressions.budget import spend_read
 from registry.expressions.functions.table import function
 from registry.expressions.sameness import comparable
 from registry.expressions.values import need_number, need_text
@@ -37,6 +38,7 @@ def _as_number(value: Any) -> int | float | None:
         return value
     if not isinstance(value, str):
         return None
+    spend_read(value)
     value = comparable(value)
     if not re.fullmatch(r"\s*-?[0-9]{1,15}(\.[0-9]{1,15})?\s*", value, re.ASCII):
         return None

@@ -9,8 +9,9 @@ from unicodedata import normalize
 from connections.payload import sanitize_text
 from omni.errors import InvalidInput
 from registry.expressions import patterns
+from registry.expressions.budget import spend, spend_read, spend_search
 from registry.expressions.functions.table import function
-from registry.expressions.sameness import INVISIBLE, among, comparable, folded
+from registry.expressions.sameness import INVISIBLE, among, comparable, folded, share
 from registry.expressions.values import (
     MAX_ITEMS,
     MAX_TEXT,
@@ -23,6 +24,7 @@ from registry.expressions.values import (
 )
 
 _GLOB_INPUT = 10_000
+_GLOB_STEPS = 1_000
 _TRIMMED = INVISIBLE + "".join(filter(str.isspace, map(chr, range(0x3001))))
 MAX_DEPTH = 24  # levels of JSON that is read
 
@@ -42,18 +44,26 @@ def _upper(text: Any) -> str | None:
 @function("trim(text)", least=1)
 def _trim(text: Any) -> str | None:
     """The text without space and invisible signs at both ends."""
-    return None if text is None else need_text(text).strip(_TRIMMED)
+    if text is None:
+        return None
+    spend_read(need_text(text), 2)
+    return text.strip(_TRIMMED)
 
 
-@function("contains(text, part, …)", least=2, endless=True)
+@function("contains(text, part, …)", least=2, endless=True, counts=True)
 def _contains(where: Any, *parts: Any) -> bool:
     """Whether a text holds one of the parts (case is ignored), or a list one of the items."""
     if where is None:
         return False
     if isinstance(where, list | tuple):
-        return any(among(part, where) for part in parts)
+        return among(parts[0], where) if len(parts) == 1 else share(parts, where)
     text = folded(need_text(where))
-    return any(folded(part) in text for part in choices(parts))
+    return any(_holds(text, folded(part)) for part in choices(parts))
+
+
+def _holds(text: str, part: str) -> bool:
+    spend_search(text, part)
+    return part in text
 
 
 @function("startswith(text, part, …)", least=2, endless=True)
@@ -93,7 +103,11 @@ def glob_fits(text: str, glob: str) -> bool:
     text, glob = text[:_GLOB_INPUT], glob[:patterns.MAX_PATTERN]
     at = index = kept = 0
     star = -1  # where in the glob the last star stands
+    steps = 0
     while index < len(text):
+        steps += 1
+        if not steps % _GLOB_STEPS:
+            spend(2 * _GLOB_STEPS)
         if at < len(glob) and glob[at] == "*":
             star, kept = at, index
             at += 1
@@ -113,10 +127,11 @@ def _words(text: Any, *words: Any) -> bool:
     if text is None:
         return False
     spoken = f" {' '.join(_letters(need_text(text)))} "
-    return any(f" {' '.join(_letters(word))} " in spoken for word in choices(words))
+    return any(_holds(spoken, f" {' '.join(_letters(word))} ") for word in choices(words))
 
 
 def _letters(text: str) -> list[str]:
+    spend_read(text, 3)
     return re.findall(r"\w+", folded(text))
 
 
@@ -136,7 +151,7 @@ def _replace(text: Any, old: Any, new: Any) -> str | None:
 @function("digits(text)", least=1)
 def _digits(text: Any) -> str:
     """The digits 0 to 9 of a text: a phone number without signs."""
-    return "" if text is None else re.sub(r"[^0-9]", "", need_text(text))
+    return "" if text is None else "".join(re.findall(r"[0-9]+", need_text(text)))
 
 
 @function("split(text, separator)", least=1, most=2)
@@ -146,7 +161,7 @@ def _split(text: Any, separator: Any = None) -> list[str]:
         return []
     if separator == "":
         raise InvalidInput("needs a separator that is not empty")
-    parts = need_text(text).split(None if separator is None else need_text(separator))
+    parts = need_text(text).split(None if separator is None else need_text(separator), MAX_ITEMS)
     return parts[:MAX_ITEMS]
 
 
@@ -184,18 +199,21 @@ def _parse_json(text: Any) -> Any:
                            parse_float=_finite)
     except (ValueError, RecursionError):
         return None
-    if _is_deeper(value, MAX_DEPTH):
-        raise InvalidInput(f"the JSON has more than {MAX_DEPTH} levels")
-    return _whole(value)
+    return _whole(value, MAX_DEPTH)
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: Any, levels: int) -> Any:
     """Without halves of characters and NULs, which no column and no message can hold."""
     if isinstance(value, str):
         return sanitize_text(value)
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        raise InvalidInput(f"the JSON has more than {MAX_DEPTH} levels")
+    spend(10 * len(value) + 10)
     if isinstance(value, dict):
-        return {sanitize_text(name): _whole(item) for name, item in value.items()}
-    return [_whole(item) for item in value] if isinstance(value, list) else value
+        return {sanitize_text(name): _whole(item, levels - 1) for name, item in value.items()}
+    return [_whole(item, levels - 1) for item in value]
 
 
 def _no_number(word: str) -> Any:
@@ -206,10 +224,3 @@ def _no_number(word: str) -> Any:
 def _finite(digits: str) -> float:
     number = float(digits)
     return number if isfinite(number) else _no_number(digits)
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    items = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)

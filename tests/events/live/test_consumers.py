@@ -1,7 +1,9 @@
 """The socket of the live feed: who may open it, what it shows, how it ends."""
 
 import asyncio
+from contextlib import asynccontextmanager
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
@@ -220,7 +222,7 @@ async def test_subscribe_changes_the_filter(dial, shop):
 async def test_rows_queued_for_the_filter_before_are_not_shown_after_it_changed(dial, shop):
     socket = dial(headers=await key_header())
     await socket.opened()
-    (subscription,) = feed_module.feed()._subscriptions
+    (subscription,) = feed_module.feed().audience
     old = subscription.wanted
 
     await socket.say(type="subscribe", direction="outbound")
@@ -301,7 +303,7 @@ async def test_taken_away_instance_is_no_longer_shown(dial, shop, monkeypatch):
     await socket.opened()
 
     await sync_to_async(grants[1].delete)()
-    (subscription,) = feed_module.feed()._subscriptions
+    (subscription,) = feed_module.feed().audience
     async with asyncio.timeout(5):
         while subscription.wanted.instance_ids != frozenset([shop.pk]):
             await asyncio.sleep(0.02)
@@ -372,3 +374,52 @@ def test_bucket_refills_with_time():
     ("http://[", "localhost", False), ("http://localhost", "", False)])
 def test_origin_is_own_when_we_serve_it_under_a_name_of_ours(origin, host, own):
     assert is_own_origin(origin, host=host) is own
+
+
+@asynccontextmanager
+async def locked(table):
+    """A table in somebody else's hands: whoever reads it waits, as for a slow statement."""
+    other = await psycopg.AsyncConnection.connect(**feed_module._parameters())
+    async with other, other.transaction():
+        await other.execute(f"LOCK {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def test_slow_statement_of_one_socket_holds_no_other(dial, shop):
+    slow, other = dial(headers=await key_header()), dial(headers=await key_header(name="other"))
+    await slow.opened()
+    await other.opened()
+    late = dial(headers=await key_header(name="late"))
+
+    async with locked("omni_workflow_versions"):  # which is read for runs only
+        await slow.say(type="runs", events=[1])
+        await slow.say(type="ping")
+        await other.say(type="subscribe", direction="outbound")
+
+        assert await other.heard("subscribed") and await late.opened()
+    assert await slow.heard("pong")
+
+
+async def test_many_sockets_of_one_key_do_not_hold_those_of_another(dial, shop):
+    headers = await key_header()
+    crowd = [dial(headers=headers) for _ in range(20)]
+    for socket in crowd:
+        await socket.opened()
+    late = dial(headers=await key_header(name="late"))
+
+    async with locked("omni_workflow_versions"):
+        for socket in crowd:
+            await socket.say(type="runs", events=[1])
+
+        assert await late.opened()
+
+
+async def test_signed_in_person_opens_the_feed_while_another_socket_waits(dial, shop):
+    slow = dial(headers=await key_header())
+    await slow.opened()
+    _, headers = await sign_in()
+
+    async with locked("omni_workflow_versions"):
+        await slow.say(type="runs", events=[1])
+
+        assert await dial(headers=headers).opened()

@@ -10,11 +10,11 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from events.live import feed as feed_module
-from events.live import feedrows
+from events.live import feedrows, floor
 from events.live.feed import Feed
 from events.live.subscriptions import Filter
 from events.models import Conversation, Event, EventAction
-from events.store import outcomes
+from events.store import notify, outcomes
 from events.store.notify import EVENTS, RUNS, SIGNALS, send_now
 from registry.models import Run
 from tests.factories import TIDY, make_conversation, make_event, make_instance, make_workflow
@@ -88,7 +88,7 @@ async def test_event_without_a_notice_is_found_by_the_next_look(feed, shop, monk
 
 
 async def test_event_of_a_transaction_that_commits_late_is_not_skipped(feed, shop, monkeypatch):
-    monkeypatch.setattr(feed_module, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(floor, "SETTLE_SECONDS", 0.05)
     subscription = await following(feed)
     async with await psycopg.AsyncConnection.connect(**feed_module._parameters()) as slow:
         await slow.set_autocommit(False)
@@ -102,7 +102,7 @@ async def test_event_of_a_transaction_that_commits_late_is_not_skipped(feed, sho
         for _ in range(5):
             marker = await add(shop)
             seen += await ids_until(subscription, {marker.pk})
-        assert early not in seen and feed.floor < early
+        assert early not in seen and feed.floor.id < early
 
         await slow.commit()
         await sync_to_async(send_now)(EVENTS, [])
@@ -111,7 +111,7 @@ async def test_event_of_a_transaction_that_commits_late_is_not_skipped(feed, sho
 
 
 async def test_floor_rises_once_no_open_transaction_can_show_a_lower_id(feed, shop, monkeypatch):
-    monkeypatch.setattr(feed_module, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(floor, "SETTLE_SECONDS", 0.05)
     monkeypatch.setattr(feed_module, "CATCH_UP_SECONDS", 0.1)
     subscription = await following(feed)
     event = await add(shop)
@@ -119,9 +119,9 @@ async def test_floor_rises_once_no_open_transaction_can_show_a_lower_id(feed, sh
     await ids_until(subscription, {event.pk})
 
     async with asyncio.timeout(5):
-        while feed.floor < event.pk:
+        while feed.floor.id < event.pk:
             await asyncio.sleep(0.02)
-    assert feed._seen == set()
+    assert feed.floor.seen == set()
 
 
 async def test_one_event_is_shown_once(feed, shop):
@@ -227,7 +227,8 @@ def drop_listeners():
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                        "WHERE datname = current_database() AND pid <> pg_backend_pid() "
-                       "AND query ILIKE 'listen %'")  # no page's connection
+                       "AND query ~ 'pg_current_snapshot|pg_advisory'")  # no page's connection
+        assert cursor.rowcount == 1
 
 
 async def test_typing_signal_reaches_the_conversation_it_is_for(feed, shop):
@@ -262,7 +263,7 @@ async def test_long_text_is_cut_and_says_so(feed, shop):
 
 
 @sync_to_async
-def add_run(event, *, state):
+def add_run(event, *, state, notify=True):
     """A run of the event with one step, and the notice that it changed."""
     workflow = make_workflow(TIDY)
     now = timezone.now()
@@ -272,7 +273,8 @@ def add_run(event, *, state):
     outcomes.record([EventAction(
         instance=event.instance, event=event, run_id=run.pk, workflow="tidy", path="steps[0]",
         step_kind="stop", status="done", started_at=now, ended_at=now, duration_ms=1.5)])
-    send_now(RUNS, [str(run.pk)])
+    if notify:
+        send_now(RUNS, [str(run.pk)])
     return run
 
 
@@ -303,3 +305,172 @@ async def runs_shown(subscription):
         while True:
             if runs := json.loads((await subscription.next()).frame)["runs"]:
                 return runs
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Names of the statements the feed makes, in their order."""
+    found = []
+    for name in ("new_events", "runs", "changed_runs", "newest_ids"):
+        monkeypatch.setattr(feedrows, name, noting(found, name, getattr(feedrows, name)))
+    return found
+
+
+def noting(found, name, read):
+    async def noted(*args, **kwargs):
+        found.append(name)
+        return await read(*args, **kwargs)
+    return noted
+
+
+async def test_visitor_of_a_chat_costs_no_look_at_runs(feed, shop, reads):
+    event = await add(shop)
+    visitor = await following(feed, instance_ids=frozenset([shop.pk]), conversation_ref="v1",
+                              rows=False, runs=False)
+
+    await add_run(event, state="running")
+    theirs = await add(shop, conversation_ref="v1")
+
+    assert await ids_until(visitor, {theirs.pk}) == [theirs.pk]
+    assert "runs" not in reads and "changed_runs" not in reads
+
+
+async def test_typing_signal_costs_no_statement(feed, shop, reads):
+    visitor = await following(feed, conversation_ref="v1", signals=True, rows=False, runs=False)
+    reads.clear()
+
+    await sync_to_async(send_now)(SIGNALS, [json.dumps(
+        {"instance_id": shop.pk, "to": "v1", "state": "typing"})])
+
+    assert (await asyncio.wait_for(visitor.next(), 5)).signals and reads == []
+
+
+async def test_notice_costs_nothing_once_the_last_socket_is_gone(feed, shop, reads):
+    subscription = await following(feed)
+    feed.unsubscribe(subscription)
+    reads.clear()
+
+    await add(shop)
+    again = await following(feed, rows=False)
+    await ids_until(again, {(await add(shop)).pk})
+
+    assert reads[0] == "newest_ids"  # the start of the second, and nothing before
+
+
+async def test_what_an_event_says_is_read_only_for_accounts_somebody_follows(feed, shop):
+    other = await sync_to_async(make_instance)("other")
+    reader = await following(feed, instance_ids=frozenset([shop.pk]))
+    visitor = feed.subscribe(Filter(conversation_ref="v1", rows=False, runs=False))
+
+    foreign = await add(other, conversation_ref="v1")
+    own = await add(shop, conversation_ref="v1")
+
+    assert await ids_until(reader, {own.pk}) == [own.pk]
+    texts = {}
+    while set(texts) != {foreign.pk, own.pk}:
+        batch = await asyncio.wait_for(visitor.next(), 5)
+        texts |= {item.id: item.text for item in batch.items}
+    assert texts[foreign.pk] == "" and texts[own.pk]
+
+
+async def test_floor_rises_over_events_nobody_follows(feed, shop, monkeypatch):
+    monkeypatch.setattr(floor, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(feed_module, "CATCH_UP_SECONDS", 0.1)
+    await following(feed, instance_ids=frozenset())
+
+    event = await add(shop)
+
+    async with asyncio.timeout(5):
+        while feed.floor.id < event.pk:
+            await asyncio.sleep(0.02)
+
+
+async def test_reader_who_comes_while_an_event_is_read_for_others_gets_its_row(
+        feed, shop, monkeypatch):
+    visitor = await following(feed, conversation_ref="v1", rows=False, runs=False)
+    read, joined = feedrows.new_events, []
+
+    async def and_join(*args, **kwargs):
+        page = await read(*args, **kwargs)
+        if page.items and not joined:
+            joined.append(feed.subscribe(Filter(instance_ids=frozenset([shop.pk]))))
+        return page
+
+    monkeypatch.setattr(feedrows, "new_events", and_join)
+    event = await add(shop, conversation_ref="v1")
+
+    assert await ids_until(visitor, {event.pk}) == [event.pk]
+    batch = await asyncio.wait_for(joined[0].next(), 5)
+    assert [row["id"] for row in json.loads(batch.frame)["events"]] == [event.pk]
+
+
+async def test_reader_who_comes_while_runs_are_read_for_others_gets_theirs(
+        feed, shop, monkeypatch):
+    other = await sync_to_async(make_instance)("other")
+    event = await add(shop)
+    await following(feed, instance_ids=frozenset([other.pk]))
+    read, joined = feedrows.runs, []
+
+    async def and_join(*args, **kwargs):
+        found = await read(*args, **kwargs)
+        if not joined:
+            joined.append(feed.subscribe(Filter(instance_ids=frozenset([shop.pk]))))
+        return found
+
+    monkeypatch.setattr(feedrows, "runs", and_join)
+    run = await add_run(event, state="running")
+
+    async with asyncio.timeout(5):
+        while not joined:
+            await asyncio.sleep(0.01)
+    assert [row["id"] for row in await runs_shown(joined[0])] == [run.pk]
+
+
+def is_heard():
+    with connection.cursor() as cursor:
+        cursor.execute(notify._NOBODY_HEARS)
+        return not cursor.fetchone()[0]
+
+
+async def told(heard):
+    """Until the workers know that somebody wants runs, or that nobody does."""
+    async with asyncio.timeout(3):  # less than the next look of the feed
+        while await sync_to_async(is_heard)() is not heard:
+            await asyncio.sleep(0.01)
+
+
+async def test_workers_are_told_while_somebody_reads_runs(feed, shop):
+    visitor = await following(feed, conversation_ref="v1", rows=False, runs=False)
+    assert not await sync_to_async(is_heard)()
+
+    reader = feed.subscribe(Filter())
+    await told(True)
+    feed.unsubscribe(reader)
+    await told(False)
+    feed.change(visitor, Filter())
+    await told(True)
+    feed.unsubscribe(visitor)
+    await told(False)
+
+
+async def test_run_that_changed_before_the_workers_knew_of_the_reader_is_shown(feed, shop):
+    event = await add(shop)
+    subscription = await following(feed)
+    await told(True)
+
+    run = await add_run(event, state="running", notify=False)
+
+    async with asyncio.timeout(2 * notify.HEARD_SECONDS + 1):
+        assert [row["id"] for row in await runs_shown(subscription)] == [run.pk]
+
+
+async def test_workers_are_told_again_after_the_database_dropped_the_feed(
+        feed, shop, monkeypatch):
+    monkeypatch.setattr(feed_module, "RETRY_SECONDS", (0.05, 0.1))
+    await following(feed)
+    await told(True)
+
+    await sync_to_async(drop_listeners)()
+    await told(False)
+
+    await told(True)

@@ -5,6 +5,7 @@ import time
 import psycopg
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from events.store import notify
 from events.store.notify import Notifier
@@ -19,6 +20,7 @@ def heard(transactional_db):
     with psycopg.connect(**parameters, autocommit=True) as listener:
         listener.execute("LISTEN omni_events")
         listener.execute("LISTEN omni_runs")
+        listener.execute("SELECT pg_advisory_lock_shared(%s)", [notify.HEARD])  # as a live feed
 
         def until(wanted, *, seconds=10.0):
             found = []
@@ -73,6 +75,48 @@ def test_thread_sends_what_was_asked_for_in_few_notes(heard, settings):
     notes = heard(everything)
     assert everything(notes) and len(notes) < 100
     assert ("omni_events", "") in notes
+
+
+@pytest.fixture
+def statements():
+    """Statements of this thread's connection from here on."""
+    with CaptureQueriesContext(connection) as captured:
+        yield captured
+
+
+@pytest.fixture
+def notifier(settings):
+    """One that sends at once, in this thread."""
+    settings.OMNI_GROUP_COMMIT = False
+    return Notifier()
+
+
+def test_note_of_runs_costs_nothing_while_no_feed_hears_it(
+        transactional_db, notifier, statements):
+    for number in range(100):
+        notifier.send(notify.RUNS, str(number))
+
+    assert [statement["sql"] for statement in statements] == [notify._NOBODY_HEARS]
+
+
+def test_other_notes_are_sent_whether_or_not_a_feed_hears_runs(
+        transactional_db, notifier, statements):
+    notifier.send(notify.RUNS, "1")
+    notifier.send(notify.EVENTS)
+    notifier.send(notify.WORK)
+
+    assert len(statements) == 3
+
+
+def test_feed_that_opens_is_told_of_runs_within_a_second(transactional_db, notifier, request):
+    notifier.send(notify.RUNS, "1")  # nobody is there, which is remembered
+    heard = request.getfixturevalue("heard")
+
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not (found := heard(bool, seconds=0.05)):
+        notifier.send(notify.RUNS, "2")
+
+    assert found[0] == ("omni_runs", "2") and end - time.monotonic() > 8
 
 
 def test_without_group_commit_the_note_follows_the_commit(heard):
