@@ -17,6 +17,8 @@ from events.door.commit import writer
 from events.door.knocks import knocks
 from events.door.quotas import quotas
 from events.people import contacts, conversations
+from omni.config import revision
+from omni.config.remembered import Remembered
 from registry.engine.route import matching
 from registry.engine.run import runner
 from registry.engine.starts import clockwork
@@ -65,6 +67,8 @@ def _end_writers() -> None:
 
 def _forget() -> None:
     connections_models.forget()
+    revision.forget()
+    Remembered.forget_all()
     conversations.forget()
     contacts.forget()
     knocks.forget()
