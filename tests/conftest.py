@@ -11,7 +11,6 @@ from django.db import connection
 
 from actions import base, library
 from actions.base import Context, Outcome, Params, done
-from connections import models as connections_models
 from connections import wrong_keys
 from events.door.commit import writer
 from events.door.knocks import knocks
@@ -66,7 +65,6 @@ def _end_writers() -> None:
 
 
 def _forget() -> None:
-    connections_models.forget()
     revision.forget()
     Remembered.forget_all()
     conversations.forget()
