@@ -18,7 +18,7 @@ from events.door.quotas import quotas
 from events.people import contacts, conversations
 from omni.config import revision
 from omni.config.remembered import Remembered
-from registry.engine.route import matching
+from registry.engine.route import definitions, matching
 from registry.engine.run import runner
 from registry.engine.starts import clockwork
 from tests.emptied import empty
@@ -130,7 +130,7 @@ class Probe:
 @pytest.fixture
 def probe() -> Iterator[Probe]:
     """The actions custom.look, custom.change and custom.send: no effect, a write, a send."""
-    found, compiled = Probe(), matching.compiled
+    found = Probe()
     effects = {"custom.look": "none", "custom.change": "write", "custom.send": "send"}
     for name, effect in effects.items():
         base.DECLARED[name] = base.Action(
@@ -141,4 +141,4 @@ def probe() -> Iterator[Probe]:
     for name in effects:
         del base.DECLARED[name]
     library.actions.cache_clear()
-    compiled.cache_clear()
+    definitions.forget()

@@ -10,7 +10,8 @@ class Migration(migrations.Migration):
     dependencies = [("registry", "0005_failed_runs_index"), ("omni", "0005_config_revision")]
 
     operations = [
-        raising("omni_workflows", topic="workflows", columns=("slug", "mode", "archived_at")),
+        raising("omni_workflows", topic="workflows", alone=True,
+                columns=("slug", "mode", "archived_at")),
         raising("omni_workflow_versions", topic="workflows", columns=(
             "workflow_id", "number", "text", "published_at")),
         raising("omni_bindings", topic="workflows", columns=(

@@ -13,6 +13,7 @@ from events.models import Conversation, Event
 from events.outbox import echoes, limits
 from events.store import derive, notify
 from omni import failpoints
+from omni.config import revision
 from registry.engine.route import gates, matching
 from registry.engine.run import alerts
 from registry.engine.waits import endings, waits
@@ -148,6 +149,7 @@ def _take(limit: int, *, only: int | None = None) -> echoes.Recognized:
                   else Event.objects.raw(_THIS, [only, limit]))
     if not events:
         return echoes.Recognized([], set())
+    revision.read()  # what was changed before one of them arrived counts for it
     instances = {id: by_id(id) for id in {event.instance_id for event in events}}
     places = {place.filed_as: place for place in Conversation.objects.raw(
         _PLACES, [list({event.conversation_id for event in events})])}

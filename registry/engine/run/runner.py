@@ -7,6 +7,7 @@ from connections.models import by_id
 from events.models import Event
 from events.store import notify
 from omni import failpoints
+from omni.config import revision
 from omni.errors import InvalidWorkflow
 from registry.engine.route import bursts, matching
 from registry.engine.run import journal, scope, steps
@@ -86,6 +87,7 @@ def _burst(run: Run, *, begins: bool) -> list[Event] | Ended:
 
 def _load(run_id: int) -> Run:
     """A run with what it needs; small look-ups by key, because one wide join plans for longer."""
+    revision.read()  # it may have been routed by a process that knew of a change before this one
     run = Run.objects.get(pk=run_id)
     run.version = _version(run.version_id)
     run.workflow = run.version.workflow

@@ -83,6 +83,7 @@ def test_write_raises_the_number(write):
 
 @pytest.mark.parametrize("write", [
     lambda: drafts.save_draft(GREETER.replace("seen", "met"), actor="test"),
+    lambda: drafts.save_draft(GREETER.replace("greeter", "new"), actor="test"),
     lambda: Workflow.objects.update(name="Other", pins={"a": 1}, updated_at=timezone.now()),
     lambda: Workflow.objects.get().save(),
     lambda: Agent.objects.get().save(update_fields=["name", "updated_at"]),

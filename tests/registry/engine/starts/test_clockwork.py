@@ -78,6 +78,7 @@ def test_nothing_is_due_before_its_time(hourly):
     assert ticks() == ["09:00", "10:00"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_watching_costs_two_queries_while_nothing_is_due(hourly, django_assert_num_queries):
     clock = Clock()
     clock.tick(at("09:00:01"))
