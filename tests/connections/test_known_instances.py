@@ -1,10 +1,11 @@
-"""Instances that are remembered: no statement while nothing changes, no delay when it does."""
+"""Accounts that are remembered: no statement while nothing changes, no delay when it does."""
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from connections.models import Instance, by_id, lookup, why_off
+from connections.secrets.store import Secret, Vault
 from omni.config import revision
 from tests.factories import make_webhook
 
@@ -60,3 +61,15 @@ def test_account_is_looked_up_anew_when_a_change_was_seen(shop):
         revision.seen(cursor.fetchone()[0])
 
     assert lookup("webhook", "shop")[0].name == by_id(shop.pk).name == "Other"
+
+
+def test_secret_is_read_once_while_none_is_changed(shop):
+    Secret.objects.create(name="token", value="one")
+    found = [Vault(shop.pk)["token"]]
+    with CaptureQueriesContext(connection) as asked:
+        found += [Vault(shop.pk)["token"] for _ in range(100)]
+    Secret.objects.create(name="token", instance=shop, value="two")
+    revision.read()
+
+    assert (set(found), len(asked)) == ({"one"}, 0)
+    assert Vault(shop.pk)["token"] == "two"

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from actions.models import Agent, ContactList, ContactListEntry
-from connections.models import Instance
+from connections.models import Instance, Secret
 from omni.config import revision
 from registry.engine.work import modes
 from registry.models import Binding, Workflow, WorkflowVersion
@@ -26,6 +26,7 @@ def rows() -> None:
     shop = make_webhook()
     Agent.objects.create(slug="helper", name="Helper")
     ContactList.objects.create(name="vip", instance=shop).entries.create(pattern="+3511")
+    Secret.objects.create(name="token", value="x")
     ContactList.objects.create(name="others").entries.create(pattern="+3512")
 
 
@@ -61,6 +62,9 @@ ROWS = {
     lambda: ContactListEntry.objects.filter(pattern="+3511").update(pattern="+4911"),
     lambda: ContactListEntry.objects.all().delete(),
     lambda: ContactList.objects.all().delete(),  # with its entries
+    lambda: Secret.objects.create(name="other", value="x"),
+    lambda: Secret.objects.update(value="y"),
+    lambda: Secret.objects.all().delete(),
     lambda: bindings.bind(Workflow.objects.get(), scope="global", priority=3, actor="test"),
     lambda: bindings.unbind(Binding.objects.get(), actor="test"),
     lambda: Binding.objects.update(enabled=False),

@@ -1,4 +1,4 @@
-"""What is changed at an instance raises the number of the configuration."""
+"""What is changed at instances and secrets raises the number of the configuration."""
 
 from django.db import migrations
 
@@ -12,4 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("connections", "0006_instance_people_group"), ("omni", "0005_config_revision")]
 
-    operations = [raising("omni_instances", topic="instances", columns=MATTERS)]
+    operations = [
+        raising("omni_instances", topic="instances", columns=MATTERS),
+        raising("omni_secrets", topic="secrets", columns=("name", "instance_id", "value")),
+    ]
