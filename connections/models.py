@@ -216,3 +216,8 @@ def is_cached(provider: str, slug: str) -> bool:
 def was_known(provider: str, slug: str) -> bool:
     """Whether there was an instance at an address when `lookup` last looked."""
     return _known.peek((provider, slug)) is not None
+
+
+def forget(*_address: str) -> None:
+    """Ask at the next look-up whether an instance was changed."""
+    revision.doubt()
