@@ -79,7 +79,7 @@ class _Known:
 
     def learn(self, found: View) -> View:
         """The newer of two looks. A lower number is newer only when the one look ended before the
-        other began: then the database itself went back.
+        other began, outside of any transaction: then the database itself went back.
         """
         with self.lock:
             before = self.view
@@ -87,7 +87,7 @@ class _Known:
                 self.view = found
             elif found.number == before.number:
                 self.view = max(before, found, key=lambda view: view.began)
-            elif found.began > before.ended:
+            elif found.began > before.ended and not connection.in_atomic_block:
                 self.view, self.least = found, found.number
             return self.view or found
 

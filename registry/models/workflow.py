@@ -112,7 +112,7 @@ class Binding(models.Model):
             raise ValidationError(wrong)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Every save raises `revision`, which is how running workers notice."""
+        """Every save raises `revision`, so that an editor notices another's."""
         if self.pk:
             self.revision = F("revision") + 1
         super().save(*args, **kwargs)

@@ -204,6 +204,7 @@ def test_no_reader_keeps_old_data_under_a_new_number(how, pool, settings):
     pool.submit(write, 1).result(SECONDS)
     is_over.set()
     counts = [reader.result(SECONDS) for reader in readers]
+    revision.read()
 
     assert (stale, kept.get("helper", number_in_the_row)) == ([], 80)
     assert min(counts) > 10
@@ -229,3 +230,18 @@ def test_forked_process_knows_nothing(remembering):
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (len(kept), revision.is_fresh()) == (1, True)
+
+
+def test_database_that_went_back_is_believed(remembering):
+    kept: Remembered[str, float] = Remembered("agents", most=10)
+    Agent.objects.create(slug="helper", name="Helper", timeout=1)
+    revision.seen(revision.read())
+    kept.get("helper", number_in_the_row)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE omni_agents DISABLE TRIGGER USER")
+        set_number(2)
+        cursor.execute("ALTER TABLE omni_agents ENABLE TRIGGER USER")
+        cursor.execute("UPDATE omni_config_revision SET number = 0")
+    revision.read()
+
+    assert (revision.current(), kept.get("helper", number_in_the_row)) == (0, 2)
