@@ -1,11 +1,9 @@
 """The configured accounts. Events point here, so an instance is archived and never deleted."""
 
 import re
-import time
 from typing import Any
 
-from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import SynchronousOnlyOperation, ValidationError
 from django.db import InterfaceError, OperationalError, models
 from pydantic import ValidationError as ModelError
 
@@ -13,12 +11,15 @@ from connections import library, moved
 from connections.access import ApiKey, InstanceGrant, ScopedQuerySet
 from connections.adapter import CONCERNS_OTHERS, Account, Adapter
 from connections.secrets.store import Secret
+from omni.config import revision
+from omni.config.remembered import Remembered
 from omni.errors import InvalidParams, UnknownProvider
-from omni.recent import Recent
 from omni.secrets import EncryptedJSONField
 
 __all__ = ["ApiKey", "Instance", "InstanceGrant", "Secret"]
 SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}\Z")
+TOPIC = "instances"  # of the number of the configuration
+Found = tuple["Instance | None", Account | None]
 
 
 class InstanceQuerySet(ScopedQuerySet):
@@ -148,97 +149,75 @@ class Instance(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
-        forget(self.provider, self.slug)
+        revision.changed()
+
+    @property
+    def why_off(self) -> str:
+        """Why nothing goes out here; "" when it may."""
+        if self.is_on:
+            return ""
+        how = ("is archived; bring it back first" if self.archived_at
+               else "is switched off; enable it first")
+        return f"nothing was sent: instance '{self.slug}' {how}"
 
 
-_by_id: dict[int, tuple[float, "Instance"]] = {}
+# Of each kind 5,000 at most: a scanner cannot grow memory, nor push out what is known.
+_by_id: Remembered[int, Instance] = Remembered(TOPIC, most=5000)
+_known: Remembered[tuple[str, str], Found | None] = Remembered(TOPIC, most=5000)
+_AWAY_SECONDS = 300.0
 
 
-def by_id(instance_id: int) -> "Instance":
-    """An instance to read, from a cache of OMNI_INSTANCE_CACHE_SECONDS; raises DoesNotExist."""
-    entry, now = _by_id.get(instance_id), time.monotonic()
-    if entry and now - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS:
-        return entry[1]
-    instance = Instance.objects.get(pk=instance_id)
-    _by_id[instance_id] = (now, instance)
-    return instance
+def by_id(instance_id: int) -> Instance:
+    """An instance to read, remembered while no instance is changed; raises DoesNotExist."""
+    return _by_id.get(instance_id, lambda: Instance.objects.get(pk=instance_id))
 
 
 def why_off(instance_id: int) -> str:
     """Why nothing goes out here now, as the database has it; "" when it may."""
-    row = Instance.objects.only("slug", "enabled", "archived_at").get(pk=instance_id)
-    if row.is_on:
-        return ""
-    how = ("is archived; bring it back first" if row.archived_at
-           else "is switched off; enable it first")
-    return f"nothing was sent: instance '{row.slug}' {how}"
+    revision.read()
+    return by_id(instance_id).why_off
 
 
-# Of each 5,000 at most: a scanner cannot grow memory, nor push out what is known.
-_known: Recent[tuple[str, str], tuple[float, "Instance", Account | None]] = Recent(5000)
-_missing: Recent[tuple[str, str], float] = Recent(5000)  # no instance there, and when we looked
-
-
-def lookup(provider: str, slug: str) -> tuple[Instance | None, Account | None]:
-    """The instance at a webhook address, from a cache of OMNI_INSTANCE_CACHE_SECONDS.
+def lookup(provider: str, slug: str) -> Found:
+    """The instance at a webhook address, remembered while no instance is changed.
 
     (None, None) when there is none, which is remembered too. The account is None
-    when its settings no longer fit. A stale entry is still used while the database is away, for at
-    most five minutes.
+    when its settings no longer fit. What is remembered is still used while the database is away,
+    for at most five minutes.
     """
     if not SLUG.fullmatch(slug):
         return None, None
     key = (provider, slug)
-    entry = _known.get(key)
-    now = time.monotonic()
-    if entry and now - entry[0] < settings.OMNI_INSTANCE_CACHE_SECONDS:
-        return entry[1], entry[2]
-    if _is_missing(key, within=settings.OMNI_INSTANCE_CACHE_SECONDS):
-        return None, None
     try:
-        instance = Instance.objects.filter(slug=slug, provider=provider).first()
-    except (OperationalError, InterfaceError):
-        if entry and now - entry[0] < 300:
-            return entry[1], entry[2]
-        raise
+        found = _known.get(key, lambda: _read(provider, slug))
+    except (OperationalError, InterfaceError, SynchronousOnlyOperation):
+        # the last one: changed in the moment since `is_cached` let an event loop ask
+        if revision.age() > _AWAY_SECONDS or (found := _known.peek(key)) is None:
+            raise
+    return found or (None, None)
+
+
+def _read(provider: str, slug: str) -> Found | None:
+    instance = Instance.objects.filter(slug=slug, provider=provider).first()
     if instance is None:
-        _missing.keep(key, now)
-        return None, None
+        return None
     try:
-        account = instance.account()
+        return instance, instance.account()
     except InvalidParams:
-        account = None
-    _missing.drop([key])
-    _known.keep(key, (now, instance, account))
-    return instance, account
-
-
-def _is_missing(key: tuple[str, str], *, within: float) -> bool:
-    """Whether we looked for it in the last `within` seconds and there was none."""
-    looked = _missing.get(key)
-    return looked is not None and time.monotonic() - looked < within
+        return instance, None
 
 
 def is_cached(provider: str, slug: str) -> bool:
     """Whether `lookup` will answer without asking the database, also a moment later."""
-    within = settings.OMNI_INSTANCE_CACHE_SECONDS * 0.9
-    entry = _known.get((provider, slug))
-    if entry is not None and time.monotonic() - entry[0] < within:
-        return True
-    return not SLUG.fullmatch(slug) or _is_missing((provider, slug), within=within)
+    return not SLUG.fullmatch(slug) or (
+        revision.is_fresh(share=0.9) and _known.knows((provider, slug)))
 
 
 def was_known(provider: str, slug: str) -> bool:
     """Whether there was an instance at an address when `lookup` last looked."""
-    return (provider, slug) in _known
+    return _known.peek((provider, slug)) is not None
 
 
-def forget(provider: str | None = None, slug: str | None = None) -> None:
-    """Drop one cached instance, or all of them."""
-    _by_id.clear()
-    if provider is None:
-        _known.clear()
-        _missing.clear()
-    else:
-        _known.pop((provider, slug or ""), None)
-        _missing.pop((provider, slug or ""), None)
+def forget(*_address: str) -> None:
+    """Ask at the next look-up whether an instance was changed."""
+    revision.doubt()

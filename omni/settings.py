@@ -44,7 +44,7 @@ OMNI_DOOR_BYTES_IN_FLIGHT = env.int("OMNI_DOOR_BYTES_IN_FLIGHT", 256 * 1024 * 10
 OMNI_COMMIT_QUEUE = env.int("OMNI_COMMIT_QUEUE", 2000)  # deliveries waiting; more answer 503
 OMNI_SPOOL_DIR = env.str("OMNI_SPOOL_DIR", "")  # empty: no spool, 503 while the database is away
 OMNI_SPOOL_MAX_BYTES = env.int("OMNI_SPOOL_MAX_BYTES", 2 * 1024 ** 3)
-OMNI_INSTANCE_CACHE_SECONDS = env.float("OMNI_INSTANCE_CACHE_SECONDS", 2.0)
+OMNI_INSTANCE_CACHE_SECONDS = env.float("OMNI_INSTANCE_CACHE_SECONDS", 1.0)
 
 # --- engine ------------------------------------------------------------------------------------
 OMNI_LEASE_SECONDS = env.float("OMNI_LEASE_SECONDS", 10.0)

@@ -11,14 +11,15 @@ from django.db import connection
 
 from actions import base, breaker, library
 from actions.base import Context, Outcome, Params, done
-from connections import models as connections_models
 from connections.http import bulkhead
 from connections.rest import wrong_keys
 from events.door.commit import writer
 from events.door.knocks import knocks
 from events.door.quotas import quotas
 from events.people import contacts, conversations
-from registry.engine.route import matching
+from omni.config import revision
+from omni.config.remembered import Remembered
+from registry.engine.route import definitions, matching
 from registry.engine.run import runner
 from registry.engine.starts import clockwork
 from tests.emptied import empty
@@ -65,7 +66,8 @@ def _end_writers() -> None:
 
 
 def _forget() -> None:
-    connections_models.forget()
+    revision.forget()
+    Remembered.forget_all()
     conversations.forget()
     contacts.forget()
     knocks.forget()
@@ -131,7 +133,7 @@ class Probe:
 @pytest.fixture
 def probe() -> Iterator[Probe]:
     """The actions custom.look, custom.change and custom.send: no effect, a write, a send."""
-    found, compiled = Probe(), matching.compiled
+    found = Probe()
     effects = {"custom.look": "none", "custom.change": "write", "custom.send": "send"}
     for name, effect in effects.items():
         base.DECLARED[name] = base.Action(
@@ -142,4 +144,4 @@ def probe() -> Iterator[Probe]:
     for name in effects:
         del base.DECLARED[name]
     library.actions.cache_clear()
-    compiled.cache_clear()
+    definitions.forget()

@@ -6,6 +6,7 @@ from actions.agents import automagik, builtin, hive, http, openai
 from actions.agents.question import Answer, Question
 from actions.models import Agent
 from connections.models import Instance
+from omni.config.remembered import Remembered
 from omni.errors import NotConfigured
 
 ANSWERS: dict[str, Callable[[Question], Answer]] = {
@@ -16,11 +17,17 @@ ANSWERS: dict[str, Callable[[Question], Answer]] = {
     "openai": openai.answer,
 }
 DEFAULT = "default"
+_agents: Remembered[str, Agent | None] = Remembered("agents", most=1000)
 
 
 def ask(question: Question) -> Answer:
     """The answer of the question's agent. Raises NotConfigured, Unavailable and their kin."""
     return ANSWERS[question.agent.kind](question)
+
+
+def stored(slug: str) -> Agent | None:
+    """The agent of a slug to read, remembered while none is changed; None when there is none."""
+    return _agents.get(slug, lambda: Agent.objects.filter(slug=slug).first())
 
 
 def agent_for(slug: str, *, instance: Instance) -> Agent:
@@ -30,7 +37,7 @@ def agent_for(slug: str, *, instance: Instance) -> Agent:
     Raises NotConfigured when there is no such agent, or it is switched off.
     """
     wanted = slug or instance.agent or DEFAULT
-    agent = Agent.objects.filter(slug=wanted).first()
+    agent = stored(wanted)
     if agent is None and wanted == DEFAULT:
         return Agent(slug=DEFAULT, name="Built-in", kind="builtin")
     if agent is None:

@@ -26,5 +26,6 @@ def allowlist(event: Event, params: AllowlistParams, context: Context) -> Outcom
         found = contact_lists.rules_in_force(event.instance_id, purposes=("allow",),
                                              lists=params.lists)
     rules = contact_lists.all_rules(found, params.handles)
-    rule = access_rules.longest(rules, contact_lists.names_of(event))
+    names = contact_lists.names_of(event)
+    rule = access_rules.longest(rules.fitting(names), names)
     return done(rule=rule.pattern) if rule else stop("not on the allow list")

@@ -27,11 +27,12 @@ def blocklist(event: Event, params: BlocklistParams, context: Context) -> Outcom
     """
     found = contact_lists.rules_in_force(event.instance_id, purposes=("allow", "block"),
                                          lists=params.lists)
-    allow = found.pop("allow", [])
+    allow = found.pop("allow", contact_lists.Rules())
     block = contact_lists.all_rules(found, params.handles)
     if not block:
         return done(rule="")  # nobody can be stopped: spare the look-up of names
-    decision = access_rules.decide(contact_lists.names_of(event), allow=allow, block=block)
+    names = contact_lists.names_of(event)
+    decision = access_rules.decide(names, allow=allow.fitting(names), block=block.fitting(names))
     if decision.allowed:
         return done(rule=decision.pattern)
     return stop(f"blocked by rule {decision.pattern}", rule=decision.pattern)

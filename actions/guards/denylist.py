@@ -26,5 +26,6 @@ def denylist(event: Event, params: DenylistParams, context: Context) -> Outcome:
         found = contact_lists.rules_in_force(event.instance_id, purposes=("block",),
                                              lists=params.lists)
     rules = contact_lists.all_rules(found, params.handles)
-    rule = access_rules.longest(rules, contact_lists.names_of(event))
+    names = contact_lists.names_of(event)
+    rule = access_rules.longest(rules.fitting(names), names)
     return stop(f"denied by rule {rule.pattern}", rule=rule.pattern) if rule else done(rule="")

@@ -53,10 +53,10 @@ def gather(*, instance: Instance, lists: Iterable[str] = (), labels: Iterable[st
     refused = _refusals([member.contact_id for member in members if member.contact_id], instance)
     rules = contact_lists.rules_in_force(instance.pk, purposes=("allow", "block"))
     names = _names(members, instance, who)
+    allow, block = (rules.get(purpose, contact_lists.Rules()) for purpose in ("allow", "block"))
     for member in members:
-        ruled = access_rules.decide(
-            access_rules.names_of([member.handle, *names.get(member.contact_id or 0, [])]),
-            allow=rules.get("allow", ()), block=rules.get("block", ()))
+        known = access_rules.names_of([member.handle, *names.get(member.contact_id or 0, [])])
+        ruled = access_rules.decide(known, allow=allow.fitting(known), block=block.fitting(known))
         reason = refused.get(member.contact_id or 0) or ("" if ruled.allowed else "blocked")
         if reason:
             found.left_out[reason] = found.left_out.get(reason, 0) + 1

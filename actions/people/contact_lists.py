@@ -1,20 +1,13 @@
 """The stored lists of people, and the names an event's people go by."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from django.db import connection
-
-from actions.models import ContactList, ContactListEntry
-from actions.people import access_rules
+from actions.people import access_rules, lists_in_force
 from actions.people.access_rules import Rule
+from actions.people.lists_in_force import ListInForce
 from events.models import Contact, ConversationAlias, Event
 from omni.errors import InvalidParams
 
-_ENTRIES = """
-SELECT l.purpose, e.pattern
-FROM omni_contact_lists l JOIN omni_contact_list_entries e ON e.contact_list_id = l.id
-WHERE l.enabled AND (l.instance_id = %s OR l.instance_id IS NULL) AND l.purpose = ANY(%s)
-"""
 _MERGES = 8  # merges followed; two contacts merged into each other must not turn for ever
 
 
@@ -45,37 +38,42 @@ def names_of(event: Event) -> frozenset[str]:
     return access_rules.names_of(handles)
 
 
+class Rules:
+    """The entries of some lists, and patterns that stand elsewhere."""
+
+    def __init__(self, lists: Iterable[ListInForce] = (), inline: Iterable[str] = ()) -> None:
+        self.lists = [one for one in lists if one.count]
+        self._inline = [access_rules.parse(pattern) for pattern in inline]
+
+    def __bool__(self) -> bool:
+        return bool(self.lists or self._inline)
+
+    def fitting(self, names: frozenset[str]) -> list[Rule]:
+        """Those that fit one of the names."""
+        return [*(rule for one in self.lists for rule in one.index.fitting(names)),
+                *(rule for rule in self._inline if rule.fits(names))]
+
+
 def rules_in_force(instance_id: int, *, purposes: Collection[str] = (),
-                   lists: Collection[str] = ()) -> dict[str, list[Rule]]:
+                   lists: Collection[str] = ()) -> dict[str, Rules]:
     """Rules of the instance and the global ones: {purpose: rules}.
 
     lists: names; when given, just those, whatever their purpose.
     Raises InvalidParams for a name that is not in force at the instance.
     """
+    in_force = lists_in_force.at(instance_id)
     if lists:
-        in_force = ContactList.objects.in_force_at(instance_id).filter(name__in=lists)
-        _check_names(lists, set(in_force.values_list("name", flat=True)))
-        entries = ContactListEntry.objects.filter(contact_list__in=in_force).values_list(
-            "contact_list__purpose", "pattern")
+        _check_names(lists, {one.name for one in in_force})
+        in_force = [one for one in in_force if one.name in lists]
     else:
-        entries = _entries(instance_id, purposes)
-    found: dict[str, list[Rule]] = {}
-    for purpose, pattern in entries:
-        found.setdefault(purpose, []).append(access_rules.parse(pattern))
-    return found
+        in_force = [one for one in in_force if one.purpose in purposes]
+    return {purpose: Rules(one for one in in_force if one.purpose == purpose)
+            for purpose in {one.purpose for one in in_force}}
 
 
-def _entries(instance_id: int, purposes: Collection[str]) -> list[tuple[str, str]]:
-    """(purpose, pattern) of every entry in force; every message asks this, so it is plain SQL."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ENTRIES, [instance_id, list(purposes)])
-        return cursor.fetchall()
-
-
-def all_rules(found: dict[str, list[Rule]], inline: Collection[str]) -> list[Rule]:
+def all_rules(found: dict[str, Rules], inline: Collection[str]) -> Rules:
     """The rules of every purpose, and those written into the step."""
-    stored = [rule for rules in found.values() for rule in rules]
-    return stored + [access_rules.parse(pattern) for pattern in inline]
+    return Rules((one for rules in found.values() for one in rules.lists), inline)
 
 
 def labelled(event: Event, label: str) -> str:
@@ -83,14 +81,16 @@ def labelled(event: Event, label: str) -> str:
     person = person_of(event)
     if person is not None and label in (person.shown or person).labels:
         return "contact"
-    lists = ContactList.objects.in_force_at(event.instance_id).filter(purpose="label")
-    entries = ContactListEntry.objects.filter(contact_list__in=lists).values_list(
-        "contact_list__name", "contact_list__label", "pattern")
-    names = names_of(event)
-    for name, text, pattern in entries:
-        if label in (name, text) and access_rules.parse(pattern).fits(names):
-            return f"list {name}"
-    return ""
+    lists = [one for one in lists_in_force.at(event.instance_id)
+             if one.purpose == "label" and label in (one.name, one.label) and one.count]
+    names = names_of(event) if lists else frozenset()
+    return next((f"list {one.name}" for one in lists if any(one.index.fitting(names))), "")
+
+
+def holding(handles: Collection[str], instance_id: int) -> list[str]:
+    """Names of the lists in force here that hold one of these handles as written."""
+    return sorted({one.name for one in lists_in_force.at(instance_id) if one.count
+                   and any(one.index.holds(handle) for handle in handles)})
 
 
 def _check_names(wanted: Collection[str], known: set[str]) -> None:

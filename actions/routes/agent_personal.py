@@ -4,8 +4,9 @@ from pydantic import Field
 
 from actions import agent_turn
 from actions.agent_turn import AgentOutput, AgentParams
+from actions.agents import kinds
 from actions.base import Context, Outcome, action
-from actions.models import Agent, Memory
+from actions.models import Memory
 from actions.people.contact_lists import person_of
 from events.models import Event
 
@@ -45,5 +46,5 @@ def _memories(event: Event, context: Context, most: int) -> list[str]:
 
 def _personal() -> str:
     """The slug of the personal agent, "" where nobody made one or it is switched off."""
-    there = Agent.objects.filter(slug=PERSONAL, enabled=True).exists()
-    return PERSONAL if there else ""
+    agent = kinds.stored(PERSONAL)
+    return PERSONAL if agent is not None and agent.enabled else ""

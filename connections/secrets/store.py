@@ -13,6 +13,7 @@ from django.db.models import F, Q
 
 from connections.access import ScopedQuerySet
 from connections.secrets import forms
+from omni.config.remembered import Remembered
 from omni.errors import NotConfigured
 from omni.secrets import EncryptedJSONField
 
@@ -52,8 +53,12 @@ def unknown(names: Iterable[str]) -> set[str]:
         if wanted else set()
 
 
+# {(instance, name): value}, decrypted as an instance's credentials are while it is remembered.
+_values: Remembered[tuple[int | None, str], str | None] = Remembered("secrets", most=1000)
+
+
 class Vault(Mapping[str, str]):
-    """The secrets one account may use, each read when it is named; a list of them is empty.
+    """The secrets one account may use, each looked up when it is named; a list of them is empty.
 
     It remembers what it handed out, so that this can be taken out of what is stored and shown.
     """
@@ -87,8 +92,11 @@ class Vault(Mapping[str, str]):
         return forms.without(value, self._pattern()) if self._given else value
 
     def _value(self, name: str, rows: ScopedQuerySet) -> str | None:
-        row = rows.first()
-        return None if row is None else row.value
+        def load() -> str | None:
+            row = rows.first()
+            return None if row is None else row.value
+
+        return _values.get((self._instance_id, name), load)
 
     def _pattern(self) -> re.Pattern[str]:
         if self._compiled is None or self._compiled[0] != len(self._given):

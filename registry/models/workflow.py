@@ -11,8 +11,7 @@ from django.db.models import F, Q
 class Workflow(models.Model):
     """A named document. `draft` is what people edit; versions are what runs.
 
-    revision grows with every save: an editor sends back the one it read (409 when it is stale),
-    and workers notice changes by it.
+    revision grows with every save: an editor sends back the one it read (409 when it is stale).
     mode: on; paused (new runs queue up and live ones stop before their next turn, until it is on
     again); draining (no new runs, live ones finish).
     pins: {step id: output} that a trial run takes instead of doing the step.
@@ -113,7 +112,7 @@ class Binding(models.Model):
             raise ValidationError(wrong)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Every save raises `revision`, which is how running workers notice."""
+        """Every save raises `revision`, so that an editor notices another's."""
         if self.pk:
             self.revision = F("revision") + 1
         super().save(*args, **kwargs)

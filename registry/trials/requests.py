@@ -75,7 +75,7 @@ def bound_inputs(workflow: Workflow, text: str, staged: Staged) -> dict[str, Any
     if not staged.is_stored:
         return {}
     instance = staged.event.instance
-    effective = matching.table().find(workflow.slug, instance.pk, instance.provider)
+    effective = matching.table(now=True).find(workflow.slug, instance.pk, instance.provider)
     data = profile.load(text).data
     known = data.get("inputs") if isinstance(data, Mapping) else None
     if effective is None or not isinstance(known, Mapping):

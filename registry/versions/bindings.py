@@ -1,6 +1,6 @@
 """Bindings: where a workflow is switched on, with which version and inputs.
 
-Every change raises a revision (running workers notice within a second) and leaves an audit entry.
+Every change leaves an audit entry; workers notice it by the number of `omni.config.revision`.
 """
 
 from typing import Any

@@ -46,7 +46,7 @@ def _said(definition: Definition, rival: str, shared: tuple[str, list[str]]) -> 
 
 def _rivals(definition: Definition) -> dict[str, tuple[str, list[str]]]:
     """Slug of the other workflow -> a kind of event both take, and where."""
-    on = matching.table()
+    on = matching.table(now=True)
     found: dict[str, tuple[str, list[str]]] = {}
     for instance in Instance.objects.active().filter(enabled=True).defer("credentials"):
         here = on.switched_on(instance.pk, instance.provider)

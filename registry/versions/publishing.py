@@ -1,6 +1,6 @@
 """Publishing of workflows, and what is done with their texts afterwards: immutable versions.
 
-Every change raises a revision (running workers notice within a second) and leaves an audit entry.
+Every change leaves an audit entry; workers notice it by the number of `omni.config.revision`.
 """
 
 import hashlib

@@ -77,6 +77,8 @@ class System:
         self._environment = {
             **kept, "DATABASE_URL": url, "OMNI_DATA_DIR": str(self.folder),
             "DJANGO_SETTINGS_MODULE": "omni.settings", "OMNI_TEST_MODE": "1",
+            # so long that what was answered is only known where a process asked for it in time
+            "OMNI_INSTANCE_CACHE_SECONDS": "60",
             "OMNI_LEASE_SECONDS": "4", "OMNI_ALLOW_PRIVATE_ADDRESSES": "1",
             "OMNI_GROUP_COMMIT": "1", "OMNI_LOG_LEVEL": "WARNING", "OMNI_BOOTSTRAP_API_KEY": KEY,
             # the few people of the tests hear more in a minute than people should

@@ -5,6 +5,7 @@ clock, and whether anything waits for an event at all.
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from connections.models import by_id
 from events.models import Contact, Conversation, Event
 from events.outbox import echoes
 from omni import statements
+from omni.config import revision
 
 BATCH = 100
 
@@ -42,10 +44,10 @@ class _Columns:
         return self._model.from_db("default", self._names, cells)
 
 
-_ID = 3  # of an event in a row of `_ROWS`
+_ID = 4  # of an event in a row of `_ROWS`
 _EVENT, _PLACE, _PERSON = _Columns(Event, "e"), _Columns(Conversation, "k"), _Columns(Contact, "c")
 _ROWS = f"""
-SELECT omni_now(), EXISTS (SELECT 1 FROM omni_waits WHERE state = 'open'
+SELECT omni_now(), {revision.NUMBER}, EXISTS (SELECT 1 FROM omni_waits WHERE state = 'open'
                            AND kind IN ('event', 'cancel')),
     ARRAY(SELECT m.id FROM omni_conversations m WHERE m.merged_into_id = k.id ORDER BY m.id),
     {_EVENT.sql}, {_PLACE.sql}, {_PERSON.sql}
@@ -100,13 +102,15 @@ def take(limit: int = BATCH, *, only: int | None = None) -> Batch:
 
     only: this event alone, with a savepoint around what may break the transaction.
     """
+    asked_at = time.monotonic()
     rows = statements.execute(_NEXT, [limit, limit]) if only is None else statements.execute(
         _THIS, [only])
     if not rows:
         return Batch()
-    events = [_event(row[2:]) for row in rows]
+    revision.seen(rows[0][1], asked_at=asked_at)  # what was changed before they arrived counts
+    events = [_event(row[3:]) for row in rows]
     recognized = echoes.recognize(events, careful=only is not None)
-    return Batch(recognized.events, recognized.runs, rows[0][0], rows[0][1])
+    return Batch(recognized.events, recognized.runs, rows[0][0], rows[0][2])
 
 
 def waiting(limit: int) -> list[int]:

@@ -1,40 +1,33 @@
 """Which workflows an event wakes, and for each of the others the clause that said no.
 
-The table of what is switched on is kept in memory and read again when a binding or workflow was
-saved (their revisions are summed, so that every commit shows).
+The table of what is switched on is kept in memory while what runs is as it was
+(`omni.config.revision`): bindings, modes and published versions, not drafts.
 """
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from django.db import connection
-
 from events.models import Event
-from omni.errors import InvalidWorkflow
+from omni.config import revision
+from omni.config.remembered import Remembered
 from omni.recent import Recent
-from registry.engine.route import conditions, named
+from registry.engine.route import conditions, definitions, named
+from registry.engine.route.definitions import Definitions, compiled
 from registry.engine.run import scope
 from registry.expressions.budget import MOST_OF_EVENT, Budget
-from registry.language import document
 from registry.language.definition import Definition
 from registry.models import Binding, WorkflowVersion
 
-logger = logging.getLogger("omni.registry")
+__all__ = ["Decision", "Effective", "Table", "compiled", "forget", "layers_of", "listens", "match",
+           "pinned", "table", "why_not_routed"]
 SCOPE_RANK = {"instance": 0, "provider": 1, "global": 2}
 HOP_LIMIT = 5
 TYPES_MOST = 10_000  # types of event remembered; `custom.*` has no end
 PAST_SOURCES = ("history", "import")
-_STAMP = """
-SELECT (SELECT coalesce(sum(revision), 0) FROM omni_workflows),
-       (SELECT count(*) FROM omni_workflow_versions),
-       (SELECT coalesce(sum(revision), 0) FROM omni_bindings),
-       (SELECT count(*) FROM omni_bindings),
-       (SELECT coalesce(max(id), 0) FROM omni_bindings)
-"""
+_UNREAD = ("workflow__draft", "workflow__description", "workflow__pins", "version__text",
+           "version__compiled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +68,12 @@ class Table:
     binding switches on is then asked everywhere, with its own defaults.
     rivals: claims whose holders are asked beside the trial; others cannot change what it comes to
     and are left out.
+    before: definitions of an earlier table, which are taken over.
     """
 
-    def __init__(self, stamp: tuple, *, trial: WorkflowVersion | None = None,
-                 rivals: frozenset[str | None] = frozenset()) -> None:
-        self.stamp = stamp
+    def __init__(self, stamp: tuple = (), *, trial: WorkflowVersion | None = None,
+                 rivals: frozenset[str | None] = frozenset(),
+                 before: Definitions | None = None) -> None:
         self._trial, self._rivals = trial, rivals
         self._bindings: dict[int, list[Binding]] = {}
         self._latest: dict[int, WorkflowVersion] = {}
@@ -87,13 +81,17 @@ class Table:
         self._by_type: Recent[tuple[int, str, str], list[Effective]] = Recent(TYPES_MOST)
         self._with_schedule: list[list[Binding]] | None = None
         rows = Binding.objects.filter(workflow__archived_at__isnull=True).select_related(
-            "workflow", "version")
+            "workflow", "version").defer(*_UNREAD)
         for binding in rows:
             self._bindings.setdefault(binding.workflow_id, []).append(binding)
         latest = WorkflowVersion.objects.filter(workflow__in=self._bindings).order_by(
-            "workflow_id", "-number").distinct("workflow_id")
+            "workflow_id", "-number").distinct("workflow_id").defer("text", "compiled")
         for version in latest:
             self._latest[version.workflow_id] = version
+        pinned_ids = {binding.version_id for bindings in self._bindings.values()
+                      for binding in bindings if binding.version_id}
+        self.definitions = Definitions(
+            {version.pk for version in self._latest.values()} | pinned_ids, before=before)
         if trial is not None and not any(
                 binding.enabled for binding in self._bindings.get(trial.workflow_id, ())):
             self._bindings[trial.workflow_id] = [Binding(workflow=trial.workflow, scope="global")]
@@ -147,8 +145,8 @@ class Table:
     def _has_schedule(self, bindings: list[Binding]) -> bool:
         versions = [self._latest.get(bindings[0].workflow_id),
                     *(binding.version for binding in bindings)]
-        definitions = [_definition(version) for version in versions if version is not None]
-        return any(trigger.schedule for definition in definitions if definition
+        found = [self.definitions.of(version) for version in versions if version is not None]
+        return any(trigger.schedule for definition in found if definition
                    for trigger in definition.triggers)
 
     def _is_asked(self, effective: Effective) -> bool:
@@ -164,7 +162,7 @@ class Table:
         version = pinned(layers) or self._latest.get(layers[0].workflow_id)
         if self._trial is not None and self._trial.workflow_id == layers[0].workflow_id:
             version = self._trial
-        definition = _definition(version) if version is not None else None
+        definition = self.definitions.of(version) if version is not None else None
         if version is None or definition is None:
             return None
         priorities = [layer.priority for layer in layers if layer.priority is not None]
@@ -203,39 +201,27 @@ def _applies(binding: Binding, instance_id: int, provider: str) -> bool:
             or (binding.scope == "instance" and binding.instance_id == instance_id))
 
 
-def _definition(version: WorkflowVersion) -> Definition | None:
-    try:
-        return compiled(version.pk, version.text)
-    except InvalidWorkflow:
-        logger.exception("A published version does not compile any more.",
-                         extra={"workflow": version.workflow_id, "version": version.number})
-        return None
+_tables: Remembered[str, Table] = Remembered("workflows", most=1)
 
 
-@lru_cache(maxsize=2048)
-def compiled(version_id: int, text: str) -> Definition:
-    """The checked form of a published version, once per process."""
-    return document.parse(text, published=True)
+def table(*, now: bool = False) -> Table:
+    """The current table. now: ask the database first whether it still is, for who must see what
+    was committed elsewhere a moment ago.
+    """
+    if now:
+        revision.read()
+    return _tables.get("all", _read)
 
 
-_table: Table | None = None
-
-
-def table() -> Table:
-    """The current table; read again when something was saved since."""
-    global _table
-    with connection.cursor() as cursor:
-        cursor.execute(_STAMP)
-        stamp = cursor.fetchone()
-    if _table is None or _table.stamp != stamp:
-        _table = Table(stamp)
-    return _table
+def _read() -> Table:
+    found = Table(before=definitions.in_force)
+    definitions.in_force = found.definitions
+    return found
 
 
 def forget() -> None:
     """Drop the table; the next look reads it again."""
-    global _table
-    _table = None
+    _tables.forget()
 
 
 def match(event: Event, on: Table, *, values: scope.Lazy | None = None) -> Decision:

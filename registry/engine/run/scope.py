@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from actions.models import ContactList, ContactListEntry
+from actions.people import contact_lists
 from connections.models import Instance
 from connections.secrets.store import Vault
 from events.models import Attachment, Contact, Conversation, Event
@@ -116,15 +116,8 @@ def contact_view(contact: Contact | None, instance_id: int) -> Lazy:
             handles.extend(contact.handles_shown.values_list("value", flat=True))
         return handles
 
-    return Lazy({"handles": values, "lists": lambda: _lists(values(), instance_id)},
+    return Lazy({"handles": values, "lists": lambda: contact_lists.holding(values(), instance_id)},
                 id=contact.pk, name=shown.name, labels=shown.labels)
-
-
-def _lists(handles: list[str], instance_id: int) -> list[str]:
-    """Names of the contact lists in force here that hold one of these handles as written."""
-    return sorted(set(ContactListEntry.objects.filter(
-        pattern__in=handles, contact_list__in=ContactList.objects.in_force_at(instance_id))
-        .values_list("contact_list__name", flat=True)))
 
 
 def _instance(instance: Instance) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from connections.envelope import EventDraft
+from connections.models import TOPIC as INSTANCES
 from connections.models import Instance
 from events.models import Event
 from events.store import ingest, notify
 from events.store.units import Unit
+from omni.config import revision
 from registry.engine.route import matching, named
 from registry.language import schedules
 from registry.language.definition import Schedule
@@ -29,11 +31,6 @@ HORIZON = timedelta(days=366)  # what was due longer ago is neither made up for 
 MOST_AT_ONCE = 200  # schedules of one tick; the others a second later
 RETRY = timedelta(minutes=1)
 NEVER = datetime.max.replace(tzinfo=UTC)
-# Any change of which instances are on, and any save of one of them.
-_INSTANCES = """
-SELECT count(*), coalesce(sum(id), 0), max(updated_at) FROM omni_instances
-WHERE enabled AND archived_at IS NULL
-"""
 _LAST = """
 SELECT w.n, (SELECT e.occurred_at FROM omni_events e
              WHERE e.instance_id = w.instance_id AND e.event_type = 'system.schedule'
@@ -71,7 +68,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._lines: dict[tuple[int, str], Line] = {}
-        self._seen: tuple[matching.Table, tuple] | None = None
+        self._seen: tuple[matching.Table, int] | None = None
         self._seen_at: datetime | None = None
 
     def tick(self, now: datetime) -> int:
@@ -100,9 +97,7 @@ class Clock:
         one that appears while we watch was not on before we last looked.
         """
         table = matching.table()
-        with connection.cursor() as cursor:
-            cursor.execute(_INSTANCES)
-            seen = (table, cursor.fetchone())
+        seen = (table, revision.view().of(INSTANCES))
         if self._seen != seen:
             known, self._lines = self._lines, {}
             for line in _lines_of(table, now):

@@ -64,8 +64,7 @@ def _check(workflow: Workflow, instance: Instance, given: Mapping[str, Any]) -> 
     if not instance.is_on:
         raise InvalidInput(f"instance '{instance.slug}' is switched off; switch it on first",
                            details={"instance": "is switched off"})
-    effective = next((one for one in matching.table().switched_on(instance.pk, instance.provider)
-                      if one.slug == slug), None)
+    effective = matching.table(now=True).find(slug, instance.pk, instance.provider)
     if effective is None:
         raise InvalidInput(f"workflow '{slug}' is not switched on for instance "
                            f"'{instance.slug}'; bind it there first",

@@ -10,6 +10,7 @@ in the order of their tickets. The database's triggers keep that line when runs 
 """
 
 import json
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from django.db import connection, transaction
 
 from events.store import notify
 from omni import statements
+from omni.config import revision
 from omni.errors import OmniError
 
 MAX_DEATHS = 3
@@ -70,7 +72,7 @@ ranked AS (
 taken AS (
     SELECT id FROM ranked WHERE n <= room ORDER BY n, priority, available_at, id LIMIT %s::int)
 """
-_TAKE = """
+_TAKE = f"""
 UPDATE omni_runs r SET
     state = CASE WHEN w.mode = 'paused' THEN 'blocked' ELSE 'running' END,
     token = r.token + CASE WHEN w.mode = 'paused' THEN 0 ELSE 1 END,
@@ -80,7 +82,8 @@ UPDATE omni_runs r SET
     started_at = CASE WHEN w.mode = 'paused' THEN r.started_at
         ELSE coalesce(r.started_at, omni_now()) END
 FROM omni_workflows w WHERE w.id = r.workflow_id AND r.id = ANY(ARRAY(SELECT id FROM taken))
-RETURNING r.id, r.token, r.deaths, omni_now(), r.instance_id, r.state = 'running'
+RETURNING r.id, r.token, r.deaths, omni_now(), r.instance_id, r.state = 'running',
+    {revision.NUMBER}
 """
 _CLAIM_SHARED = _CLAIM + _TAKE
 _CLAIM_SUSPECT = f"""
@@ -107,10 +110,12 @@ def claim(owner: str, *, limit: int, alone: bool = False, share: int | None = No
     claims: list[Claim] = []
     while len(claims) < limit:
         lease = [owner, settings.OMNI_LEASE_SECONDS]
-        left = limit - len(claims)
+        left, asked_at = limit - len(claims), time.monotonic()
         rows = statements.execute(_CLAIM_SUSPECT, lease) if alone else statements.execute(
             _CLAIM_SHARED, [left, limit if share is None else share,
                             json.dumps(_with(busy, claims)), left, *lease])
+        if rows:  # who routed them may have known of a change before this process
+            revision.seen(rows[0][6], asked_at=asked_at)
         taken = [Claim(*row[:5]) for row in rows if row[5]]
         claims += taken
         if len(taken) == len(rows):

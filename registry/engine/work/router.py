@@ -14,6 +14,7 @@ import psycopg
 from django.db import DatabaseError, InterfaceError, connection
 
 from events.store import notify
+from omni.config import revision
 from registry.engine.route import inbox, routing
 from registry.engine.work.chores import Chores
 from registry.engine.work.pool import Pool
@@ -87,7 +88,7 @@ class Router:
                 if is_ready:
                     self._ready()
                 if leads:
-                    session.listen(notify.EVENTS, notify.WORK)
+                    session.listen(notify.EVENTS, notify.WORK, revision.CHANNEL)
                     self._lead(session)
                     return
                 self._stopped.wait(TRY_SECONDS)
@@ -114,4 +115,6 @@ class Router:
         notes = session.notes()
         if notify.WORK in notes:
             chores.poke()
+        if revision.CHANNEL in notes:
+            revision.doubt()
         return is_poked or notify.EVENTS in notes

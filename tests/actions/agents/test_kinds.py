@@ -1,8 +1,12 @@
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from actions.agents import kinds
 from actions.models import Agent
+from omni.config import revision
 from omni.errors import NotConfigured
+from tests.factories import make_instance
 
 
 def test_every_kind_of_the_model_can_answer():
@@ -37,3 +41,18 @@ def test_agent_that_cannot_answer_is_named(instance, fields, words):
 
     with pytest.raises(NotConfigured, match=words):
         kinds.agent_for("sales", instance=instance)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_agent_is_read_once_while_none_is_changed(settings):
+    settings.OMNI_INSTANCE_CACHE_SECONDS = 60
+    shop = make_instance(agent="sales")
+    sales = Agent.objects.create(slug="sales", name="Sales")
+    kinds.agent_for("", instance=shop)
+
+    with CaptureQueriesContext(connection) as asked:
+        assert {kinds.agent_for("", instance=shop) for _ in range(100)} == {sales}
+    assert len(asked) == 0
+    Agent.objects.update(name="Other")
+    revision.read()
+    assert kinds.agent_for("", instance=shop).name == "Other"

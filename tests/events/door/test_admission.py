@@ -8,6 +8,7 @@ from connections.adapter import Answer
 from connections.models import Instance
 from events.door.admission import Admitted, admit, announced
 from events.models import Knock
+from omni.config.remembered import Remembered
 from tests.factories import SECRET, make_delivery, make_instance, make_webhook
 
 pytestmark = pytest.mark.django_db
@@ -89,9 +90,9 @@ def test_instance_that_was_missing_is_there_once_it_is_made(remembering):
     assert isinstance(admitted(**TOKEN), Admitted)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_many_unknown_addresses_do_not_push_out_a_known_one(remembering, monkeypatch):
-    for cache in ("_known", "_missing"):
-        monkeypatch.setattr(f"connections.models.{cache}.most", 10)
+    monkeypatch.setattr("connections.models._known", Remembered("instances", most=10))
     make_webhook()
     admitted(**TOKEN)
     for number in range(25):

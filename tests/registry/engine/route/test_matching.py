@@ -214,6 +214,7 @@ def test_binding_that_was_deleted_is_noticed(shop):
     assert not match(shop).matches
 
 
+@pytest.mark.django_db(transaction=True)
 def test_table_is_kept_while_nothing_changes(shop):
     switch_on(flow("greet"))
 
@@ -260,6 +261,7 @@ def test_binding_whose_inputs_were_changed_is_noticed(shop):
     assert match(shop).matches[0].inputs == {"word": "b"}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_types_without_end_are_remembered_within_bounds(shop, monkeypatch):
     monkeypatch.setattr(matching, "TYPES_MOST", 2)
     switch_on(flow("greet", event="custom.*"))
