@@ -2,7 +2,9 @@
 
 from registry.models.decision import RoutingDecision
 from registry.models.run import Run
+from registry.models.trial_job import TrialJob
 from registry.models.wait import Approval, Wait
 from registry.models.workflow import Binding, Workflow, WorkflowVersion
 
-__all__ = ["Approval", "Binding", "RoutingDecision", "Run", "Wait", "Workflow", "WorkflowVersion"]
+__all__ = ["Approval", "Binding", "RoutingDecision", "Run", "TrialJob", "Wait", "Workflow",
+           "WorkflowVersion"]
