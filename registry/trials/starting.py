@@ -2,11 +2,13 @@
 did for some minutes: at rest it costs nothing.
 """
 
+import fcntl
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import connection
@@ -49,18 +51,30 @@ def is_running() -> bool:
 def start() -> None:
     """In a worker: start the process, unless there is one. It ends with the cluster, whose head is
     this worker's parent; a worker may be replaced at any time.
+
+    The file's lock goes to the child and lasts as long: while it starts, which takes seconds,
+    nobody on this machine starts another.
     """
-    if not is_running():
-        popen(cluster=os.getppid())
+    if is_running():
+        return
+    with open(settings.OMNI_DATA_DIR / "trials.lock", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        popen(cluster=os.getppid(), keeps=[file.fileno()])
 
 
-def popen(*, cluster: int, idle: float | None = None) -> "subprocess.Popen[bytes]":
-    """cluster: the process it ends with. idle: seconds until it ends because nobody asked."""
+def popen(*, cluster: int, idle: float | None = None,
+          keeps: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
+    """cluster: the process it ends with. idle: seconds until it ends because nobody asked. keeps:
+    files it holds open as long as it lives.
+    """
     return subprocess.Popen(
         [sys.executable, str(settings.BASE_DIR / "manage.py"), "omni_trials", "--cluster",
          str(cluster), "--database", str(connection.settings_dict["NAME"]),
          *([] if idle is None else ["--idle", str(idle)])],
-        cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL,
+        cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, pass_fds=keeps,
         env={**os.environ, "OMNI_PROCESS": "trials", "OMNI_FAILPOINT": "",
              "DJANGO_SETTINGS_MODULE": "omni.settings"})
 
