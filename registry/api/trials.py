@@ -1,7 +1,5 @@
 """REST: trying workflows out. Another process does it; nothing here stores more than pins."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -30,6 +28,12 @@ from registry.versions import drafts
 class TrialActions:
     """Routes below one workflow, for `WorkflowViewSet`; posting needs the scope `workflows`."""
 
+    def handle_exception(self, exc: Exception) -> Response:
+        """429 for a caller who has as many trials as one may have; publishing asks for one too."""
+        if isinstance(exc, RateLimited):
+            exc = Throttled(exc.retry_after, exc.message)
+        return super().handle_exception(exc)  # type: ignore[misc]
+
     @extend_schema(request=DryRunRequestSerializer, responses=TrialSerializer)
     @action(detail=True, methods=["post"], url_path="dry-run", url_name="dry-run")
     def dry_run(self, request: Request, slug: str) -> Response:
@@ -38,8 +42,7 @@ class TrialActions:
             request)
         text = text_of(workflow, wish)
         event = wish.pop("event")
-        with too_many():
-            found = elsewhere.try_event(workflow, text, event, who, **wish)
+        found = elsewhere.try_event(workflow, text, event, who, **wish)
         if found is None:
             raise NotFound(f"there is no event {event}")
         return Response(found.as_dict())
@@ -50,8 +53,7 @@ class TrialActions:
         """Run the `tests` of the draft. They may name events of every instance."""
         need_every_instance(principal(request))
         text = text_of(self.get_object(), self.body(TestRequestSerializer))
-        with too_many():
-            results = elsewhere.run_tests(text, principal(request))
+        results = elsewhere.run_tests(text, principal(request))
         return Response({"passed": all(result.passed for result in results),
                          "results": [result.as_dict() for result in results]})
 
@@ -77,15 +79,6 @@ class TrialActions:
                 what=f"run of '{workflow.slug}' with the number")
             pins = {**trial_requests.pins_of_run(run), **pins}
         return Response(drafts.save_pins(workflow, pins, actor=actor).pins)
-
-
-@contextmanager
-def too_many() -> Iterator[None]:
-    """429 for a caller who has as many trials as one may have."""
-    try:
-        yield
-    except RateLimited as exc:
-        raise Throttled(exc.retry_after, exc.message) from exc
 
 
 def text_of(workflow: Workflow, wish: dict[str, Any]) -> str:

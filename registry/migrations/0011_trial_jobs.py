@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             name='TrialJob',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('trial', 'trial'), ('tests', 'tests'), ('backtest', 'backtest')], max_length=12)),
+                ('kind', models.CharField(choices=[('trial', 'trial'), ('tests', 'tests'), ('matches', 'matches'), ('backtest', 'backtest')], max_length=12)),
                 ('workflow', models.CharField(default='', max_length=64)),
                 ('asker', models.CharField(max_length=64)),
                 ('instance_ids', models.JSONField(null=True)),

@@ -18,7 +18,8 @@ class TrialJobQuerySet(models.QuerySet["TrialJob"]):
 
 
 class TrialJob(models.Model):
-    """One trial, run of tests or back-test. Written by `registry.trials.jobs` only.
+    """One trial, run of tests, look at what two versions match, or back-test. Written by
+    `registry.trials.jobs` only.
 
     workflow: its slug, "" for a text that is no workflow yet. asker: `key:<id>` or `user:<id>`.
     instance_ids: what the asker saw; null means every instance. request, result, error: JSON as
@@ -28,7 +29,7 @@ class TrialJob(models.Model):
     lives, at beat_at. attempts: how many processes began it. done, total: events.
     """
 
-    KINDS = [(name, name) for name in ("trial", "tests", "backtest")]
+    KINDS = [(name, name) for name in ("trial", "tests", "matches", "backtest")]
     STATES = [(name, name) for name in ("queued", "running", "done", "failed", "canceled")]
 
     id = models.BigAutoField(primary_key=True)

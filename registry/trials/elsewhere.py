@@ -45,7 +45,7 @@ def try_event(workflow: Workflow, text: str, example: Any, who: Principal,
     """
     if is_here():
         return requests.try_event(workflow, text, example, who, **options)
-    facts = _asked("trial", text, who, {**options, "event": example}, workflow.slug)
+    facts = asked("trial", text, who, {**options, "event": example}, workflow.slug)
     return None if facts is None else Trial(**facts)
 
 
@@ -53,7 +53,7 @@ def run_tests(text: str, who: Principal) -> list[TestResult]:
     """`workflow_tests.run_tests`, elsewhere; raises as `try_event` does."""
     if is_here():
         return workflow_tests.run_tests(text)
-    return [job_work.result_from(facts) for facts in _asked("tests", text, who, {})]
+    return [job_work.result_from(facts) for facts in asked("tests", text, who, {})]
 
 
 def tests_for(who: Principal) -> Callable[[str], list[Problem]]:
@@ -115,7 +115,7 @@ def look_again() -> None:
         starter.ask()
 
 
-def _asked(kind: str, text: str, who: Principal, options: Mapping[str, Any],
+def asked(kind: str, text: str, who: Principal, options: Mapping[str, Any],
            workflow: str = "") -> Any:
     """The result of a short job, waited for. Its row is gone afterwards, whatever came."""
     with _waiting():
@@ -179,7 +179,7 @@ def _do_here(job_id: int) -> None:
     if job is None:
         return
     try:
-        result = job_work.doing(job.kind, job.workflow, job.request, Watch())
+        result = job_work.doing(job_work.KINDS, job.kind, job.workflow, job.request, Watch())
     except Exception as exc:
         jobs.cancel(job.id, reason=str(exc))
         raise

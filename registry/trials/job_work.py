@@ -34,7 +34,11 @@ def request_of(who: Principal, text: str, options: Mapping[str, Any]) -> str:
         default=datetime.isoformat)
 
 
-def doing(kind: str, workflow: str, request: str, watch: Watch) -> str:
+Work = Callable[[str, str, Principal, dict[str, Any], Watch], Any]  # slug, text, who, options
+
+
+def doing(job_kinds: Mapping[str, Work], kind: str, workflow: str, request: str,
+          watch: Watch) -> str:
     """Do what a job asks; its result as JSON. Raises what the same call raises anywhere."""
     asked = json.loads(request)
     facts, options = asked["who"], asked["options"]
@@ -44,7 +48,7 @@ def doing(kind: str, workflow: str, request: str, watch: Watch) -> str:
     for name in _TIMES:
         if isinstance(options.get(name), str):
             options[name] = datetime.fromisoformat(options[name])
-    return json.dumps(_KINDS[kind](workflow, asked["text"], who, options, watch))
+    return json.dumps(job_kinds[kind](workflow, asked["text"], who, options, watch))
 
 
 def _trial(slug: str, text: str, who: Principal, options: dict[str, Any], watch: Watch) -> Any:
@@ -65,7 +69,7 @@ def _backtest(slug: str, text: str, who: Principal, options: dict[str, Any], wat
         **options).as_dict()
 
 
-_KINDS: Mapping[str, Callable[[str, str, Principal, dict[str, Any], Watch], Any]] = {
+KINDS: Mapping[str, Work] = {
     "trial": _trial, "tests": _tests, "backtest": _backtest}
 
 

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psycopg
@@ -28,7 +29,7 @@ logger = logging.getLogger("omni.registry")
 IDLE_SECONDS = 300.0
 BEAT_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
-SECONDS = {"trial": 90.0, "tests": 150.0, "backtest": 600.0}  # most a job may take
+SECONDS = {"trial": 90.0, "tests": 150.0, "matches": 90.0, "backtest": 600.0}  # most a job may take
 GRACE_SECONDS = 120.0  # a step at hand may overrun that by this; then the process ends itself
 STATEMENT_SECONDS = 60  # most one statement of a trial may take
 _SAID = "it was ended after {seconds:g} seconds{at}; ask for less"
@@ -79,9 +80,11 @@ def _failed(job: jobs.Taken, exc: Exception) -> _Came:
 
 
 class TrialsProcess:
-    """cluster: the process with which this one ends; 0: none."""
+    """kinds: who does each kind of job. cluster: the process with which this one ends; 0: none."""
 
-    def __init__(self, *, cluster: int = 0, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(self, *, kinds: Mapping[str, job_work.Work], cluster: int = 0,
+                 idle_seconds: float = IDLE_SECONDS) -> None:
+        self._kinds = kinds
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._cluster, self._idle_seconds = cluster, idle_seconds
         self._watches: dict[jobs.Taken, JobWatch] = {}
@@ -190,8 +193,8 @@ class TrialsProcess:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
-            return _Came(job, "done", result=job_work.doing(job.kind, job.workflow, job.request,
-                                                            watch))
+            return _Came(job, "done", result=job_work.doing(
+                self._kinds, job.kind, job.workflow, job.request, watch))
         except Canceled as exc:
             return _failed(job, Unavailable(exc.reason))
         except Exception as exc:  # around a task: whoever asked is told

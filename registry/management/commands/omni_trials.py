@@ -7,7 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection
 
+from registry.trials import job_work
 from registry.trials.process import IDLE_SECONDS, TrialsProcess
+from registry.versions import match_job
 
 NICE = 5  # the front door and runs go first
 
@@ -27,5 +29,6 @@ class Command(BaseCommand):
         os.nice(NICE)
         if database:
             connection.settings_dict["NAME"] = database
-        TrialsProcess(cluster=cluster, idle_seconds=idle).run()
+        TrialsProcess(kinds={**job_work.KINDS, "matches": match_job.do}, cluster=cluster,
+                      idle_seconds=idle).run()
         os._exit(0)  # a step that hangs is no reason to stay

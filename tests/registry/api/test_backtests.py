@@ -1,5 +1,6 @@
 """Back-tests over REST: jobs with limits, seen and ended by whom they concern."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -7,8 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from connections.access import ApiKey
+from registry.api.backtests import wait_of
 from registry.models import TrialJob
-from registry.trials import jobs
+from registry.trials import elsewhere, jobs
 from tests.api_client import client_of, post_json
 from tests.factories import NOON, make_event, make_instance, make_workflow
 
@@ -181,3 +183,38 @@ def test_queue_is_asked_in_few_statements(django_assert_num_queries):
         queued(who)
     with django_assert_num_queries(1):
         jobs.take("backtest", "w")
+
+
+@pytest.mark.parametrize(("verb", "body"), [
+    ("dry-run", {"event": "message.text"}), ("test", {}),
+    ("publish", {"text": TEXT + "tests: [{event: message.text, expect: {matched: true}}]\n"})])
+def test_seventh_trial_of_one_key_is_refused_with_the_limit(settings, verb, body):
+    settings.OMNI_GROUP_COMMIT = True
+    client = client_of("workflows")
+    for _ in range(6):
+        queued(newest_key(), "trial")
+
+    refused = post_json(client, f"{GREET}{verb}/", body)
+
+    assert refused.status_code == 429 and refused.headers["Retry-After"]
+    assert "6 trials and tests of workflows of yours" in refused.data["detail"]
+    assert TrialJob.objects.count() == 6
+
+
+def test_threads_that_may_wait_are_left_to_other_requests(settings, monkeypatch):
+    settings.OMNI_GROUP_COMMIT = True
+    monkeypatch.setattr(elsewhere, "_waiters", threading.BoundedSemaphore(1))
+    client = client_of("workflows")
+    with elsewhere._waiting():
+        trial = post_json(client, f"{GREET}dry-run/", {"event": "message.text"})
+        backtest = post_json(client, f"{GREET}backtest/", SPAN)
+
+    assert trial.status_code == 429 and "wait for trials already" in trial.data["detail"]
+    assert (backtest.status_code, backtest.data["state"]) == (202, "queued")
+    assert client.get(backtest.headers["Location"]).data["events_done"] == 0
+
+
+@pytest.mark.parametrize(("prefer", "seconds"), [
+    ("", 20), ("wait=5", 5), ("respond-async, wait=0", 0), ("wait=9999", 60), ("wait=soon", 20)])
+def test_caller_says_how_long_it_waits(rf, prefer, seconds):
+    assert wait_of(rf.post("/", headers={"Prefer": prefer})) == seconds

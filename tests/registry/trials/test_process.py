@@ -11,7 +11,7 @@ from django.db import connection
 from registry.models import TrialJob
 from registry.trials import backtest, elsewhere, jobs, starting, trial
 from registry.trials.starting import Starter
-from registry.versions import publishing
+from registry.versions import drafts, match_diff, publishing
 from tests.api_client import client_of, post_json
 from tests.factories import NOON, make_event, make_instance
 from tests.faults.system import until
@@ -176,6 +176,19 @@ def test_backtest_that_kills_its_processes_ends_as_failed(greet, children, monke
     found = until(lambda: (data := client.get(address).data)["state"] == "failed" and data,
                   seconds=30, what="the back-test has failed")
     assert "its process died 2 times" in found["reason"]
+
+
+def test_versions_are_compared_in_the_other_process(greet, children, monkeypatch):
+    event = make_event(make_instance(), text="Ana")
+    client = client_of("workflows", "read")
+    draft = TEXT.replace("where: event.text", "where: event.from_me")
+    drafts.save_draft(draft, actor="test")
+    monkeypatch.setattr(match_diff, "compare", None)
+
+    found = client.get(f"{GREET}diff/?before=1&days=366&events=50000").data["matching"]
+
+    assert (found["examined"], found["lost"], found["gained"]) == (1, 1, 0)
+    assert [one["event"] for one in found["lost_examples"]] == [event.pk]
 
 
 def test_without_workers_a_trial_says_what_is_missing(greet, children, monkeypatch):
