@@ -69,9 +69,7 @@ class BacktestActions:
     def backtest_job(self, request: Request, slug: str, number: str) -> Response:
         """How far a back-test is, and its report when it is done."""
         job = _job(request, self.get_object(), number)
-        if not job.is_over:
-            elsewhere.look_again()
-            job.refresh_from_db()
+        elsewhere.look_after(job)
         return Response(BacktestSerializer(job).data)
 
     @extend_schema(responses={204: None}, parameters=[

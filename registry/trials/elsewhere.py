@@ -107,6 +107,15 @@ def result_of(job: TrialJob) -> Any:
     raise TrialFailed(job.reason)
 
 
+def look_after(job: TrialJob) -> None:
+    """Somebody asks how far a job is: its process may have died, or not be there yet."""
+    if job.state == "running":
+        jobs.settle_dead()
+        job.refresh_from_db()
+    if job.state == "queued" and not is_here():
+        starter.ask()
+
+
 def look_again() -> None:
     """What the schedule does every minute: nothing waits because a process died."""
     jobs.settle_dead()

@@ -7,14 +7,17 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from registry.models import TrialJob
 from registry.trials import backtest, elsewhere, jobs, starting, trial
 from registry.trials.starting import Starter
 from registry.versions import drafts, match_diff, publishing
+from tests.admin_world import sign_in
 from tests.api_client import client_of, post_json
 from tests.factories import NOON, make_event, make_instance
 from tests.faults.system import until
+from tests.registry.admin.test_admin import form_of, page
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 TEXT = """\
@@ -207,3 +210,19 @@ def test_process_that_nobody_asks_ends(children):
     assert child.wait(30) == 0
 
 
+
+
+def test_page_of_a_workflow_runs_and_publishes_over_the_other_process(greet, children):
+    client = sign_in()
+
+    def press(button):
+        greet.refresh_from_db()
+        return client.post(page(greet), form_of(greet, SLOW.replace("Bo", "Ana"), **{button: "1"}),
+                           follow=True).content.decode()
+
+    assert "1 tests, 0 failed" in press("_tests")
+    assert "greet v2 is published" in press("_publish")
+    assert "It matches, and ends as done" in client.post(
+        reverse("admin:registry_workflow_try", args=[greet.pk]),
+        {"event": "message.text"}).content.decode()
+    assert len(children.started) == 1
