@@ -9,8 +9,10 @@ from django_q.models import Failure, Schedule
 from events.store import partitions
 from registry.engine.work.drain import Drain, drain
 from registry.engine.work.quarantine import quarantine
+from registry.trials import elsewhere
 
-__all__ = ["Drain", "drain", "keep_partitions", "quarantine", "schedule_all", "trim_failures"]
+__all__ = ["Drain", "drain", "keep_partitions", "look_after_trials", "quarantine", "schedule_all",
+           "trim_failures"]
 logger = logging.getLogger("omni.registry")
 FAILURES_KEPT = 1000  # django-q2 keeps them for ever, each with its traceback
 
@@ -30,11 +32,18 @@ def trim_failures() -> None:
         logger.info("Old failures of tasks deleted.", extra={"failures": count})
 
 
+def look_after_trials() -> None:
+    """Trials whose process died begin again or end, and old results are deleted."""
+    elsewhere.look_again()
+
+
 def schedule_all() -> None:
     """Put our recurring jobs into django-q2's schedule; safe to call again."""
-    for name, job, schedule_type in (
-            ("omni: partitions of the raw archive", keep_partitions, Schedule.DAILY),
-            ("omni: old failures of tasks", trim_failures, Schedule.HOURLY)):
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    for name, job, schedule_type, first in (
+            ("omni: partitions of the raw archive", keep_partitions, Schedule.DAILY, hour),
+            ("omni: old failures of tasks", trim_failures, Schedule.HOURLY, hour),
+            ("omni: trials that wait", look_after_trials, Schedule.MINUTES, minute)):
         Schedule.objects.update_or_create(name=name, defaults={
             "func": f"{job.__module__}.{job.__name__}", "schedule_type": schedule_type,
-            "repeats": -1, "next_run": timezone.now() + timedelta(hours=1)})
+            "repeats": -1, "next_run": timezone.now() + first})

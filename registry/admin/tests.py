@@ -11,17 +11,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from connections.rest.authentication import principal
-from omni.errors import InvalidWorkflow
+from omni.errors import InvalidWorkflow, OmniError
 from omni.yaml import profile
 from registry.admin.versions import warn
 from registry.models import Workflow
-from registry.trials import expectations, workflow_tests
+from registry.trials import elsewhere, expectations, workflow_tests
 from registry.trials.workflow_tests import TestResult
 from registry.versions import drafts, publishing
 
 KEPT = "omni.workflow_tests"  # of the workflow looked at last
 REASON_MOST = 2000  # characters
 SHOWN_MOST = 4000  # characters of one value
+_BUTTONS = ("_take", "_tests", "_publish_anyway", "_publish")
 
 
 class TestsPanel:
@@ -33,32 +34,40 @@ class TestsPanel:
         """
         kept = request.session.get(KEPT) or {}
         if kept.get("workflow") != row.pk or kept.get("revision") != row.revision:
-            return {"tests": None, "test_problems": [], "has_tests": _has_tests(row.draft)}
+            return {"tests": None, "test_problems": [],
+                    "has_tests": workflow_tests.has_tests(row.draft)}
         return {"tests": kept["tests"], "has_tests": True,
                 "publish_note": kept["note"],
                 "failed_tests": sum(not test["passed"] for test in kept["tests"]),
                 "test_problems": [profile.Problem(**item) for test in kept["tests"]
                                   for item in test["failures"]]}
 
-    def answer_tests(self, request: HttpRequest, obj: Workflow) -> HttpResponse | None:
-        """What the buttons of the panel and "Save and publish" lead to, after the draft is saved;
-        None when it was another button.
-        """
+    def asks_tests(self, request: HttpRequest) -> bool:
+        """Whether it was a button of the panel, or "Save and publish"."""
+        return any(name in request.POST for name in _BUTTONS)
+
+    def answer_tests(self, request: HttpRequest, obj: Workflow) -> HttpResponse:
+        """What these buttons lead to, after the draft is committed."""
         if "_take" in request.POST:
             self._take(request, obj)
         elif "_tests" in request.POST:
             self._look(request, obj)
         elif "_publish_anyway" in request.POST:
             self._publish_anyway(request, obj)
-        elif "_publish" in request.POST:
-            self._publish(request, obj, note=request.POST.get("publish_note", "")[:REASON_MOST])
         else:
-            return None
+            self._publish(request, obj, note=request.POST.get("publish_note", "")[:REASON_MOST])
         return HttpResponseRedirect(reverse("admin:registry_workflow_change", args=[obj.pk]))
 
     def _take(self, request: HttpRequest, obj: Workflow) -> None:
         """Let one test expect what came, and run all of them again."""
-        number, results = request.POST["_take"], _results(obj.draft)
+        number = request.POST["_take"]
+        try:
+            results = elsewhere.run_tests(obj.draft, principal(request))
+        except InvalidWorkflow:
+            results = []
+        except OmniError as exc:
+            messages.error(request, f"The tests were not run: {exc.message}")
+            return
         if not (number.isascii() and number.isdigit() and int(number[:9]) < len(results)):
             messages.error(request, "There is no such test any more.")
             return
@@ -79,7 +88,7 @@ class TestsPanel:
     def _publish(self, request: HttpRequest, obj: Workflow, **options: Any) -> None:
         try:
             version = publishing.publish(obj, actor=principal(request).name, user=request.user,
-                                         **options)
+                                         tests=elsewhere.tests_for(principal(request)), **options)
         except InvalidWorkflow as exc:
             failed = [item for item in exc.problems if item.code == "test_failed"]
             if failed:
@@ -89,6 +98,9 @@ class TestsPanel:
                            + (" Change the document or its tests, or publish anyway with a reason "
                               "(panel Tests)." if failed else ""))
             return
+        except OmniError as exc:
+            messages.error(request, f"Not published: {exc.message} The draft is saved.")
+            return
         messages.success(request, f"{obj.slug} v{version.number} is published.")
         warn(request, version)
         if not obj.bindings.filter(enabled=True).exists():
@@ -97,10 +109,13 @@ class TestsPanel:
 
     def _look(self, request: HttpRequest, obj: Workflow, *, quietly: bool = False) -> None:
         try:
-            results = workflow_tests.run_tests(obj.draft)
+            results = elsewhere.run_tests(obj.draft, principal(request))
         except InvalidWorkflow as exc:
             messages.error(request, f"The tests were not run: the draft has {len(exc.problems)} "
                                     "errors. It is saved.")
+            return
+        except OmniError as exc:
+            messages.error(request, f"The tests were not run: {exc.message} The draft is saved.")
             return
         request.session[KEPT] = {"workflow": obj.pk, "revision": obj.revision,
                                  "note": request.POST.get("publish_note", "")[:REASON_MOST],
@@ -128,21 +143,6 @@ def _shown(result: TestResult) -> dict[str, Any]:
             "can_take": expectations.can_take(result)}
 
 
-def _results(text: str) -> list[TestResult]:
-    try:
-        return workflow_tests.run_tests(text)
-    except InvalidWorkflow:
-        return []
-
-
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else profile.dump(value).strip()
     return text.removesuffix("...").strip()[:SHOWN_MOST]
-
-
-def _has_tests(text: str) -> bool:
-    try:
-        data = profile.load(text).data
-    except InvalidWorkflow:
-        return False
-    return isinstance(data, dict) and bool(data.get("tests"))

@@ -9,14 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path
-from django.utils import timezone
 
 from connections.rest.authentication import principal
 from omni.admin.pages import pretty
 from omni.errors import InvalidWorkflow, OmniError
 from registry.language import fixtures
 from registry.models import Workflow
-from registry.trials import requests as trial_requests
+from registry.trials import elsewhere
 from registry.trials.trial import Trial
 
 VALUES_SHOWN = 500
@@ -60,17 +59,16 @@ class TrialPage:
     def _tried(self, request: HttpRequest, workflow: Workflow, form: TrialForm) -> dict[str, Any]:
         who = principal(request)
         try:
-            staged = trial_requests.find_event(form.example(), who, now=timezone.now())
-            if staged is None:
-                form.add_error("event", "There is no such event.")
-                return {}
-            found = trial_requests.try_workflow(
-                workflow, workflow.draft, staged, who, anyway=form.cleaned_data["anyway"],
+            found = elsewhere.try_event(
+                workflow, workflow.draft, form.example(), who, anyway=form.cleaned_data["anyway"],
                 ask=form.cleaned_data["ask"])
         except InvalidWorkflow as exc:
             return {"problems": exc.problems}
         except OmniError as exc:
             form.add_error(None, exc.message)
+            return {}
+        if found is None:
+            form.add_error("event", "There is no such event.")
             return {}
         return shown(found)
 

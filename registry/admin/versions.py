@@ -16,7 +16,7 @@ from connections.admin.scope import ScopedAdmin
 from connections.models import Instance
 from connections.rest.authentication import principal
 from omni.admin.pages import KeysetMixin, ReadOnlyAdmin, link, verb
-from omni.errors import InvalidInput
+from omni.errors import InvalidInput, Unavailable
 from registry.admin.runs import WorkflowFilter
 from registry.models import WorkflowVersion
 from registry.versions import canary, comparison, drafts, match_diff, publishing
@@ -75,9 +75,14 @@ class WorkflowVersionAdmin(KeysetMixin, ScopedAdmin, ReadOnlyAdmin):
         if against != DRAFT:
             other = get_object_or_404(version.workflow.versions, number=_number(against))
             before, after = sorted((version.number, other.number))
-        found = comparison.compare(
-            version.workflow, before, after, who=who, days=days,
-            instance=get_object_or_404(instances, slug=slug) if slug else None)
+        instance = get_object_or_404(instances, slug=slug) if slug else None
+        try:
+            found = comparison.compare(version.workflow, before, after, who=who, days=days,
+                                       instance=instance)
+        except Unavailable as exc:
+            messages.error(request, f"Not compared: {exc.message}")
+            return HttpResponseRedirect(reverse("admin:registry_workflowversion_change",
+                                                args=[version.pk]))
         return TemplateResponse(request, "registry/admin/compare.html", {
             **self.admin_site.each_context(request), "opts": self.model._meta,
             "title": f"{version.workflow.slug}: v{before} and "

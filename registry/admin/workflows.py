@@ -17,7 +17,7 @@ from connections.admin.scope import EditableScopedAdmin
 from connections.models import Instance
 from connections.rest.authentication import principal
 from omni.admin.pages import BaseAdmin, VerbsMixin, verb
-from omni.errors import InvalidWorkflow, OmniError
+from omni.errors import InvalidWorkflow, OmniError, Unavailable
 from omni.yaml.marks import in_order
 from registry.admin.bindings import BindingPages
 from registry.admin.forms import ImportForm, WorkflowForm
@@ -27,6 +27,7 @@ from registry.admin.trials import TrialPage
 from registry.admin.versions import repinned
 from registry.engine.work import modes
 from registry.models import Workflow
+from registry.trials import elsewhere
 from registry.versions import canary, drafts, effective, overlap, publishing, version_diff
 
 VERSIONS_SHOWN = 20
@@ -108,13 +109,18 @@ class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, Ve
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None,
                         form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
-        """A save that lost a race in the last moment is done again: the form then sees it."""
+        """A save that lost a race in the last moment is done again: the form then sees it.
+
+        Tests and publishing follow when the draft is committed: another process runs the tests.
+        """
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            answer = super().changeform_view(request, object_id, form_url, extra_context)
         except OmniError as exc:
             if exc.code != "stale":
                 raise
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            answer = super().changeform_view(request, object_id, form_url, extra_context)
+        saved = getattr(request, "saved_workflow", None)
+        return (saved and self.answer_tests(request, saved)) or answer
 
     def render_change_form(self, request: HttpRequest, context: dict, *args: Any,
                            **kwargs: Any) -> HttpResponse:
@@ -166,13 +172,14 @@ class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, Ve
         return self._after_saving(request, obj) or super().response_change(request, obj)
 
     def _after_saving(self, request: HttpRequest, obj: Workflow) -> HttpResponse | None:
-        answer = self.answer_tests(request, obj)
-        if answer is None:
-            errors = [item for item in drafts.problems(obj.draft) if item.severity == "error"]
-            if errors:
-                messages.warning(request, f"Draft saved with {len(errors)} problems; it cannot be "
-                                          "published yet.")
-        return answer
+        if self.asks_tests(request):
+            request.saved_workflow = obj
+            return HttpResponse()  # `changeform_view` gives the answer
+        errors = [item for item in drafts.problems(obj.draft) if item.severity == "error"]
+        if errors:
+            messages.warning(request, f"Draft saved with {len(errors)} problems; it cannot be "
+                                      "published yet.")
+        return None
 
     @verb("Pause", icon="pause", when=lambda row: row.mode == "on",
           confirm="Events still open runs, which queue up; a run at work finishes its turn.")
@@ -217,9 +224,12 @@ class WorkflowAdmin(BindingPages, TestsPanel, TrialPage, EditableScopedAdmin, Ve
             try:
                 found = publishing.import_text(form.cleaned_data["text"],
                                                publish=form.cleaned_data["publish"],
-                                               actor=principal(request).name, user=request.user)
+                                               actor=principal(request).name, user=request.user,
+                                               tests=elsewhere.tests_for(principal(request)))
             except InvalidWorkflow as exc:
                 problems = exc.problems
+            except Unavailable as exc:
+                form.add_error(None, exc.message)
             else:
                 messages.success(request, "Imported " + ", ".join(row.slug for row in found))
                 for row in found:

@@ -1,11 +1,14 @@
 """Dry runs, back-tests and tests of workflows as the REST API takes and shows them."""
 
+import json
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from omni.api import StrictFieldsMixin
 from registry.api.workflow_serializers import LONG_TEXT, DocumentProblemSerializer
+from registry.models import TrialJob
 from registry.trials import backtest
 
 
@@ -114,3 +117,28 @@ class ReportSerializer(serializers.Serializer):
     trials = serializers.DictField(child=serializers.IntegerField(), help_text="By state.")
     sends = serializers.IntegerField()
     examples = serializers.DictField(child=serializers.ListField())
+
+
+class BacktestSerializer(serializers.ModelSerializer):
+    """A back-test that was asked for. reason: why it failed, or who canceled it. problems: of its
+    document. report: when it is done.
+    """
+
+    events_done = serializers.IntegerField(source="done")
+    events_total = serializers.IntegerField(source="total", help_text="0 until it is counted.")
+    problems = serializers.SerializerMethodField()
+    report = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TrialJob
+        fields = ["id", "workflow", "state", "reason", "problems", "events_done", "events_total",
+                  "report", "created_at", "started_at", "ended_at"]
+        read_only_fields = fields
+
+    @extend_schema_field(DocumentProblemSerializer(many=True))
+    def get_problems(self, job: TrialJob) -> list[dict[str, Any]]:
+        return json.loads(job.error).get("problems", []) if job.error else []
+
+    @extend_schema_field(ReportSerializer(allow_null=True))
+    def get_report(self, job: TrialJob) -> dict[str, Any] | None:
+        return json.loads(job.result) if job.result else None

@@ -1,35 +1,38 @@
-"""REST: trying workflows out. Nothing here stores more than pins, and nothing sends."""
+"""REST: trying workflows out. Another process does it; nothing here stores more than pins."""
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound, Throttled, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connections.models import Instance
 from connections.rest import missing
 from connections.rest.authentication import principal
 from connections.rest.views import need_every_instance
+from omni.errors import RateLimited
 from registry.api.trial_serializers import (
-    BacktestRequestSerializer,
     DryRunRequestSerializer,
-    ReportSerializer,
     TestRequestSerializer,
     TestResultsSerializer,
     TrialSerializer,
 )
 from registry.models import Run, Workflow
+from registry.trials import elsewhere
 from registry.trials import requests as trial_requests
-from registry.trials import workflow_tests
 from registry.versions import drafts
 
 
 class TrialActions:
     """Routes below one workflow, for `WorkflowViewSet`; posting needs the scope `workflows`."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """429 for a caller who has as many trials as one may have; publishing asks for one too."""
+        if isinstance(exc, RateLimited):
+            exc = Throttled(exc.retry_after, exc.message)
+        return super().handle_exception(exc)  # type: ignore[misc]
 
     @extend_schema(request=DryRunRequestSerializer, responses=TrialSerializer)
     @action(detail=True, methods=["post"], url_path="dry-run", url_name="dry-run")
@@ -37,33 +40,20 @@ class TrialActions:
         """Try the workflow on an event: reads are real, nothing is stored or sent."""
         workflow, wish, who = self.get_object(), self.body(DryRunRequestSerializer), principal(
             request)
-        text = _text(workflow, wish)
+        text = text_of(workflow, wish)
         event = wish.pop("event")
-        staged = trial_requests.find_event(event, who, now=wish.get("now") or timezone.now())
-        if staged is None:
+        found = elsewhere.try_event(workflow, text, event, who, **wish)
+        if found is None:
             raise NotFound(f"there is no event {event}")
-        found = trial_requests.try_workflow(workflow, text, staged, who, **wish)
         return Response(found.as_dict())
-
-    @extend_schema(request=BacktestRequestSerializer, responses=ReportSerializer)
-    @action(detail=True, methods=["post"])
-    def backtest(self, request: Request, slug: str) -> Response:
-        """Look at stored events: how many would have matched, and what of the others."""
-        workflow, wish, who = self.get_object(), self.body(BacktestRequestSerializer), principal(
-            request)
-        text, instances = _text(workflow, wish), None
-        if named := wish.pop("instance", None):
-            instances = [missing.named(Instance.objects.visible_to(who), named, what="instance")]
-        report = trial_requests.backtest_workflow(workflow, text, who, instances=instances, **wish)
-        return Response(report.as_dict())
 
     @extend_schema(request=TestRequestSerializer, responses=TestResultsSerializer)
     @action(detail=True, methods=["post"])
     def test(self, request: Request, slug: str) -> Response:
         """Run the `tests` of the draft. They may name events of every instance."""
         need_every_instance(principal(request))
-        results = workflow_tests.run_tests(_text(self.get_object(),
-                                                 self.body(TestRequestSerializer)))
+        text = text_of(self.get_object(), self.body(TestRequestSerializer))
+        results = elsewhere.run_tests(text, principal(request))
         return Response({"passed": all(result.passed for result in results),
                          "results": [result.as_dict() for result in results]})
 
@@ -91,7 +81,7 @@ class TrialActions:
         return Response(drafts.save_pins(workflow, pins, actor=actor).pins)
 
 
-def _text(workflow: Workflow, wish: dict[str, Any]) -> str:
+def text_of(workflow: Workflow, wish: dict[str, Any]) -> str:
     """The text a request means; takes `text` and `version` out of it."""
     number = wish.pop("version", None)
     if number is not None:

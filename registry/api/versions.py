@@ -24,6 +24,7 @@ from registry.api.version_serializers import (
 )
 from registry.api.workflow_serializers import RollBackSerializer
 from registry.models import Workflow, WorkflowVersion
+from registry.trials import elsewhere
 from registry.versions import canary, comparison, drafts, effective, publishing
 
 
@@ -71,7 +72,8 @@ class VersionVerbs:
         _need_version(workflow, wish)
         version, changed = canary.start(
             workflow, instance=_instance(request, wish["instance"]), actor=who,
-            number=wish.get("version"), draft=wish["draft"], user=self.person())
+            number=wish.get("version"), draft=wish["draft"], user=self.person(),
+            tests=elsewhere.tests_for(principal(request)))
         return Response(RepinsSerializer({"version": version.number, "bindings": changed}).data)
 
     @extend_schema(request=PromoteSerializer, responses=RepinsSerializer)

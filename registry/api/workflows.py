@@ -22,6 +22,7 @@ from connections.rest.views import Conflict, need_every_instance
 from omni.api import StrictFiltersMixin
 from omni.errors import InvalidWorkflow
 from omni.yaml import profile
+from registry.api.backtests import BacktestActions
 from registry.api.filters import WorkflowFilter
 from registry.api.mode_verbs import ModeVerbs
 from registry.api.stale_answers import STALE, StaleAnswers
@@ -45,6 +46,7 @@ from registry.api.workflow_serializers import (
 from registry.api.yaml_bodies import DOCUMENT_PARSERS, SchemaRenderer, YamlRenderer
 from registry.language import schema
 from registry.models import Workflow, WorkflowVersion
+from registry.trials import elsewhere
 from registry.versions import drafts, publishing
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
@@ -52,8 +54,9 @@ IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER,
 DOCUMENT = {"application/json": TextSerializer, "text/yaml": OpenApiTypes.STR}
 
 
-class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAnswers,
-                      StrictFiltersMixin, missing.NamedLookup, viewsets.ReadOnlyModelViewSet):
+class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, BacktestActions,
+                      StaleAnswers, StrictFiltersMixin, missing.NamedLookup,
+                      viewsets.ReadOnlyModelViewSet):
     """Workflows: YAML documents with immutable published versions. They belong to no instance."""
 
     queryset = Workflow.objects.annotate(latest_version=Subquery(
@@ -112,7 +115,7 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAn
             raise ValidationError({"publish": "true or false"})
         text = self.body(TextSerializer)["text"]
         stored = publishing.import_text(text, actor=actor, publish=flag == "true",
-                                        user=self.person())
+                                        user=self.person(), tests=self.tests())
         rows = self.get_queryset().filter(pk__in=[row.pk for row in stored]).order_by("slug")
         return Response(WorkflowsSerializer({"results": rows, "warnings": [
             warning for row in rows for warning in warnings_of(row, row.draft)]}).data)
@@ -146,7 +149,7 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAn
         wish = self.body(PublishSerializer)
         facts = {"actor": who, "user": self.person(), "note": wish["note"],
                  "base_revision": self.base_revision(wish, workflow),
-                 "skip_tests": wish["skip_tests"]}
+                 "skip_tests": wish["skip_tests"], "tests": self.tests()}
         if "text" not in wish:
             return published(publishing.publish(workflow, **facts))
         _need_id(wish["text"], slug)
@@ -203,6 +206,10 @@ class WorkflowViewSet(VersionVerbs, ModeVerbs, StartVerbs, TrialActions, StaleAn
         who = principal(self.request)
         need_every_instance(who)
         return who.name
+
+    def tests(self) -> publishing.Tests:
+        """Who runs the tests of what is published: not this process."""
+        return elsewhere.tests_for(principal(self.request))
 
     def person(self) -> Any:
         user = self.request.user

@@ -7,7 +7,7 @@ from omni.config.triggers import raising
 
 
 class Migration(migrations.Migration):
-    dependencies = [("registry", "0009_tasks_wake_the_broker"), ("omni", "0005_config_revision")]
+    dependencies = [("registry", "0011_trial_jobs"), ("omni", "0005_config_revision")]
 
     operations = [
         raising("omni_workflows", topic="workflows", alone=True,

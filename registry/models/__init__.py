@@ -2,9 +2,10 @@
 
 from registry.models.decision import RoutingDecision
 from registry.models.run import Run
+from registry.models.trial_job import TrialJob
 from registry.models.wait import Approval, Wait
 from registry.models.worker import Worker
 from registry.models.workflow import Binding, Workflow, WorkflowVersion
 
-__all__ = ["Approval", "Binding", "RoutingDecision", "Run", "Wait", "Worker", "Workflow",
-           "WorkflowVersion"]
+__all__ = ["Approval", "Binding", "RoutingDecision", "Run", "TrialJob", "Wait", "Worker",
+           "Workflow", "WorkflowVersion"]

@@ -1,4 +1,5 @@
 """The same walk without effects: dry runs, back-tests and the tests of workflows.
 
-The admin, the API and the command call `requests`, `backtest` and `workflow_tests`.
+The admin and the API call `elsewhere`, which has the process for trials do them; commands call
+`backtest` and `workflow_tests`.
 """

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from actions import library
 from connections.access import Principal
@@ -27,15 +27,16 @@ from registry.engine.run import scope
 from registry.language import document
 from registry.language.check_actions import Library
 from registry.language.definition import Definition
-from registry.trials import trial
-from registry.trials.hands import read_only
+from registry.trials import reading, trial
 from registry.trials.staging import Staged
 from registry.trials.stubs import Past
+from registry.trials.watching import UNWATCHED, Watch
 
 MOST = 10_000
 MOST_TRIALS = 100
 EXAMPLES = 20
 SECONDS = 10.0  # most one trial may take
+_PAGE = 500  # events read with one statement
 
 
 @dataclass(slots=True)
@@ -88,12 +89,14 @@ def backtest(text: str, *, since: datetime, until: datetime,
              instances: Sequence[Instance] | None = None, most: int = MOST,
              inputs: Mapping[str, Any] | None = None, run: bool = False, trials: int = EXAMPLES,
              pins: Mapping[str, Any] | None = None, past: Past | None = None,
-             who: Principal | None = None, library: Library = library) -> Report:
+             who: Principal | None = None, watch: Watch = UNWATCHED,
+             library: Library = library) -> Report:
     """Look at the stored events received from `since` on and before `until`, oldest first.
 
     instances: None means all. most: events looked at. inputs: over their defaults.
     run: also try out the first `trials` (at most MOST_TRIALS) runs, with these pins and past.
-    who: whose text it is; it reads what they may see.
+    who: whose text it is; it reads what they may see. watch: who sees how far it is, and may end
+    it.
     Raises InvalidWorkflow with every error, InvalidInput for a range that is none.
     """
     if until <= since:
@@ -101,31 +104,39 @@ def backtest(text: str, *, since: datetime, until: datetime,
     definition = document.parse(text, library=library, published=True)
     given = {**{name: item.default for name, item in definition.inputs.items()}, **(inputs or {})}
     report = Report(definition.id, since, until)
-    with transaction.atomic():
-        read_only()
-        runs = _look(report, definition, given,
-                     known_by.showing(_events(since, until, instances), who), most)
-        transaction.set_rollback(True)
+    rows = _rows(since, until, instances)
+    watch.expect(rows[:most].count())
+    with reading.only():
+        runs = _look(report, definition, given, known_by.showing(_in_order(rows), who), most, watch)
     report.runs = len(runs)
     for one in runs[:min(trials, MOST_TRIALS)] if run else ():
-        _try(report, text, one, given, pins=pins, past=past, who=who, library=library)
+        _try(report, text, one, given, pins=pins, past=past, who=who, watch=watch, library=library)
     return report
 
 
-def _events(since: datetime, until: datetime,
-            instances: Sequence[Instance] | None) -> Iterator[Event]:
+def _rows(since: datetime, until: datetime,
+          instances: Sequence[Instance] | None) -> QuerySet[Event]:
     rows = Event.objects.filter(received_at__gte=since, received_at__lt=until)
-    if instances is not None:
-        rows = rows.filter(instance__in=instances)
-    for event in rows.select_related(
-            "instance", "conversation__merged_into", "contact__merged_into").order_by(
-            "received_at", "id").iterator(chunk_size=500):
-        event.take_kept()
-        yield event
+    return rows if instances is None else rows.filter(instance__in=instances)
+
+
+def _in_order(rows: QuerySet[Event]) -> Iterator[Event]:
+    """Oldest first, page by page: between two pages no statement and no snapshot is open."""
+    rows = rows.select_related("instance", "conversation__merged_into",
+                               "contact__merged_into").order_by("received_at", "id")
+    page = list(rows[:_PAGE])
+    while page:
+        for event in page:
+            event.take_kept()
+            yield event
+        last = page[-1]
+        page = list(rows.filter(received_at__gte=last.received_at).exclude(
+            Q(received_at=last.received_at) & Q(pk__lte=last.pk))[:_PAGE]) if len(
+            page) == _PAGE else []
 
 
 def _look(report: Report, definition: Definition, inputs: dict[str, Any],
-          events: Iterator[Event], most: int) -> list[_Run]:
+          events: Iterator[Event], most: int, watch: Watch) -> list[_Run]:
     effective = Effective(0, definition.id, 0, 0, definition, 0, "global", definition.priority,
                           inputs)
     simulation = _Simulation()
@@ -134,6 +145,7 @@ def _look(report: Report, definition: Definition, inputs: dict[str, Any],
             report.truncated = True
             break
         report.events += 1
+        watch.done(report.events)
         clause = _no(definition, event, inputs)
         if clause is not None:
             report.not_matched[clause] += 1
@@ -203,9 +215,10 @@ class _Simulation:
 
 def _try(report: Report, text: str, one: _Run, inputs: Mapping[str, Any], *,
          pins: Mapping[str, Any] | None, past: Past | None, who: Principal | None,
-         library: Library) -> None:
+         watch: Watch, library: Library) -> None:
     found = trial.try_out(text, Staged(one.event, batch=tuple(one.batch)), inputs=inputs,
-                          pins=pins, past=past, seconds=SECONDS, who=who, library=library)
+                          pins=pins, past=past, seconds=SECONDS, who=who, watch=watch,
+                          library=library)
     report.tried += 1
     report.trials[found.state] += 1
     report.sends += len(found.sends)

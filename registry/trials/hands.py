@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 from pydantic import ValidationError
 
 from actions import decisions
@@ -29,9 +29,10 @@ from registry.engine.waits.waiting import SoFar, Wait
 from registry.language.check_actions import Library
 from registry.language.definition import STEP_SECONDS, Step
 from registry.models import Workflow
-from registry.trials import stand_ins, stubs
+from registry.trials import reading, stand_ins, stubs
 from registry.trials.staging import Staged
 from registry.trials.stubs import Past
+from registry.trials.watching import UNWATCHED, Canceled, Watch
 
 MOST_STEPS = 5_000
 WOULD_WRITE = "would_write"
@@ -52,7 +53,8 @@ class TrialHands:
 
     ids: path of a step -> its id. until: id or path of a step; the trial stops before it.
     seconds: most the whole trial may take. who: whose eyes it reads with.
-    sources: where each step's outcome came from. sends, calls: what would have gone out.
+    watch: who may end it from outside. sources: where each step's outcome came from. sends,
+    calls: what would have gone out.
     """
 
     staged: Staged
@@ -66,13 +68,14 @@ class TrialHands:
     until: str = ""
     seconds: float = 60.0
     who: Principal | None = None
+    watch: Watch = UNWATCHED
     sources: dict[Place, str] = field(default_factory=dict)
     sends: list[dict[str, Any]] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     timeouts: set[Place] = field(default_factory=set)
     steps: int = 0
-    fatal: tuple[type[BaseException], ...] = (TrialOver,)
+    fatal: tuple[type[BaseException], ...] = (TrialOver, Canceled)
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.seconds
@@ -87,6 +90,7 @@ class TrialHands:
         """Before each step: whether the trial has gone on for too long."""
         if name != "step.start":
             return
+        self.watch.look()
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise TrialOver("stopped", f"the trial was ended after {MOST_STEPS} steps")
@@ -257,7 +261,7 @@ class TrialHands:
                  source: str) -> Outcome:
         self._from(step, execution, source)
         try:
-            with transaction.atomic():
+            with reading.part():
                 return action.function(self.staged.event, params,
                                        self._context(step, execution))
         except DatabaseError as exc:
@@ -305,9 +309,3 @@ def _call_answer(given: Mapping[str, Any]) -> dict[str, Any]:
     if "status" in facts:
         facts["state"] = facts.pop("status")
     return facts
-
-
-def read_only() -> None:
-    """From here to the end of the transaction PostgreSQL refuses every write."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL transaction_read_only = on")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from connections.access import Principal
 from connections.models import Instance
 from events.models import Event, EventAction
@@ -36,6 +38,16 @@ def find_event(example: Any, who: Principal, *, now: datetime) -> Staged | None:
         known_by.show([event.contact], who)
         return Staged(event)
     return staging.build(example, now=now)
+
+
+def try_event(workflow: Workflow, text: str, example: Any, who: Principal, *,
+              now: datetime | None = None, **options: Any) -> Trial | None:
+    """Try a text on the event a caller names; None when it is not there for this caller.
+
+    now: the time it is. options: those of `try_workflow`. Raises what that and `find_event` raise.
+    """
+    staged = find_event(example, who, now=now or timezone.now())
+    return None if staged is None else try_workflow(workflow, text, staged, who, now=now, **options)
 
 
 def try_workflow(workflow: Workflow, text: str, staged: Staged, who: Principal, *,

@@ -1,7 +1,8 @@
 """A dry run: what a workflow would do with an event, with every value on the way.
 
 Nothing is stored (the database refuses it for as long as the trial lasts) and nothing is sent.
-Reads are real, so an action that asks a model asks it. Waits take no time: the clock jumps.
+Reads are real, so an action that asks a model asks it; no transaction is open meanwhile. Waits
+take no time: the clock jumps.
 """
 
 import time
@@ -10,7 +11,6 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from actions import library
@@ -27,11 +27,12 @@ from registry.expressions.expression import Expression, ExpressionError
 from registry.expressions.lazy import Lazy
 from registry.language.check_actions import Library
 from registry.language.definition import Trigger
-from registry.trials import stand_ins
-from registry.trials.hands import TrialHands, TrialOver, read_only
+from registry.trials import reading, stand_ins
+from registry.trials.hands import TrialHands, TrialOver
 from registry.trials.staging import Staged
 from registry.trials.stubs import Past
 from registry.trials.tracing import MOST, Traced, compile_traced, json_of
+from registry.trials.watching import UNWATCHED, Watch
 
 STATES = ("done", "ignored", "failed", "waits", "stopped")
 MOST_PAUSES = 500
@@ -78,7 +79,8 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
             pins: Mapping[str, Any] | None = None, answers: Mapping[str, Any] | None = None,
             past: Past | None = None, until: str = "", ask: bool = False, anyway: bool = False,
             now: datetime | None = None, seconds: float = 60.0, version: int | None = None,
-            who: Principal | None = None, library: Library = library) -> Trial:
+            who: Principal | None = None, watch: Watch = UNWATCHED,
+            library: Library = library) -> Trial:
     """Try a document on an event.
 
     pins, answers: output by id or path of a step, or {status, code, reason}; answers count first.
@@ -87,7 +89,7 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
     that the event would not wake. until: id or path of the step to stop before. now: by default
     when a stored event was received. seconds: most the trial may take; a step that is being done
     is not interrupted. who: who asks; actions read what they may read, the rest is not there, and
-    who does not see every instance gets stand-ins for secrets.
+    who does not see every instance gets stand-ins for secrets. watch: who may end it.
     Raises InvalidWorkflow with every error of the document, InvalidInput for an unknown input,
     step or `until`.
     """
@@ -99,14 +101,11 @@ def try_out(text: str, event: Event | Staged, *, inputs: Mapping[str, Any] | Non
     values = {name: item.default for name, item in traced.definition.inputs.items()}
     hands = TrialHands(
         staged=staged, workflow=traced.definition.id, library=library, now=now, ids=traced.ids,
-        given=given, past=past, ask=ask, until=until, seconds=seconds,
-        who=who)
+        given=given, past=past, ask=ask, until=until, seconds=seconds, who=who, watch=watch)
     trial = _Trying(traced, staged, hands, {**values, **(inputs or {})}, version, now)
     started = time.monotonic()
-    with transaction.atomic():
-        read_only()
+    with reading.only():
         result = trial.run(anyway=anyway)
-        transaction.set_rollback(True)
     result.took_ms = round((time.monotonic() - started) * 1000, 3)
     return result
 

@@ -22,6 +22,7 @@ from registry.models import Workflow
 from registry.trials import staging, trial
 from registry.trials.tracing import json_of
 from registry.trials.trial import Trial
+from registry.trials.watching import UNWATCHED, Watch
 
 SECONDS = 60.0  # most one test may take
 SHOWN = 300  # characters of a value in a message
@@ -50,13 +51,26 @@ class TestResult:
                 "trial": self.trial.as_dict() if self.trial else None}
 
 
-def run_tests(text: str, *, library: Library = library) -> list[TestResult]:
-    """Run every test of a document. Raises InvalidWorkflow when the document has errors."""
+def run_tests(text: str, *, watch: Watch = UNWATCHED,
+              library: Library = library) -> list[TestResult]:
+    """Run every test of a document. watch: who may end it.
+
+    Raises InvalidWorkflow when the document has errors.
+    """
     parse(text, library=library)
     document = profile.load(text)
     tests = document.data.get("tests") if isinstance(document.data, Mapping) else None
-    return [_run(text, document, number, test, library)
+    return [_run(text, document, number, test, watch, library)
             for number, test in enumerate(tests if isinstance(tests, list) else ())]
+
+
+def has_tests(text: str) -> bool:
+    """Whether a document that can be read brings tests along."""
+    try:
+        data = profile.load(text).data
+    except InvalidWorkflow:
+        return False
+    return isinstance(data, dict) and bool(data.get("tests"))
 
 
 def problems(text: str, *, library: Library = library) -> list[Problem]:
@@ -97,7 +111,7 @@ def _text_of(file: FilePath) -> str:
 
 
 def _run(text: str, document: Document, number: int, test: Mapping[str, Any],
-         library: Library) -> TestResult:
+         watch: Watch, library: Library) -> TestResult:
     place: Path = ("tests", number)
     line, _ = document.mark(place)
     name = str(test.get("name") or f"test {number + 1}")
@@ -106,7 +120,7 @@ def _run(text: str, document: Document, number: int, test: Mapping[str, Any],
         found = trial.try_out(
             text, staging.build(test["event"], now=moment or timezone.now()), now=moment,
             inputs=test.get("inputs"), pins=test.get("mocks"), answers=test.get("answers"),
-            seconds=SECONDS, library=library)
+            seconds=SECONDS, watch=watch, library=library)
     except InvalidWorkflow:
         raise
     except InvalidInput as exc:

@@ -16,6 +16,7 @@ from omni.audit import AuditEntry
 from omni.errors import InvalidInput
 from registry.engine.route import matching
 from registry.models import Binding, Workflow, WorkflowVersion
+from registry.trials import workflow_tests
 from registry.versions import publishing
 from registry.versions.bindings import bind, pin, place_of, unbind
 
@@ -38,21 +39,26 @@ class Repin:
 
 
 def start(workflow: Workflow, *, instance: Instance, actor: str, number: int | None = None,
-          draft: bool = False, user: Any = None) -> tuple[WorkflowVersion, list[Repin]]:
+          draft: bool = False, user: Any = None, tests: publishing.Tests = workflow_tests.problems
+          ) -> tuple[WorkflowVersion, list[Repin]]:
     """Run a version on one instance only: the newest, version `number`, or the draft.
 
-    draft: publish it in the same transaction, so that no other instance ever runs it.
+    draft: publish it in the same transaction, so that no other instance ever runs it. tests: who
+    runs its `tests`, before that.
     Raises InvalidInput when there is no such version, when the workflow is switched off there, or
     when there is no older version the others could run; InvalidWorkflow for a draft with errors.
     """
+    text, revision = "", 0
+    if draft:
+        _need_on(workflow, list(workflow.bindings.all()), instance)
+        text, revision = Workflow.objects.values_list("draft", "revision").get(pk=workflow.pk)
+        publishing.need_sound(text, tests=tests)
     with transaction.atomic():
         bindings = _locked(workflow)
-        layers = matching.layers_of(bindings, instance.pk, instance.provider)
-        if layers and not layers[0].enabled:
-            raise InvalidInput(f"workflow '{workflow.slug}' is switched off on '{instance.slug}' "
-                               f"by its {layers[0].scope} binding; switch it on first")
+        _need_on(workflow, bindings, instance)
         if draft:
-            publishing.publish(workflow, actor=actor, user=user, note=f"canary on {instance.slug}")
+            publishing.publish_sound(workflow, text, actor=actor, user=user,
+                                     base_revision=revision, note=f"canary on {instance.slug}")
         newest = workflow.latest()
         tried = publishing.version_of(workflow, number) if number is not None else newest
         if tried is None:
@@ -65,6 +71,13 @@ def start(workflow: Workflow, *, instance: Instance, actor: str, number: int | N
         audit.note(actor, STARTED, workflow.slug, instance=instance.slug, version=tried.number,
                    made=own is None, followed=[row.pk for row, _ in changes])
     return tried, changed
+
+
+def _need_on(workflow: Workflow, bindings: list[Binding], instance: Instance) -> None:
+    layers = matching.layers_of(bindings, instance.pk, instance.provider)
+    if layers and not layers[0].enabled:
+        raise InvalidInput(f"workflow '{workflow.slug}' is switched off on '{instance.slug}' "
+                           f"by its {layers[0].scope} binding; switch it on first")
 
 
 def promote(workflow: Workflow, *, actor: str,

@@ -9,7 +9,7 @@ from omni.errors import InvalidInput, InvalidWorkflow
 from omni.yaml import profile
 from registry.language import document
 from registry.models import Workflow
-from registry.versions import match_diff, publishing, version_diff
+from registry.versions import match_diff, match_job, publishing, version_diff
 
 
 @dataclass(slots=True)
@@ -50,8 +50,8 @@ def compare(workflow: Workflow, before: int | None = None, after: int | None = N
         found.problems += [item for item in document.problems(version.text)
                            if item.severity == "error"]
     if not found.problems:
-        found.matching = match_diff.compare(workflow, old, new, who=who, instance=instance,
-                                            days=days, most=most)
+        found.matching = match_job.compare(workflow, old, new, who=who, instance=instance,
+                                           days=days, most=most)
     return found
 
 

@@ -67,6 +67,14 @@ def save_draft(text: str, *, actor: str, base_revision: int | None = None) -> Wo
     return workflow
 
 
+def need_savable(text: str, *, base_revision: int | None = None) -> None:
+    """Raises what `save_draft` would raise, and stores nothing."""
+    slug, _, _ = _heading(text)
+    workflow = Workflow.objects.filter(slug=slug).first()
+    if workflow is not None:
+        need_revision(workflow, base_revision, text)
+
+
 def need_revision(workflow: Workflow, base_revision: int | None,
                   text: str | None = None) -> None:
     """Raises Stale when somebody saved after the revision the caller started from; None: any."""

@@ -16,6 +16,7 @@ from omni.yaml import profile
 from omni.yaml.profile import Problem
 from registry.language import document
 from registry.models import Workflow
+from registry.trials import workflow_tests
 from registry.versions import publishing
 from registry.versions.drafts import problems, save_draft
 
@@ -234,15 +235,19 @@ def apply(documents: Sequence[FileDocument], *, actor: str, note: str, drafts: b
     """
     refuse_errors(documents, drafts=drafts)
     texts = {one.slug: one.text for one in documents}
+    changes = plan(documents, drafts=drafts, prune=prune)
+    for change in () if drafts else changes:
+        if change.action in ("create", "update"):
+            publishing.need_sound(texts[change.slug], tests=workflow_tests.problems)
     with transaction.atomic():
-        changes = plan(documents, drafts=drafts, prune=prune)
         for change in changes:
             if change.action == "prune":
                 publishing.archive(Workflow.objects.get(slug=change.slug), actor=actor)
             elif change.action != "unchanged":
                 workflow = save_draft(texts[change.slug], actor=actor)
                 if not drafts:
-                    change.version = publishing.publish(workflow, actor=actor, note=note).number
+                    change.version = publishing.publish_sound(
+                        workflow, texts[change.slug], actor=actor, note=note).number
     return changes
 
 

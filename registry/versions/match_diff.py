@@ -19,6 +19,7 @@ from events.people import known_by
 from registry.engine.route import matching
 from registry.engine.run import scope
 from registry.models import Workflow, WorkflowVersion
+from registry.trials.watching import UNWATCHED, Watch
 
 DAYS, MOST_DAYS = 7, 366
 EVENTS, MOST_EVENTS = 10_000, 50_000
@@ -63,10 +64,11 @@ class MatchDiff:
 
 def compare(workflow: Workflow, before: WorkflowVersion, after: WorkflowVersion, *,
             who: Principal, instance: Instance | None = None, days: int = DAYS,
-            most: int = EVENTS) -> MatchDiff:
+            most: int = EVENTS, watch: Watch = UNWATCHED) -> MatchDiff:
     """Route the newest `most` events of the last `days` that `who` may see by both versions.
 
-    after: may be a text that is not stored (`trial`). instance: only its events.
+    after: may be a text that is not stored (`trial`). instance: only its events. watch: who may
+    end it.
     Raises InvalidWorkflow when one of the texts does not compile any more.
     """
     versions = (before, after)
@@ -85,6 +87,7 @@ def compare(workflow: Workflow, before: WorkflowVersion, after: WorkflowVersion,
                       instances=sorted(place.slug for place in places.values()))
     people: dict[tuple[int | None, int], scope.Lazy] = {}
     for event in known_by.showing(_events(found, places, most), who):
+        watch.look()
         event.instance = places[event.instance_id]
         if not any(_asks(on, workflow, event) for on in tables):
             continue

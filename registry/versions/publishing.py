@@ -4,6 +4,7 @@ Every change leaves an audit entry; workers notice it by the number of `omni.con
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -18,23 +19,42 @@ from registry.models import Workflow, WorkflowVersion
 from registry.trials import workflow_tests
 from registry.versions import drafts, version_diff
 
+Tests = Callable[[str], list[profile.Problem]]  # every failure of a text's `tests`
+
 
 def publish(workflow: Workflow, *, actor: str, user: Any = None, note: str = "",
-            base_revision: int | None = None, skip_tests: bool = False) -> WorkflowVersion:
+            base_revision: int | None = None, skip_tests: bool = False,
+            tests: Tests = workflow_tests.problems) -> WorkflowVersion:
     """Make the stored draft an immutable version, which bindings without a pin run from now on.
 
-    The same text as the newest version makes no new one. Raises InvalidWorkflow with every error,
-    or, unless they are skipped, with every failure of its `tests`; and Stale when `base_revision`
-    is not the stored one.
+    The same text as the newest version makes no new one. tests: who runs its `tests`; no
+    transaction is open meanwhile. Raises InvalidWorkflow with every error, or, unless they are
+    skipped, with every failure of its `tests`; and Stale when `base_revision` is not the stored
+    one, or somebody saved while the tests ran.
     """
+    stored = Workflow.objects.get(pk=workflow.pk)
+    drafts.need_revision(stored, base_revision)
+    need_sound(stored.draft, tests=None if skip_tests else tests)
+    return publish_sound(workflow, stored.draft, actor=actor, user=user, note=note,
+                         base_revision=stored.revision, skip_tests=skip_tests)
+
+
+def need_sound(text: str, *, tests: Tests | None) -> None:
+    """Raises InvalidWorkflow with every error, else with every failure of its tests."""
+    errors = [item for item in drafts.problems(text) if item.severity == "error"]
+    if not errors and tests is not None:
+        errors = tests(text)
+    if errors:
+        raise InvalidWorkflow(errors)
+
+
+def publish_sound(workflow: Workflow, text: str, *, actor: str, user: Any = None, note: str = "",
+                  base_revision: int | None = None, skip_tests: bool = False) -> WorkflowVersion:
+    """Publish the draft, whose text was found sound. Raises Stale when it is another by now."""
     with transaction.atomic():
         stored = Workflow.objects.select_for_update().get(pk=workflow.pk)
-        drafts.need_revision(stored, base_revision)
-        errors = [item for item in drafts.problems(stored.draft) if item.severity == "error"]
-        if not errors and not skip_tests:
-            errors = workflow_tests.problems(stored.draft)
-        if errors:
-            raise InvalidWorkflow(errors)
+        if stored.draft != text:
+            drafts.need_revision(stored, base_revision)
         digest = hashlib.sha256(stored.draft.encode()).hexdigest()
         latest = stored.latest()
         if latest is not None and latest.sha256 == digest:
@@ -66,11 +86,15 @@ def archive(workflow: Workflow, *, actor: str) -> None:
 
 
 def publish_text(text: str, *, actor: str, user: Any = None, note: str = "",
-                 base_revision: int | None = None, skip_tests: bool = False) -> WorkflowVersion:
+                 base_revision: int | None = None, skip_tests: bool = False,
+                 tests: Tests = workflow_tests.problems) -> WorkflowVersion:
     """Store a document as the draft and publish it, or do neither. Raises what both raise."""
+    drafts.need_savable(text, base_revision=base_revision)
+    need_sound(text, tests=None if skip_tests else tests)
     with transaction.atomic():
         workflow = drafts.save_draft(text, actor=actor, base_revision=base_revision)
-        return publish(workflow, actor=actor, user=user, note=note, skip_tests=skip_tests)
+        return publish_sound(workflow, text, actor=actor, user=user, note=note,
+                             skip_tests=skip_tests)
 
 
 def roll_back(workflow: Workflow, number: int, *, actor: str, user: Any = None, note: str = "",
@@ -94,10 +118,12 @@ def version_of(workflow: Workflow, number: int) -> WorkflowVersion:
 
 
 def import_text(text: str, *, actor: str, publish: bool = True, user: Any = None,
-                skip_tests: bool = False) -> list[Workflow]:
+                skip_tests: bool = False,
+                tests: Tests = workflow_tests.problems) -> list[Workflow]:
     """Store one document, or several separated by `---`; all are checked before one is stored.
 
-    publish: also publish each. Raises InvalidWorkflow as `publish` does; nothing is stored then.
+    publish: also publish each. tests: who runs their `tests`. Raises InvalidWorkflow as `publish`
+    does; nothing is stored then.
     """
     documents = [part for part in document.split(text) if part.strip()]
     if not documents:
@@ -107,16 +133,17 @@ def import_text(text: str, *, actor: str, publish: bool = True, user: Any = None
                   if item.severity == "error"]
         if errors:
             raise InvalidWorkflow(errors)
+        for part in () if skip_tests else documents:
+            drafts.need_savable(part)
+            if failed := tests(part):
+                raise InvalidWorkflow(failed)
     with transaction.atomic():
         workflows = [drafts.save_draft(part, actor=actor) for part in documents]
         if publish:
-            for workflow in workflows:
-                _publish(workflow, actor=actor, user=user, note="imported",
-                         skip_tests=skip_tests)
+            for workflow, part in zip(workflows, documents, strict=True):
+                publish_sound(workflow, part, actor=actor, user=user, note="imported",
+                              skip_tests=skip_tests)
     return workflows
-
-
-_publish = publish  # `import_text` has a parameter of that name
 
 
 def export_text(workflow: Workflow, *, number: int | None = None) -> str:

@@ -9,10 +9,11 @@ from rest_framework.test import APIClient
 
 from actions.library import actions
 from actions.models import Agent, ContactList, Task
-from connections.access import ApiKey
+from connections.access import SYSTEM, ApiKey
 from connections.models import Secret
 from events.models import Contact, Conversation, EventAction, Handle, OutboxMessage, RawPayload
 from registry.models import Approval, Run, Wait
+from registry.trials import jobs
 from registry.versions import bindings
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key, make_workflow
@@ -83,6 +84,8 @@ EXPECTED = {
     "workflow-pause post": (403, 403), "workflow-drain post": (403, 403),
     "workflow-resume post": (403, 403),
     "workflow-dry-run post": (403, 200), "workflow-backtest post": (403, 200),
+    "workflow-backtests get": (403, 200), "workflow-backtest-job get": (403, 404),
+    "workflow-backtest-job delete": (403, 404),
     "workflow-test post": (403, 403),
     "workflow-pins get": (200, 403), "workflow-pins put": (403, 403),
     "binding-list get": (200, 200), "binding-list put": (403, 404),
@@ -154,6 +157,7 @@ def rows():
             instance=shop, kind="escalation", queue="sales", title="Ana", effect_key="t:1").pk},
         "binding": {"pk": bindings.bind(workflow, scope="instance", instance=shop, actor="t").pk},
         "secret": {"pk": Secret.objects.create(name="of_shop", value="x" * 8, instance=shop).pk},
+        "backtest": {"number": jobs.queue("backtest", "{}", SYSTEM, workflow="greet")},
         "catalog-action": {"id": next(iter(actions()))}, "catalog-provider": {"name": "webhook"},
     }
 
@@ -164,8 +168,10 @@ def address(name, rows):
             "workflow-validate", "workflow-import", "workflow-schema"):
         return reverse(name)
     kind = name if name in rows else name.rsplit("-", 1)[0]
-    kind = {"instance-set-up": "instance", "workflow-dry-run": "workflow"}.get(name, kind)
-    extra = {"workflow-version": {"number": 1}, "event-attachment": {"position": 0}}.get(name, {})
+    kind = {"instance-set-up": "instance", "workflow-dry-run": "workflow",
+            "workflow-backtest-job": "workflow"}.get(name, kind)
+    extra = {"workflow-version": {"number": 1}, "event-attachment": {"position": 0},
+             "workflow-backtest-job": rows["backtest"]}.get(name, {})
     return reverse(name, kwargs=rows[kind] | extra)
 
 

@@ -8,13 +8,14 @@ from django.db import connections
 from django.test import Client
 
 from actions.models import ContactList, Task
-from connections.access import SCOPES, ApiKey
+from connections.access import SCOPES, SYSTEM, ApiKey
 from connections.models import Secret
 from events.live import feed as feed_module
 from events.models import EventAction
 from events.store.notify import EVENTS, send_now
 from omni.urls_sockets import websocket_urlpatterns
 from registry.models import Binding
+from registry.trials import jobs
 from tests.admin_world import make_surroundings, sign_in
 from tests.api_client import client_of
 from tests.factories import make_event, make_instance, make_key
@@ -34,6 +35,8 @@ def of_world(world):
         "contact": {"pk": world.contact.pk}, "conversation": {"pk": world.conversation.pk},
         "outbox": {"pk": world.unknown.pk}, "catalog-provider": {"name": "webhook"},
         "catalog-action": {"id": "route.reply"},
+        "backtest": {"number": jobs.queue("backtest", "{}", SYSTEM,
+                                          workflow=world.workflow.slug)},
         "approval": {"pk": world.run.approvals.get().pk},
         "api-key": {"pk": ApiKey.objects.get(name=f"key of {world.instance.slug}").pk},
         **{name: {"pk": model.objects.filter(instance=world.instance).first().pk}

@@ -31,4 +31,5 @@ def test_every_job_is_scheduled_once_however_often_workers_start():
     tasks.schedule_all()
 
     assert sorted(Schedule.objects.values_list("func", flat=True)) == [
-        "registry.tasks.keep_partitions", "registry.tasks.trim_failures"]
+        "registry.tasks.keep_partitions", "registry.tasks.look_after_trials",
+        "registry.tasks.trim_failures"]

@@ -1,9 +1,12 @@
 """The page that tries a draft: what it shows, and to whom."""
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 
+from connections.access import principal_of
 from registry.models import Run
+from registry.trials import jobs
 from registry.versions import drafts
 from tests.admin_world import sign_in
 from tests.factories import make_event, make_instance, make_workflow
@@ -86,3 +89,14 @@ def test_people_who_only_read_cannot_try(shop):
     client = sign_in(grants=[(shop, ["read"])])
 
     assert client.get(page(workflow)).status_code == 403
+
+
+def test_person_with_too_many_trials_is_told_the_limit(settings):
+    workflow = make_workflow(TEXT)
+    client = sign_in()
+    who = principal_of(get_user_model().objects.get(pk=client.session["_auth_user_id"]))
+    for _ in range(6):
+        jobs.queue("trial", "{}", who, workflow="greet")
+    settings.OMNI_GROUP_COMMIT = True
+
+    assert "6 trials and tests of workflows of yours" in tried(client, workflow, "message.text")
