@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registry', '0005_failed_runs_index'),
+        ('registry', '0009_tasks_wake_the_broker'),
     ]
 
     operations = [
