@@ -29,8 +29,9 @@ steps:
 tests:
   - {event: {fixture: message.text, text: Ana}, expect: {sends: [{text: Hello Bo}]}}
 """
+_CLAUSE = "len(unique(split(inputs.words, ' '))) == 1"
 SLOW = TEXT.replace(  # 10 ms or so for an event
-    "where: event.text", "where: \"len(unique(split(inputs.words, ' '))) == 1\"") + (
+    "where: event.text", f"where: \"{' and '.join([_CLAUSE] * 12)}\"") + (
     f"inputs: {{words: {{type: text, default: '{'word ' * 2000}word'}}}}\n")
 GREET = "/api/v1/workflows/greet/"
 SPAN = {"since": NOON.isoformat(), "until": (NOON + timedelta(1)).isoformat()}
