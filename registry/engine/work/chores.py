@@ -6,6 +6,7 @@ nobody will say the outcome of, schedules. In a thread of its own: none of it ho
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from events.outbox import interrupted
 from events.store import derive
 from omni import statements
+from omni.config import revision
 from registry.engine.starts import clockwork
 from registry.engine.waits import endings, waits
 from registry.engine.work import leases, lines, queue
@@ -24,8 +26,8 @@ LOOK_SECONDS = 1.0
 SOONEST_SECONDS = 0.02  # between two looks, however often they are asked for
 FORGOTTEN_SECONDS = 5.0
 MEND_SECONDS = 60.0
-_LOOK = """
-SELECT omni_now(),
+_LOOK = f"""
+SELECT {revision.NUMBER}, omni_now(),
     EXISTS (SELECT 1 FROM omni_inbox) AS unrouted,
     EXISTS (SELECT 1 FROM omni_runs WHERE state = 'queued' AND deaths < 2
             AND available_at <= omni_now()) AS ready,
@@ -58,7 +60,11 @@ class Found(NamedTuple):
 
 def look() -> Found:
     """One cheap look at everything there may be to do."""
-    return Found(*statements.execute(_LOOK, [FORGOTTEN_SECONDS, interrupted.AFTER_SECONDS])[0])
+    asked_at = time.monotonic()
+    [(number, *found)] = statements.execute(
+        _LOOK, [FORGOTTEN_SECONDS, interrupted.AFTER_SECONDS])
+    revision.seen(number, asked_at=asked_at)
+    return Found(*found)
 
 
 class Chores:
