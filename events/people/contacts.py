@@ -3,7 +3,7 @@
 Handles that arrive together in one authenticated event belong to one person inside its provider
 and its people group, also when two contacts had them; across providers nothing is joined here, and
 across groups nothing at all. Known ids are kept in memory, within bounds, after the commit only.
-A handle's contact is read again when an event is stored (`columns.stored_as`), so that a merge or a
+A handle's contact is read again when an event is stored (`columns.STORED_AS`), so that a merge or a
 separation of another process counts at once.
 """
 
