@@ -219,9 +219,12 @@ def _is_missing(key: tuple[str, str], *, within: float) -> bool:
     return looked is not None and time.monotonic() - looked < within
 
 
+_MOMENT_SECONDS = 0.05
+
+
 def is_cached(provider: str, slug: str) -> bool:
     """Whether `lookup` will answer without asking the database, also a moment later."""
-    within = settings.OMNI_INSTANCE_CACHE_SECONDS * 0.9
+    within = settings.OMNI_INSTANCE_CACHE_SECONDS - _MOMENT_SECONDS
     entry = _known.get((provider, slug))
     if entry is not None and time.monotonic() - entry[0] < within:
         return True
