@@ -56,10 +56,11 @@ def _fill(units: Sequence[Unit], rows: list[Row],
     wheres = [contacts.Where(unit.provider, unit.instance_id, groups[unit.instance_id])
               for unit in units]
     places = conversations.resolve([(units[row.unit].instance_id, row.draft) for row in rows])
-    people = [(contacts.actor_of(row.draft, wheres[row.unit]),
-               contacts.counterpart_of(row.draft, wheres[row.unit])) for row in rows]
+    people = [(actor := contacts.actor_of(row.draft, wheres[row.unit]),
+               contacts.counterpart_of(row.draft, wheres[row.unit], actor=actor)) for row in rows]
     known = contacts.resolve(
-        [person for pair in people for person in pair if person]
+        [person for actor, counterpart in people
+         for person in ((actor,) if counterpart is actor else (actor, counterpart)) if person]
         + [person for row in rows if row.draft.people_together
            for person in contacts.beside(row.draft, wheres[row.unit])])
     for row, (actor, counterpart) in zip(rows, people, strict=True):
