@@ -145,6 +145,8 @@ def fields(pairs: list[tuple[str, str]]) -> Parsed:
 
 def sanitize_text(text: str) -> str:
     """`text` as Postgres can store it: NUL and lone surrogates become U+FFFD."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return _UNSTORABLE.sub("\ufffd", text)
 
 

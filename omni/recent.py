@@ -22,15 +22,15 @@ class Recent(OrderedDict[Key, Value], Generic[Key, Value]):
 
     def keep(self, key: Key, value: Value) -> None:
         """Put an entry in, or in its newest place."""
-        with self._keeping:
-            self.pop(key, None)
-            self[key] = value
-            while len(self) > self.most:
-                self.popitem(last=False)
+        self.keep_all([(key, value)])
 
     def keep_all(self, entries: Iterable[tuple[Key, Value]]) -> None:
-        for key, value in entries:
-            self.keep(key, value)
+        with self._keeping:
+            for key, value in entries:
+                self.pop(key, None)
+                self[key] = value
+                if len(self) > self.most:
+                    self.popitem(last=False)
 
     def drop(self, keys: Iterable[Key]) -> None:
         for key in list(keys):

@@ -133,7 +133,8 @@ class GroupCommit:
             knocks.flush()
             return job.done
         self._make_room(job)
-        job.done.add_done_callback(lambda _: self._count(-job.size))
+        size = job.size  # not the job: its own callback would keep it alive, with its body
+        job.done.add_done_callback(lambda _: self._count(-size))
         (self._large if job.size > SMALL_BYTES else self._small).put(job)
         self._start()
         return job.done

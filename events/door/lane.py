@@ -24,6 +24,7 @@ from events.door import body_encoding, large_bodies
 from events.door.admission import Admitted, admit, announced, error, refuse, try_later
 from events.door.body_budget import Share, budget
 from events.door.fair_threads import FairThreads
+from events.door.handover import end_of
 from events.door.receive import answered, proven_as_sent, take_in
 from omni.errors import Unavailable
 from omni.web.peer import peer_of
@@ -131,7 +132,7 @@ async def _taken(delivery: Delivery, admitted: Admitted, share: Share) -> "Futur
 
 async def _in_time(answer: "Future[Answer]") -> Answer:
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(answer), COMMIT_SECONDS)
+        return await end_of(answer, seconds=COMMIT_SECONDS)
     except TimeoutError:
         return try_later("not committed in time")
 

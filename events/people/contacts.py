@@ -3,7 +3,7 @@
 Handles that arrive together in one authenticated event belong to one person inside its provider
 and its people group, also when two contacts had them; across providers nothing is joined here, and
 across groups nothing at all. Known ids are kept in memory, within bounds, after the commit only.
-A handle's contact is read again when an event is stored (`columns.stored_as`), so that a merge or a
+A handle's contact is read again when an event is stored (`columns.STORED_AS`), so that a merge or a
 separation of another process counts at once.
 """
 
@@ -85,20 +85,12 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Everything one event (said_in) says about one person."""
+    """Everything one event (said_in) says about one person. keys: of their handles."""
 
-    provider: str
     instance_id: int
-    people_group: str
     name: str
-    handles: tuple[Handle, ...]
+    keys: tuple[Key, ...]
     said_in: EventDraft = field(compare=False, repr=False)
-
-    def keys(self) -> list[Key]:
-        """A handle that is not the same everywhere belongs to the instance when it has no scope."""
-        return [(self.people_group, self.provider,
-                 handle.scope or ("" if handle.kind in WORLD_KINDS else str(self.instance_id)),
-                 handle.kind, handle.value) for handle in self.handles if handle.value]
 
 
 def actor_of(draft: EventDraft, where: Where) -> Person | None:
@@ -108,15 +100,13 @@ def actor_of(draft: EventDraft, where: Where) -> Person | None:
     return _person(handles, draft.sender_name, where, draft)
 
 
-def counterpart_of(draft: EventDraft, where: Where) -> Person | None:
+def counterpart_of(draft: EventDraft, where: Where, *, actor: Person | None) -> Person | None:
     """The person on the other side: named by the draft, or the actor of an inbound event."""
     handles = draft.contact_handles or (
         [Handle("id", draft.contact_ref)] if draft.contact_ref else [])
     if handles:
         return _person(handles, draft.contact_name, where, draft)
-    if draft.direction == "inbound" and not draft.from_me:
-        return actor_of(draft, where)
-    return None
+    return actor if draft.direction == "inbound" and not draft.from_me else None
 
 
 def beside(draft: EventDraft, where: Where) -> list[Person]:
@@ -126,10 +116,13 @@ def beside(draft: EventDraft, where: Where) -> list[Person]:
 
 
 def _person(handles: list[Handle], name: str, where: Where, draft: EventDraft) -> Person | None:
+    """A handle that is not the same everywhere belongs to the instance when it has no scope."""
     if not handles:
         return None
-    return Person(where.provider, where.instance_id, where.people_group, name or "",
-                  tuple(handles), draft)
+    return Person(where.instance_id, name or "", tuple(
+        (where.people_group, where.provider,
+         handle.scope or ("" if handle.kind in WORLD_KINDS else str(where.instance_id)),
+         handle.kind, handle.value) for handle in handles if handle.value), draft)
 
 
 @dataclass(slots=True)
@@ -148,14 +141,13 @@ class Resolved:
         """(handle id, contact id) of a person's first handle; Nones for nobody."""
         if person is None:
             return None, None
-        keys = person.keys()
-        return self.handles[keys[0]] if keys else (None, None)
+        return self.handles[person.keys[0]] if person.keys else (None, None)
 
 
 def resolve(people: Iterable[Person]) -> Resolved:
     """Handles and contacts of everybody in a batch; new ones are made."""
     people = list(people)
-    wanted = {key for person in people for key in person.keys()}
+    wanted = {key for person in people for key in person.keys}
     handles = {key: ids for key in wanted if (ids := _known.get(key)) is not None}
     unknown = wanted - handles.keys()
     if unknown:
@@ -175,7 +167,7 @@ def _keep_sightings(people: list[Person], handles: dict[Key, tuple[int, int]]
     seen: set[tuple[int, int]] = set()
     new: dict[tuple[int, int], str] = {}
     for person in people:
-        for key in person.keys():
+        for key in person.keys:
             sighting = (handles[key][0], person.instance_id)
             seen.add(sighting)
             if sighting not in _seen:
@@ -194,7 +186,7 @@ def _join(people: list[Person], handles: dict[Key, tuple[int, int]]
     joins: list[tuple[PeopleJoin, EventDraft]] = []
     settled: set[frozenset[int]] = set()
     for person in people:
-        keys = person.keys()
+        keys = person.keys
         ids = frozenset(handles[key][1] for key in keys)
         if len(ids) < 2 or ids in _settled or ids in settled:
             continue
@@ -208,7 +200,7 @@ def _join(people: list[Person], handles: dict[Key, tuple[int, int]]
 def _make_missing(people: list[Person], handles: dict[Key, tuple[int, int]]) -> None:
     """Make the unknown handles; those that arrived together get one contact, a known one first."""
     rows, fresh = [], []
-    for group in together.groups(person.keys() for person in people):
+    for group in together.groups(person.keys for person in people):
         missing = [key for key in group if key not in handles]
         contact = next((handles[key][1] for key in group if key in handles), None)
         if contact is not None:
@@ -233,7 +225,7 @@ def _make_missing(people: list[Person], handles: dict[Key, tuple[int, int]]) -> 
 
 def _facts(group: list[Key], people: list[Person]) -> dict[str, Any]:
     """Columns of a new contact: its group, its name, and who called it so."""
-    named = [person for person in people if not set(group).isdisjoint(person.keys())]
+    named = [person for person in people if not set(group).isdisjoint(person.keys)]
     name = best([person.name for person in named], handles=[key[4] for key in group])
     return {"people_group": group[0][0], "name": name, "known_by": known_by.naming(
         person.instance_id for person in named if name and person.name == name)}
@@ -248,7 +240,7 @@ def _fill_names(people: list[Person], handles: dict[Key, tuple[int, int]]) -> No
         return
     said: dict[int, Person] = {}
     for person in people:
-        for key in person.keys()[:1]:
+        for key in person.keys[:1]:
             if handles[key][1] in _nameless and is_real(person.name):
                 said.setdefault(handles[key][1], person)
     if said:

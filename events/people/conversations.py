@@ -1,7 +1,7 @@
 """Finds or makes the conversation of a draft, by any ref it has had.
 
 Known ids are kept in memory: the row a ref belongs to never changes. Whether that row was merged
-into another is read when the event is stored (`columns.stored_as`), so that a merge or a split of
+into another is read when the event is stored (`columns.STORED_AS`), so that a merge or a split of
 another process counts at once. `remember` is called after the commit only, so that nothing of a
 rolled back transaction is kept. All of it is bounded: what was used longest ago is forgotten.
 """

@@ -3,9 +3,8 @@
 Plain data; `events.store.ingest` turns it into rows.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
-from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from connections.envelope import (
@@ -29,6 +28,7 @@ _COPIED = {  # column -> SQL type; the draft has an attribute of the same name
     "mentions_self": "bool", "delivery_status": "text", "error_code": "text",
     "provider_sequence": "bigint", "content": "jsonb", "context": "jsonb",
     "provider_metadata": "jsonb", "raw_index": "int", "normalizer": "text"}
+_copied = attrgetter(*_COPIED)
 _OWN = {
     "instance_id": "bigint", "provider": "text", "raw_id": "bigint", "dedup_key": "text",
     "fingerprint": "text", "conversation_id": "bigint", "actor_id": "bigint",
@@ -67,27 +67,7 @@ _AT_STORING = {
         ORDER BY h.id LIMIT 1), '') END"""}
 
 
-@lru_cache
-def stored_as(*, effects: bool, unnamed: bool) -> str:
-    """The values of NAMES as they are stored; what no row needs is left out, it costs planning.
-
-    effects: some rows are about a message. unnamed: some have a person and no contact_handle.
-    """
-    read = dict(_AT_STORING)
-    if not effects:
-        read["conversation_id"] = _PLACE
-    if not unnamed:
-        del read["contact_handle"]
-    return ", ".join(read.get(name, f"d.{name}") for name in NAMES)
-
-
-def stored_for(rows: Iterable[dict[str, Any]]) -> str:
-    """`stored_as` for these rows."""
-    rows = list(rows)
-    return stored_as(
-        effects=any(row["relation"] in EFFECT_RELATIONS and row["target_message_id"]
-                    for row in rows),
-        unnamed=any(row["contact_via"] is not None and not row["contact_handle"] for row in rows))
+STORED_AS = ", ".join(_AT_STORING.get(name, f"d.{name}") for name in NAMES)  # values of NAMES
 
 _CUT = {"provider_event_type": 128, "error_code": 64, "client_ref": 255, "normalizer": 64,
         "media_kind": 16, "delivery_status": 16, "relation": 16}
@@ -115,14 +95,15 @@ def fit(draft: EventDraft) -> None:
 
 
 def _fit_handles(handles: list[Handle]) -> list[Handle]:
-    return [replace(handle, value=ref(handle.value)) for handle in handles]
+    return [handle if (value := ref(handle.value)) == handle.value
+            else replace(handle, value=value) for handle in handles]
 
 
 def of(draft: EventDraft, *, unit: Unit, key: str, fingerprint: str,
        conversation_id: int | None, actor_id: int | None, contact_id: int | None,
        contact_via: int | None = None) -> dict[str, Any]:
     """The row of one draft, JSON-ready. A time no clock can have becomes the time of receipt."""
-    row: dict[str, Any] = {name: getattr(draft, name) for name in _COPIED}
+    row: dict[str, Any] = dict(zip(_COPIED, _copied(draft), strict=True))
     for name in _EMPTY_TEXT:
         row[name] = row[name] or ""
     for name, length in _CUT.items():
@@ -156,11 +137,17 @@ _ATTACHMENT_TYPES = {
     "encryption": "jsonb", "caption": "text", "is_voice_note": "bool", "is_animated": "bool",
     "inline_path": "text"}
 ATTACHMENT_NAMES = tuple(_ATTACHMENT_TYPES)
-ATTACHMENT_TYPED = ", ".join(f"{name} {kind}" for name, kind in _ATTACHMENT_TYPES.items())
+ATTACHMENT_TYPED = "position int, " + ", ".join(
+    f"{name} {kind}" for name, kind in _ATTACHMENT_TYPES.items())
+INSERT_ATTACHMENTS = f"""
+INSERT INTO omni_attachments (event_id, position, {", ".join(ATTACHMENT_NAMES)},
+                              state, storage_key, error)
+SELECT {{event_id}}, a.position, {", ".join(f"a.{name}" for name in ATTACHMENT_NAMES)},
+       'pending', '', ''"""
 _INT32 = 2 ** 31 - 1
 
 
-def of_attachment(attachment: Attachment, *, event_id: int, position: int) -> dict[str, Any]:
+def of_attachment(attachment: Attachment, *, event_id: int | None, position: int) -> dict[str, Any]:
     """The row of one attachment; sizes no file can have become null."""
     row: dict[str, Any] = {name: getattr(attachment, name) for name in ATTACHMENT_NAMES}
     for name in ("width", "height", "duration_ms"):

@@ -1,37 +1,27 @@
 """Stores deliveries and their drafts: each event once, with its archive row, in one transaction.
 
 `persist` takes a batch, because one commit for many deliveries is what makes the front door fast;
-every table is written with one statement per batch. Nothing here looks at what a provider is.
+every table is written with one statement per batch. A plain batch, which says only what is new of
+places and people that are known, is one statement altogether. Nothing here looks at what a
+provider is.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
+from psycopg.pq import TransactionStatus
 
-from connections.envelope import SCHEMA_VERSION, EventDraft
+from connections.envelope import EventDraft
 from connections.payload import sanitize_text
 from connections.storable import storable_json
 from events.people import contacts, conversations, people_groups
 from events.people.found import Found
-from events.store import columns, raw_rows
-from events.store.units import Stored, Unit
-from omni import failpoints
-
-
-@dataclass(slots=True)
-class _Row:
-    """One draft with its place in the batch. event_id: None when it brought no new event."""
-
-    unit: int
-    draft: EventDraft
-    key: str
-    fingerprint: str
-    data: dict[str, Any] = field(default_factory=dict)
-    drawn_id: int = 0
-    event_id: int | None = None
+from events.store import columns, event_rows, raw_rows
+from events.store.event_rows import stored_from
+from events.store.units import Row, Stored, Unit
+from omni import failpoints, statements
 
 
 def persist(units: Sequence[Unit]) -> list[Stored]:
@@ -44,36 +34,157 @@ def persist(units: Sequence[Unit]) -> list[Stored]:
     for unit in units:
         for draft in unit.drafts:
             columns.fit(draft)
+    rows = [Row(index, draft, _key(draft), draft.fingerprint())
+            for index, unit in enumerate(units) for draft in unit.drafts]
+    groups = people_groups.of({unit.instance_id for unit in units})
     with transaction.atomic():
-        rows = [_Row(index, draft, _key(draft), draft.fingerprint())
-                for index, unit in enumerate(units) for draft in unit.drafts]
-        groups = people_groups.of({unit.instance_id for unit in units})
-        wheres = [contacts.Where(unit.provider, unit.instance_id, groups[unit.instance_id])
-                  for unit in units]
-        places = conversations.resolve([(units[row.unit].instance_id, row.draft) for row in rows])
-        people = [(contacts.actor_of(row.draft, wheres[row.unit]),
-                   contacts.counterpart_of(row.draft, wheres[row.unit])) for row in rows]
-        known = contacts.resolve(
-            [person for pair in people for person in pair if person]
-            + [person for row in rows if row.draft.people_together
-               for person in contacts.beside(row.draft, wheres[row.unit])])
-        raw_rows.number(units)
-        for row, (actor, counterpart) in zip(rows, people, strict=True):
-            unit = units[row.unit]
-            row.data = columns.of(
-                row.draft, unit=unit, key=row.key, fingerprint=row.fingerprint,
-                conversation_id=places.of(unit.instance_id, row.draft),
-                actor_id=known.of(actor)[0], contact_id=known.of(counterpart)[1],
-                contact_via=known.of(counterpart)[0])
-        conversations.fill_contacts([(row.data["instance_id"], row.draft, row.data["contact_id"])
-                                     for row in rows], places)
-        stored = [Stored(raw_id=unit.raw.id if unit.raw else None) for unit in units]
-        _store_events(units, rows, stored)
-        raw_rows.store(units, stored)
-        _tell_joins(units, rows, places, known)
-        failpoints.hit("ingest.precommit")
-        transaction.on_commit(lambda: _remember(places, known))
+        places, known = _fill(units, rows, groups)
+        stored = None if _is_untouched() and _is_plain(units, rows) else _store(
+            units, rows, places, known)
+    if stored is None and (stored := _at_once(units, rows)) is not None:
+        _remember(places, known)
+    if stored is None:
+        with transaction.atomic():
+            stored = _store(units, rows, places, known)
     failpoints.hit("ingest.committed")
+    return stored
+
+
+def _fill(units: Sequence[Unit], rows: list[Row],
+          groups: dict[int, str]) -> tuple[Found, contacts.Resolved]:
+    """Find or make where each event happened and who took part, and fill in its columns."""
+    wheres = [contacts.Where(unit.provider, unit.instance_id, groups[unit.instance_id])
+              for unit in units]
+    places = conversations.resolve([(units[row.unit].instance_id, row.draft) for row in rows])
+    people = [(actor := contacts.actor_of(row.draft, wheres[row.unit]),
+               contacts.counterpart_of(row.draft, wheres[row.unit], actor=actor)) for row in rows]
+    known = contacts.resolve(
+        [person for actor, counterpart in people
+         for person in ((actor,) if counterpart is actor else (actor, counterpart)) if person]
+        + [person for row in rows if row.draft.people_together
+           for person in contacts.beside(row.draft, wheres[row.unit])])
+    for row, (actor, counterpart) in zip(rows, people, strict=True):
+        unit = units[row.unit]
+        contact_via, contact_id = known.of(counterpart)
+        row.data = columns.of(
+            row.draft, unit=unit, key=row.key, fingerprint=row.fingerprint,
+            conversation_id=places.of(unit.instance_id, row.draft),
+            actor_id=known.of(actor)[0], contact_id=contact_id, contact_via=contact_via)
+    conversations.fill_contacts([(row.data["instance_id"], row.draft, row.data["contact_id"])
+                                 for row in rows], places)
+    return places, known
+
+
+def _is_untouched() -> bool:
+    """Whether the transaction has asked the database nothing yet: it begins with what it asks."""
+    raw = connection.connection
+    return raw is None or raw.info.transaction_status == TransactionStatus.IDLE
+
+
+def _at_once(units: Sequence[Unit], rows: list[Row]) -> list[Stored] | None:
+    """Store a batch as one statement; None, and nothing is stored, when a key of it is known."""
+    failpoints.hit("ingest.precommit")
+    try:
+        return _store_at_once(units, rows)
+    except IntegrityError:  # another process stored one of its keys at the same moment
+        return None
+
+
+# A known key ends it before anything is inserted; one that another process inserts at the same
+# moment is an error of its unique constraint, and nothing is stored either. How ids are drawn and
+# rows ordered: `events.store.event_rows`.
+_PLAIN = f"""
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int, raw int)),
+known AS MATERIALIZED (
+    SELECT FROM wanted w CROSS JOIN LATERAL (
+        SELECT FROM omni_events e WHERE e.instance_id = w.instance_id
+        AND e.dedup_key = w.dedup_key OFFSET 0) e LIMIT 1),
+raws AS MATERIALIZED (
+    SELECT nextval('omni_raw_payloads_id_seq') AS id, a.*
+    FROM (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r({raw_rows.TYPED}) ORDER BY n) a
+    WHERE NOT EXISTS (SELECT FROM known)),
+drawn AS MATERIALIZED (
+    SELECT nextval('omni_events_id_seq') AS id, a.*
+    FROM (SELECT {", ".join("r.id AS raw_id" if name == "raw_id" else f"w.{name}"
+                            for name in (*columns.NAMES, "contact_via"))}, w.n
+          FROM wanted w LEFT JOIN raws r ON r.n = w.raw
+          WHERE NOT EXISTS (SELECT FROM known) ORDER BY w.n) a),
+{stored_from("drawn")},
+archived AS ({raw_rows.INSERT.format(rows="raws r")}),
+attached AS (
+    {columns.INSERT_ATTACHMENTS.format(event_id="drawn.id")}
+    FROM jsonb_to_recordset(%s::jsonb) AS a(n int, {columns.ATTACHMENT_TYPED})
+    JOIN drawn ON drawn.n = a.n)
+SELECT (SELECT array_agg(id ORDER BY n) FROM drawn), (SELECT array_agg(id ORDER BY n) FROM raws)
+"""
+
+
+def _is_plain(units: Sequence[Unit], rows: list[Row]) -> bool:
+    """Whether each delivery brings events, and no two of them the same."""
+    bringing = {row.unit for row in rows}
+    keys = {(units[row.unit].instance_id, row.key) for row in rows}
+    return len(bringing) == len(units) > 0 and len(keys) == len(rows)
+
+
+def _store_at_once(units: Sequence[Unit], rows: list[Row]) -> list[Stored] | None:
+    """Store a plain batch as one statement, which commits by itself; None when a key of it is
+    known, and nothing is stored then.
+
+    Raises IntegrityError when one becomes known meanwhile, and other errors of django.db.
+    """
+    events = [0] * len(units)
+    for row in rows:
+        events[row.unit] += 1
+    archived, lines = {}, []
+    for index, unit in enumerate(units):
+        if unit.raw is not None:
+            archived[index] = len(lines) + 1
+            lines.append({**raw_rows.of(unit.raw, times=1, n=archived[index]),
+                          "event_count": events[index]})
+    for number, row in enumerate(rows):
+        row.data["n"], row.data["raw"] = number, archived.get(row.unit)
+    files = [{**columns.of_attachment(attachment, event_id=None, position=position), "n": number}
+             for number, row in enumerate(rows)
+             for position, attachment in enumerate(row.draft.attachments)]
+    [(event_ids, raw_ids)] = statements.execute(_PLAIN, [
+        storable_json([row.data for row in rows]), storable_json(lines),
+        [unit.raw.body for unit in units if unit.raw is not None], storable_json(files)])
+    if event_ids is None:
+        return None
+    stored = [Stored() for _ in units]
+    for row, event_id in zip(rows, event_ids, strict=True):
+        row.event_id = event_id
+        stored[row.unit].event_ids.append(event_id)
+    for index, raw_id in zip(archived, raw_ids or (), strict=True):
+        units[index].raw.id = stored[index].raw_id = raw_id
+    return stored
+
+
+def _store(units: Sequence[Unit], rows: list[Row], places: Found,
+           known: contacts.Resolved) -> list[Stored]:
+    """Store a batch inside of a transaction, whatever is known of it."""
+    raw_rows.number(units)
+    for row in rows:
+        raw = units[row.unit].raw
+        row.data["raw_id"] = raw.id if raw else None
+    stored = [Stored(raw_id=unit.raw.id if unit.raw else None) for unit in units]
+    event_rows.insert(rows)
+    losers = [row for row in rows if row.event_id is None]
+    if losers:
+        revisions = event_rows.settle(losers, stored)
+        event_rows.insert_revisions(revisions)
+        for row in revisions:
+            if row.event_id is None:  # this revision is known as well
+                stored[row.unit].known_ids.append(row.data["context"]["revision_of"])
+    for row in rows:
+        if row.event_id is not None:
+            stored[row.unit].event_ids.append(row.event_id)
+    event_rows.insert_attachments(rows)
+    raw_rows.store(units, stored)
+    _tell_joins(units, rows, places, known)
+    failpoints.hit("ingest.precommit")
+    transaction.on_commit(lambda: _remember(places, known))
     return stored
 
 
@@ -93,7 +204,7 @@ def _key(draft: EventDraft) -> str:
     return sanitize_text(key) or "empty:" + draft.fingerprint()
 
 
-def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: Found,
+def _tell_joins(units: Sequence[Unit], rows: list[Row], places: Found,
                 known: contacts.Resolved) -> None:
     """Store that conversations or contacts became one, and which event said so."""
     if not places.joins and not known.joins:
@@ -108,139 +219,3 @@ def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: Found,
             joined.event({"event": row.event_id, "event_type": draft.event_type,
                           "dedup_key": row.key})]))
     persist(told)
-
-
-# Ids are drawn in the order of arrival, for every draft, so that a revision keeps its place; rows
-# are inserted in the order of their keys, so that two batches never wait for each other. The
-# first id of a batch is drawn when the sort below it is done: a subquery with ORDER BY is not
-# pulled up, and the list of the query around it is evaluated after it.
-_INSERT_EVENTS = f"""
-WITH drawn AS MATERIALIZED (
-    SELECT nextval('omni_events_id_seq') AS id, a.*
-    FROM (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int) ORDER BY n) a),
-stored AS (
-    INSERT INTO omni_events (id, {", ".join(columns.NAMES)}, schema_version, created_at)
-    SELECT d.id, {{values}}, {SCHEMA_VERSION}, clock_timestamp()
-    FROM drawn d ORDER BY d.instance_id, d.dedup_key COLLATE "C", d.n
-    ON CONFLICT (instance_id, dedup_key) DO NOTHING
-    RETURNING id)
-SELECT drawn.id, stored.id IS NOT NULL FROM drawn LEFT JOIN stored USING (id) ORDER BY drawn.n
-"""
-_INSERT_REVISIONS = f"""
-INSERT INTO omni_events (id, {", ".join(columns.NAMES)}, schema_version, created_at)
-SELECT d.id, {{values}}, {SCHEMA_VERSION}, clock_timestamp()
-FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, id bigint)
-ORDER BY d.instance_id, d.dedup_key COLLATE "C", d.id
-ON CONFLICT (instance_id, dedup_key) DO NOTHING
-RETURNING id
-"""
-_EXISTING = """
-SELECT e.instance_id, e.dedup_key, e.id, e.fingerprint, e.source
-FROM jsonb_to_recordset(%s::jsonb) AS w(instance_id bigint, dedup_key text)
-JOIN omni_events e ON e.instance_id = w.instance_id AND e.dedup_key = w.dedup_key
-"""
-_INSERT_ATTACHMENTS = f"""
-INSERT INTO omni_attachments (event_id, position, {", ".join(columns.ATTACHMENT_NAMES)},
-                              state, storage_key, error)
-SELECT event_id, position, {", ".join(columns.ATTACHMENT_NAMES)}, 'pending', '', ''
-FROM jsonb_to_recordset(%s::jsonb)
-     AS a(event_id bigint, position int, {columns.ATTACHMENT_TYPED})
-"""
-_FILL_NULLS = """
-UPDATE omni_events e SET
-    caused_by_id = coalesce(e.caused_by_id, w.caused_by_id),
-    client_ref = coalesce(e.client_ref, w.client_ref),
-    hop = greatest(e.hop, w.hop),
-    trace_id = CASE WHEN e.caused_by_id IS NULL AND w.caused_by_id IS NOT NULL
-                    THEN w.trace_id ELSE e.trace_id END,
-    auto_generated = e.auto_generated OR w.auto_generated,
-    raw_id = coalesce(e.raw_id, w.raw_id),
-    actor_id = coalesce(e.actor_id, w.actor_id),
-    contact_id = coalesce(e.contact_id, w.contact_id)
-FROM (SELECT w.* FROM jsonb_to_recordset(%s::jsonb)
-          AS w(id bigint, caused_by_id bigint, client_ref text, raw_id bigint, actor_id bigint,
-               contact_id bigint, hop int, trace_id uuid, auto_generated bool)
-      JOIN omni_events held ON held.id = w.id ORDER BY held.id FOR NO KEY UPDATE OF held) w
-WHERE e.id = w.id
-"""
-_FILLED = ("caused_by_id", "client_ref", "raw_id", "actor_id", "contact_id", "hop", "trace_id",
-           "auto_generated")
-
-
-def _store_events(units: Sequence[Unit], rows: list[_Row], stored: list[Stored]) -> None:
-    _insert(rows)
-    losers = [row for row in rows if row.event_id is None]
-    if losers:
-        _settle(units, losers, stored)
-    for row in rows:
-        if row.event_id is not None:
-            stored[row.unit].event_ids.append(row.event_id)
-    _store_attachments(rows)
-
-
-def _insert(rows: list[_Row]) -> None:
-    """Draw an id for every row and insert those whose key is new: the first of a key in the batch.
-    """
-    if not rows:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_EVENTS.format(values=_values(rows)), [storable_json(
-            [{**row.data, "n": number} for number, row in enumerate(rows)])])
-        for row, (drawn_id, is_new) in zip(rows, cursor.fetchall(), strict=True):
-            row.drawn_id = drawn_id
-            row.event_id = drawn_id if is_new else None
-
-
-def _values(rows: list[_Row]) -> str:
-    return columns.stored_for(row.data for row in rows)
-
-
-def _insert_revisions(rows: list[_Row]) -> None:
-    """Insert what is new under the ids drawn before."""
-    if not rows:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_REVISIONS.format(values=_values(rows)), [storable_json(
-            [{**row.data, "id": row.drawn_id} for row in rows])])
-        new = {event_id for (event_id,) in cursor.fetchall()}
-    for row in rows:
-        row.event_id = row.drawn_id if row.drawn_id in new else None
-
-
-def _settle(units: Sequence[Unit], losers: list[_Row], stored: list[Stored]) -> None:
-    """Say what a known key means: a duplicate, our own echo, or a revision."""
-    wanted = sorted({(row.data["instance_id"], row.data["dedup_key"]) for row in losers})
-    with connection.cursor() as cursor:
-        cursor.execute(_EXISTING, [storable_json(
-            [{"instance_id": instance, "dedup_key": key} for instance, key in wanted])])
-        known = {(line[0], line[1]): line[2:] for line in cursor.fetchall()}
-    revisions: list[_Row] = []
-    fills: dict[int, dict[str, Any]] = {}  # of copies of an echo the first, which is archived
-    for row in losers:
-        event_id, fingerprint, source = known[(row.data["instance_id"], row.data["dedup_key"])]
-        own = "api" in (source, row.draft.source)
-        if own:
-            fills.setdefault(event_id, {"id": event_id, **{
-                name: row.data[name] for name in _FILLED}})
-        if own or fingerprint == row.fingerprint:
-            stored[row.unit].known_ids.append(event_id)
-            continue
-        row.data["dedup_key"] = f"{row.data['dedup_key'][:238]}~{row.fingerprint}"
-        row.data["context"] = {**row.data["context"], "revision_of": event_id}
-        revisions.append(row)
-    if fills:
-        with connection.cursor() as cursor:
-            cursor.execute(_FILL_NULLS, [storable_json(list(fills.values()))])
-    _insert_revisions(revisions)
-    again = [row for row in revisions if row.event_id is None]
-    for row in again:  # this revision is known as well
-        stored[row.unit].known_ids.append(row.data["context"]["revision_of"])
-
-
-def _store_attachments(rows: list[_Row]) -> None:
-    files = [columns.of_attachment(attachment, event_id=row.event_id, position=position)
-             for row in rows if row.event_id is not None
-             for position, attachment in enumerate(row.draft.attachments)]
-    if files:
-        with connection.cursor() as cursor:
-            cursor.execute(_INSERT_ATTACHMENTS, [storable_json(files)])

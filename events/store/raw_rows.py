@@ -1,28 +1,33 @@
 """Writes the archive rows of a batch: a new body once, a known body counted on its first copy."""
 
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
 
-import psycopg
 from django.db import connection
 
 from connections.storable import storable_json
 from events.store.archive import RawRow
 from events.store.units import Stored, Unit
+from omni import statements
 
-_NEXT_IDS = "SELECT nextval('omni_raw_payloads_id_seq') FROM generate_series(1, %s)"
-_RAW_NAMES = ("id", "received_at", "instance_id", "provider", "method", "path", "query", "headers",
+_NEXT_IDS = "SELECT nextval('omni_raw_payloads_id_seq') FROM generate_series(1, %s::bigint)"
+_RAW_NAMES = ("received_at", "instance_id", "provider", "method", "path", "query", "headers",
               "content_type", "size_bytes", "sha256", "redacted", "flags", "transport",
               "verified_by", "event_count", "quarantine_reason", "quarantine_detail")
-_RAW_TYPED = ("id bigint, received_at timestamptz, instance_id bigint, provider text, method text, "
+_RAW_TYPED = ("received_at timestamptz, instance_id bigint, provider text, method text, "
               "path text, query text, headers jsonb, content_type text, size_bytes int, "
               "sha256 text, redacted bool, flags jsonb, transport text, verified_by text, "
               "event_count int, quarantine_reason text, quarantine_detail text")
-_INSERT_RAW = f"""
-INSERT INTO omni_raw_payloads ({", ".join(_RAW_NAMES)}, body, last_seen_at, deliveries)
-SELECT {", ".join("r." + name for name in _RAW_NAMES)}, b.body, r.received_at, r.times
-FROM jsonb_to_recordset(%s::jsonb) AS r({_RAW_TYPED}, times int, n int)
-JOIN unnest(%b::bytea[]) WITH ORDINALITY AS b(body, n) ON b.n = r.n
+_values = attrgetter(*_RAW_NAMES)
+TYPED = _RAW_TYPED + ", times int, n int"
+# rows: those of TYPED as `r`, with an `id`. Bodies are a parameter of their own, in the order of n.
+INSERT = f"""
+INSERT INTO omni_raw_payloads (id, {", ".join(_RAW_NAMES)}, body, last_seen_at, deliveries)
+SELECT r.id, {", ".join("r." + name for name in _RAW_NAMES)}, b.body, r.received_at, r.times
+FROM {{rows}} JOIN unnest(%s::bytea[]) WITH ORDINALITY AS b(body, n) ON b.n = r.n
 """
+_INSERT_RAW = INSERT.format(rows=f"jsonb_to_recordset(%s::jsonb) AS r(id bigint, {TYPED})")
 _SEEN_AGAIN = """
 UPDATE omni_raw_payloads p SET deliveries = p.deliveries + w.times, last_seen_at = now()
 FROM (SELECT held.id, held.received_at, w.times
@@ -42,10 +47,9 @@ def number(units: Sequence[Unit]) -> None:
     kept = [unit.raw for unit in units if unit.raw is not None]
     if not kept:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT_IDS, [len(kept)])
-        for raw, (number,) in zip(kept, cursor.fetchall(), strict=True):
-            raw.id = number
+    numbers = statements.execute(_NEXT_IDS, [len(kept)])
+    for raw, (number,) in zip(kept, numbers, strict=True):
+        raw.id = number
 
 
 def store(units: Sequence[Unit], stored: list[Stored]) -> None:
@@ -94,10 +98,13 @@ def _count_again(again: dict[tuple[str, int], int]) -> dict[tuple[str, int], int
 def _insert(rows: list[tuple[RawRow, int]]) -> None:
     if not rows:
         return
-    lines = [{**{name: getattr(raw, name) for name in _RAW_NAMES},
-              "received_at": raw.received_at.isoformat(), "times": times, "n": number}
+    lines = [{**of(raw, times=times, n=number), "id": raw.id}
              for number, (raw, times) in enumerate(rows, start=1)]
-    # Parameters apart from the statement, bodies as they are: Django's own cursor writes them into
-    # the text of the statement in hex, which is twice their size here and four times in the server.
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_INSERT_RAW, [storable_json(lines), [raw.body for raw, _ in rows]])
+    statements.execute(_INSERT_RAW, [storable_json(lines), [raw.body for raw, _ in rows]])
+
+
+def of(raw: RawRow, *, times: int, n: int) -> dict[str, Any]:
+    """The row of one delivery but for its id and body, JSON-ready. times: how often it came."""
+    row: dict[str, Any] = dict(zip(_RAW_NAMES, _values(raw), strict=True))
+    row.update(received_at=raw.received_at.isoformat(), times=times, n=n)
+    return row

@@ -1,5 +1,7 @@
 """Hot statements run on the thread's own connection and transaction, prepared once."""
 
+import time
+
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 
@@ -38,3 +40,29 @@ def test_errors_are_those_of_django():
         statements.execute("INSERT INTO omni_runs DEFAULT VALUES")
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def test_plan_that_was_made_for_a_few_rows_is_made_anew_when_there_are_many(monkeypatch):
+    def look():
+        statements.execute("SELECT id FROM few WHERE id = %s::bigint", [1])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute("CREATE TEMPORARY TABLE few (id bigint PRIMARY KEY)")
+        cursor.execute("INSERT INTO few SELECT generate_series(1, 3)")
+        cursor.execute("ANALYZE few")
+        look()
+        cursor.execute("INSERT INTO few SELECT generate_series(4, 100000)")
+        before = _plan(cursor)
+        later = time.monotonic() + statements.LONGEST_SECONDS
+        monkeypatch.setattr(statements.time, "monotonic", lambda: later)
+        look()
+
+        assert (before, _plan(cursor)) == ("Seq", "Index")
+
+
+def _plan(cursor):
+    """How the rows of `few` are found by the plan that is kept."""
+    cursor.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%FROM few%'")
+    cursor.execute(f"EXPLAIN EXECUTE {cursor.fetchone()[0]}(1)")
+    return cursor.fetchone()[0].split()[0]

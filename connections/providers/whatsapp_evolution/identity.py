@@ -118,7 +118,6 @@ def _same_person(jid: str, key: dict[str, Any], names: tuple[str, ...], *,
                  own: frozenset[str]) -> list[str]:
     """`jid` and its alternative: one address of the other kind, never one of our own."""
     for name in names:
-        found = pair(jid, bare(key.get(name)), own=own)
-        if len(found) > 1:
+        if name in key and len(found := pair(jid, bare(key[name]), own=own)) > 1:
             return found
     return [jid]

@@ -27,6 +27,8 @@ def context_info(item: dict[str, Any], body: Body) -> dict[str, Any]:
 
 def read_surroundings(info: dict[str, Any], body: Body, *, frame: Frame) -> dict[str, Any]:
     """Draft fields of a message's surroundings: context, flags, and what it replies to."""
+    if not info:
+        return {"context": without_blanks({"album": _album(body)})}
     mentions = _jids(info.get("mentionedJid"))
     target = as_text(info.get("stanzaId"))
     fields: dict[str, Any] = {

@@ -1,7 +1,9 @@
 """The writers' threads: who shares a commit, and who never waits for whom."""
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -168,3 +170,23 @@ def test_idle_writers_end_with_their_process_at_once(writer, monkeypatch):
     for thread in threads:
         thread.join(10)
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_answered_delivery_is_let_go_at_once(writer):
+    class Headers(dict):
+        """Part of the delivery that can be watched."""
+
+    job = job_of(make_instance())
+    job.unit.raw.headers = Headers()
+    kept = weakref.ref(job.unit.raw.headers)
+    gc.disable()
+    try:
+        writer.submit(job).result(10)
+        del job
+        end = time.monotonic() + 10
+        while kept() is not None and time.monotonic() < end:
+            time.sleep(0.01)  # the writer's own last look at it
+    finally:
+        gc.enable()
+
+    assert kept() is None

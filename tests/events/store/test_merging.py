@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
 
 from connections.envelope import Handle
 from events.models import Contact, Conversation, ConversationAlias, Event
@@ -14,6 +13,7 @@ from events.people import conversations
 from events.store import ingest, merging
 from omni.errors import InvalidInput
 from tests.factories import make_draft, make_instance, make_unit
+from tests.statements_sent import counted
 from tests.two_connections import Elsewhere
 
 PHONE, LID, OTHER = "351922000002@s.whatsapp.net", "200000000000002@lid", "old-group@g.us"
@@ -209,9 +209,9 @@ def test_of_two_people_who_split_at_once_the_second_is_told():
 
 
 def statements_of(shop, ref, *aliases, handles=(), **fields):
-    with CaptureQueriesContext(connection) as asked:
+    with counted() as sent:
         arrive(shop, ref, *aliases, handles=handles, **fields)
-    return len(asked)
+    return sent.statements
 
 
 @pytest.mark.django_db(transaction=True)
