@@ -7,6 +7,7 @@ from django.db import connection
 
 from connections.storable import storable_json
 from events.models import EventAction
+from omni import statements
 
 _TYPES = {
     "instance_id": "bigint", "event_id": "bigint", "run_id": "bigint", "workflow": "text",
@@ -40,11 +41,11 @@ def record(rows: Iterable[EventAction]) -> None:
 def record_behind(update: str, values: Sequence[Any], rows: Iterable[EventAction]) -> bool:
     """Append outcomes only if `update` changes a row, all in one statement; whether it did.
 
-    update: an UPDATE without RETURNING, with its values; it guards the outcomes.
+    update: an UPDATE without RETURNING, with its values, each cast; it guards the outcomes.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_BEHIND.format(update=update), [*values, storable_json(_lines(rows))])
-        return cursor.fetchone()[0] == 1
+    [(held,)] = statements.execute(_BEHIND.format(update=update),
+                                   [*values, storable_json(_lines(rows))])
+    return held == 1
 
 
 def _lines(rows: Iterable[EventAction]) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ class Run(models.Model):
     state: queued, running, waiting; done, ignored, failed, dead, canceled. reason: why it ended.
     token: grows with every claim; a write with an older one is refused. lease_until: database
     clock; past it the run is taken over. deaths: workers that died in the same step in a row.
+    errors: walks in a row that broke off by a fault of our own or of the data.
 
     slot_key, slot_limit: at most so many runs of one key are at work, in the order of their
     tickets. A run that waits gives its place back and draws a new ticket when it wakes.
@@ -75,6 +76,7 @@ class Run(models.Model):
     lease_until = models.DateTimeField(null=True)
     token = models.IntegerField(default=0)
     deaths = models.SmallIntegerField(default=0)
+    errors = models.SmallIntegerField(default=0, db_default=0)
     step_path = models.CharField(max_length=255, default="")
     deadline = models.DateTimeField(null=True)
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT,

@@ -17,6 +17,7 @@ from typing import Any
 
 from actions.base import Outcome
 from omni.errors import Held, NotConfigured, OmniError
+from registry.engine.run import keeping
 from registry.engine.run.contract import Ended, Record, Suspended, Verdict, Walk, outcome_of
 from registry.engine.waits.waiting import Wait
 from registry.language.definition import Step
@@ -75,13 +76,16 @@ class Execution(Walk):
 
     def note(self, step: Step, outcome: Outcome, *, started: datetime, duration_ms: float,
              final: bool = True, path: str = "", attempt: int | None = None) -> Record:
-        """Remember an outcome; it is committed with the next effect or the end of the walk."""
+        """Remember an outcome; it is committed with the next effect or the end of the walk.
+
+        outcome: as `keeping.kept` gives it.
+        """
         record = Record(
             path=path or step.path, iteration=self.iteration,
             attempt=self.attempt if attempt is None else attempt, step_id=step.id or "",
             step_kind=step.kind, action=getattr(step.body, "action_id", ""),
             status=outcome.status, code=outcome.code[:64], reason=outcome.reason[:4000],
-            final=final, input=_kept(self.shown_input, step), output=outcome.output,
+            final=final, input=keeping.shown(_kept(self.shown_input, step)), output=outcome.output,
             started_at=started, ended_at=started + timedelta(milliseconds=duration_ms),
             duration_ms=round(duration_ms, 3))
         self.pending.append(record)
@@ -140,7 +144,7 @@ class Execution(Walk):
             if isinstance(result, Ended):
                 end, result = result, Outcome("done", {"state": result.state}, result.reason,
                                               result.code)
-            outcome = result
+            outcome = keeping.kept(result)
         took = (time.monotonic() - clock) * 1000
         delay = self._retry_delay(step, outcome)
         if delay is not None:

@@ -1,5 +1,6 @@
 """The hands of a walk that really acts: actions of the library, the database, threads for arms."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,8 @@ from actions.base import Action, Context, Outcome, done, failed
 from connections.envelope import OutboundMessage
 from events.models import Conversation, Event
 from events.outbox import deliver
-from omni import failpoints
-from registry.engine.run import echo_wait, journal
+from omni import database_errors, failpoints
+from registry.engine.run import echo_wait, journal, rescue
 from registry.engine.run.execution import Execution
 from registry.engine.run.secrecy import masked_facts, without_secrets
 from registry.engine.run.so_far import so_far
@@ -29,12 +30,13 @@ from registry.language.definition import STEP_SECONDS, DecideBody, Step
 from registry.models import Run, Wait
 
 DECIDE_SECONDS = 90.0
+LONGEST_PLACE = 160  # characters of an effect key, of the 255 its column has
 
 
 class RunHands:
     """Acts for one claimed run."""
 
-    fatal = (queue.Fenced, OperationalError, InterfaceError)
+    fatal = (queue.Fenced, rescue.Unstorable, OperationalError, InterfaceError)
 
     def __init__(self, run: Run, claim: queue.Claim) -> None:
         self.run, self.claim = run, claim
@@ -66,7 +68,12 @@ class RunHands:
         journal.flush(self.claim, self.run, execution, at=step.path)
 
     def act(self, step: Step, execution: Execution) -> Outcome:
-        return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
+        try:
+            return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
+        except OperationalError as exc:  # of what the step asked for, unless the database is away
+            if database_errors.is_transient(exc):
+                raise
+            return failed(rescue.said(exc), code="error")
 
     def _act(self, step: Step, execution: Execution) -> Outcome:
         action = library.get(step.body.action_id)
@@ -133,9 +140,15 @@ def place_of_answer(message: OutboundMessage, event: Event,
 
 
 def effect_key(run_id: int, step: Step, execution: Execution) -> str:
-    """Names the outward acts of one step of one run; the turn of a loop is part of it."""
+    """Names the outward acts of one step of one run; the turn of a loop is part of it.
+
+    A long place is named by its digest, so that what the action adds still fits the column.
+    """
     turn = f"@{execution.iteration}" if execution.iteration else ""
-    return f"omni:{run_id}:{step.path}{turn}"
+    place = f"{step.path}{turn}"
+    if len(place) > LONGEST_PLACE:
+        place = f"sha256.{hashlib.sha256(place.encode()).hexdigest()}"
+    return f"omni:{run_id}:{place}"
 
 
 def shown(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
