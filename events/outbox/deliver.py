@@ -6,7 +6,7 @@ settled by the provider's echo (`echoes`) or by a person (`settling`).
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from connections.envelope import OutboundMessage, SendResult
 from connections.models import Instance, why_off
 from connections.storable import storable
 from events.models import Conversation, Event
-from events.outbox import attempts, destinations, limits, sent_events
+from events.outbox import attempts, destinations, intents, limits, sent_events
 from events.outbox.attempts import INSTANCE_OFF, Delivered
 from events.store import notify
 from omni import failpoints
@@ -28,13 +28,14 @@ _WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref"
 
 def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
          conversation: Conversation | None = None, caused_by: Event | None = None,
-         run_id: int | None = None) -> Delivered:
+         run_id: int | None = None, before: intents.Before | None = None) -> Delivered:
     """Send one message through the instance's adapter, once per effect key.
 
     Without a conversation it goes to the one of its address, which is found or made. A sent message
     becomes an outbound event of source `api` with the effect key as client_ref, so that the
-    provider's echo finds it. Raises InvalidParams when the instance is not set up, InvalidInput
-    with code `instance_off` when it may send nothing, and what `limits.check` raises for a run.
+    provider's echo finds it. before: what a run writes with it (`intents`). Raises InvalidParams
+    when the instance is not set up, InvalidInput with code `instance_off` when it may send nothing,
+    for a run what `limits.refuse` raises, and what `before` raises.
     """
     for name in _WORDS:
         setattr(message, name, storable(getattr(message, name)))
@@ -46,18 +47,17 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
         message, conversation = _addressed(message, instance)
     conversation = conversation.merged_into or conversation
     recipient = conversation.ref  # the same for every spelling of an address
-    if run_id is not None:
-        limits.check(instance_id=instance.pk, recipient=recipient, run_id=run_id,
-                     effect_key=effect_key, answers=limits.is_answer(
-                         caused_by, instance_id=instance.pk, recipient=recipient,
-                         conversation_id=conversation.pk))
+    asked = None if run_id is None else limits.asked(
+        instance_id=instance.pk, recipient=recipient, run_id=run_id, effect_key=effect_key,
+        answers=limits.is_answer(caused_by, instance_id=instance.pk, recipient=recipient,
+                                 conversation_id=conversation.pk))
 
     def call(_: str) -> SendResult:
         return adapter.send(message, account)
 
     return _once(call, instance=instance, effect_key=effect_key, kind=message.kind,
                  recipient=recipient, request=request, conversation=conversation,
-                 caused_by=caused_by, run_id=run_id, message=message,
+                 caused_by=caused_by, run_id=run_id, message=message, asked=asked, before=before,
                  may_repeat=run_id is not None and adapter.honours_keys(account))
 
 
@@ -81,14 +81,16 @@ def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMe
 
 def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             request: dict[str, Any], call: Callable[[str], SendResult],
-            caused_by: Event | None = None, run_id: int | None = None) -> Delivered:
+            caused_by: Event | None = None, run_id: int | None = None,
+            before: intents.Before | None = None) -> Delivered:
     """Any other outward act, once per effect key; `call` is given the key to pass on.
 
-    Raises InvalidInput with code `instance_off` when the instance may send nothing.
+    before: what a run writes with it (`intents`). Raises InvalidInput with code `instance_off` when
+    the instance may send nothing, and what `before` raises.
     """
     return _once(call, instance=instance, effect_key=effect_key, kind=kind,
                  recipient=storable(recipient), request=storable(request), caused_by=caused_by,
-                 run_id=run_id)
+                 run_id=run_id, before=before)
 
 
 def signal(message: OutboundMessage, *, instance: Instance) -> None:
@@ -115,10 +117,13 @@ def signal(message: OutboundMessage, *, instance: Instance) -> None:
 def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: str, kind: str,
           recipient: str, request: dict[str, Any], conversation: Conversation | None = None,
           caused_by: Event | None = None, run_id: int | None = None,
-          message: OutboundMessage | None = None, may_repeat: bool = False) -> Delivered:
+          message: OutboundMessage | None = None, may_repeat: bool = False,
+          asked: Sequence[Any] | None = None,
+          before: intents.Before | None = None) -> Delivered:
     row, earlier = attempts.begin(
         instance=instance, effect_key=effect_key, kind=kind, recipient=recipient, request=request,
-        conversation=conversation, caused_by=caused_by, run_id=run_id, may_repeat=may_repeat)
+        conversation=conversation, caused_by=caused_by, run_id=run_id, may_repeat=may_repeat,
+        asked=asked, before=before)
     if earlier is not None:
         return earlier
     failpoints.hit("attempt.committed")

@@ -19,11 +19,10 @@ _ROWS = (f"FROM jsonb_to_recordset(%s::jsonb) AS r("
          f"{', '.join(f'{name} {kind}' for name, kind in _TYPES.items())}, n int)")
 _INTO = f"INSERT INTO omni_event_actions ({', '.join(_TYPES)}) SELECT {', '.join(_TYPES)} {_ROWS}"
 _INSERT = f"{_INTO} ORDER BY n"
-_BEHIND = f"""
-WITH held AS ({{update}} RETURNING 1),
-    kept AS ({_INTO} WHERE EXISTS (SELECT 1 FROM held) ORDER BY n RETURNING 1)
-SELECT count(*) FROM held
-"""
+# Two parts of a WITH: `held` is the row that `update` changes, and guards the outcomes (`as_json`).
+BEHIND = f"""held AS ({{update}} RETURNING 1),
+    kept AS ({_INTO} WHERE EXISTS (SELECT 1 FROM held) ORDER BY n RETURNING 1)"""
+_BEHIND = f"WITH {BEHIND} SELECT count(*) FROM held"
 
 
 def record(rows: Iterable[EventAction]) -> None:
@@ -44,8 +43,13 @@ def record_behind(update: str, values: Sequence[Any], rows: Iterable[EventAction
     update: an UPDATE without RETURNING, with its values, each cast; it guards the outcomes.
     """
     [(held,)] = statements.execute(_BEHIND.format(update=update),
-                                   [*values, storable_json(_lines(rows))])
+                                   [*values, as_json(rows)])
     return held == 1
+
+
+def as_json(rows: Iterable[EventAction]) -> str:
+    """The parameter of an insert of outcomes, as of `BEHIND`."""
+    return storable_json(_lines(rows))
 
 
 def _lines(rows: Iterable[EventAction]) -> list[dict[str, Any]]:

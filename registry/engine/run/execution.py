@@ -26,6 +26,9 @@ from registry.language.retry import delay_after
 logger = logging.getLogger("omni.registry")
 LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
 WAITED_FOR = frozenset(("wait", "approval", "call"))  # kinds of step that suspend the run
+# Kinds whose outcomes may go with the intent of the next send; choices and lists are stored before
+# the steps inside begin.
+_PLAIN = frozenset(("uses", "set", "stop"))
 
 
 @dataclass(slots=True)
@@ -165,7 +168,11 @@ class Execution(Walk):
         A step that waits does nothing by itself: it is looked at on every walk, and would make the
         deaths in another arm forgotten.
         """
-        return self.hands.has_effect(step) or (self.careful and step.kind not in WAITED_FOR)
+        if self.careful and step.kind not in WAITED_FOR:
+            return True
+        return self.hands.has_effect(step) and not (
+            self.hands.begins_itself(step)
+            and all(record.step_kind in _PLAIN for record in self.pending))
 
     def _retry_delay(self, step: Step, outcome: Outcome) -> float | None:
         code = outcome.code

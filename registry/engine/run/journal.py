@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, transaction
 from connections.payload import sanitize_text
 from connections.storable import storable_json
 from events.models import EventAction
+from events.outbox import intents
 from events.store import notify, outcomes
 from omni import database_errors, failpoints, statements
 from registry.engine.run import alerts, fence, rescue
@@ -47,11 +48,28 @@ def flush(claim: queue.Claim, run: Run, execution: Execution, *, at: str) -> Non
     `rescue.Unstorable` when an outcome cannot be stored.
     """
     _storing(claim, run, execution, lambda: _commit(
-        claim, run, execution, _MARK_STEP, mark_values(execution, at)))
+        claim, run, execution, _MARK_STEP, _mark_values(execution, at)))
     execution.pending.clear()
 
 
-def mark_values(execution: Execution, at: str) -> list[Any]:
+def begin_effect(claim: queue.Claim, run: Run, execution: Execution, write: intents.Write, *,
+                 at: str) -> None:
+    """`flush` in the statement that begins an effect of the outbox (`write`); raises the same."""
+    if _needs_transaction(execution):
+        flush(claim, run, execution, at=at)
+
+    def begin() -> None:
+        failpoints.hit("advance.precommit")
+        if not write(f"UPDATE omni_runs SET {_MARK_STEP} WHERE {fence.OWNED}",
+                     [*_mark_values(execution, at), claim.run_id, claim.token],
+                     _rows_of(run, claim, execution)):
+            raise fence.taken_over(claim)
+
+    _storing(claim, run, execution, begin)
+    execution.pending.clear()
+
+
+def _mark_values(execution: Execution, at: str) -> list[Any]:
     """The values of `_MARK_STEP` for a walk that is about to begin the step at this path."""
     came_further = bool(execution.pending)
     return [at[:255], came_further, at[:255], came_further, at[:255]]
@@ -204,7 +222,7 @@ def _commit(claim: queue.Claim, run: Run, execution: Execution, change: str,
             values: list[Any]) -> None:
     """A fenced change with the pending outcomes; in one statement where nothing else hangs on it.
     """
-    if needs_transaction(execution):
+    if _needs_transaction(execution):
         with transaction.atomic():
             fence.change(claim, change, values)
             _store(run, claim, execution)
@@ -213,11 +231,11 @@ def _commit(claim: queue.Claim, run: Run, execution: Execution, change: str,
     failpoints.hit("advance.precommit")
     if not outcomes.record_behind(f"UPDATE omni_runs SET {change} WHERE {fence.OWNED}",
                                   [*values, claim.run_id, claim.token],
-                                  rows_of(run, claim, execution)):
+                                  _rows_of(run, claim, execution)):
         raise fence.taken_over(claim)
 
 
-def needs_transaction(execution: Execution) -> bool:
+def _needs_transaction(execution: Execution) -> bool:
     """Whether more than outcomes is to be stored: waits that are over."""
     return bool(execution.left) or any(row.step_kind in WAITED_FOR for row in execution.pending)
 
@@ -229,10 +247,10 @@ def _store(run: Run, claim: queue.Claim, execution: Execution) -> None:
     execution.left.clear()
     waits.close(run.pk, [(row.path, row.iteration) for row in rows
                          if row.step_kind in WAITED_FOR])
-    outcomes.record(rows_of(run, claim, execution))
+    outcomes.record(_rows_of(run, claim, execution))
 
 
-def rows_of(run: Run, claim: queue.Claim, execution: Execution) -> list[EventAction]:
+def _rows_of(run: Run, claim: queue.Claim, execution: Execution) -> list[EventAction]:
     return [_row(run, claim, execution, record) for record in execution.pending]
 
 

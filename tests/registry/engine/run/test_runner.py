@@ -9,6 +9,7 @@ from django.utils import timezone
 from actions.base import Outcome, done, failed, stop, unavailable
 from connections.envelope import OutboundMessage
 from events.models import Event, EventAction, OutboxMessage
+from omni import failpoints
 from omni.errors import InvalidParams, NotConfigured, NotSent, RateLimited, UnknownOutcome
 from registry.engine.run import runner
 from registry.engine.waits import endings
@@ -204,7 +205,7 @@ def test_crash_in_a_later_step_does_not_repeat_a_recorded_one(start, probe, effe
     probe.answers = [Outcome("done", {"said": "kept"}), Crash()]
     run = start(f"""
 - {{id: first, uses: {effect}}}
-- {{uses: {effect}, with: {{say: "${{{{ steps.first.output.said }}}}"}}}}
+- {{uses: custom.change, with: {{say: "${{{{ steps.first.output.said }}}}"}}}}
 """)
 
     crash(run)
@@ -212,6 +213,32 @@ def test_crash_in_a_later_step_does_not_repeat_a_recorded_one(start, probe, effe
 
     assert run.state == "done" and probe.calls == [None, "kept", "kept"]
     assert outcomes(run) == [("steps[0]", 1, "done"), ("steps[1]", 1, "done")]
+
+
+@pytest.mark.parametrize("place", ["attempt.committed", "call.answered", "outcome.committed"])
+def test_crash_in_a_send_repeats_neither_it_nor_what_came_before(start, probe, monkeypatch, place):
+    def die(name, reached=failpoints.hit):
+        if name == place and not Run.objects.get().deaths:
+            raise Crash
+        reached(name)
+
+    def send(event, context):
+        message = OutboundMessage(kind="text", to=ANA, text="hi")
+        return done(sent=context.deliver(message, context.effect(0)).state)
+
+    monkeypatch.setattr(failpoints, "hit", die)
+    probe.answers = [Outcome("done", {"said": "kept"}), send, send]
+    run = start("""
+- {id: first, uses: custom.change}
+- {id: sent, uses: custom.send, with: {say: "${{ steps.first.output.said }}"}}
+""")
+
+    crash(run)
+    before = outcomes(run)
+    advance(run)
+
+    assert before == [("steps[0]", 1, "done")] and probe.calls == [None, "kept", "kept"]
+    assert run.state == "done" and OutboxMessage.objects.get().attempts == 1
 
 
 def test_step_keeps_its_effect_key_over_a_crash(start, probe):
