@@ -3,12 +3,11 @@
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from pydantic import ValidationError
 
 from actions import decisions, library
@@ -17,7 +16,7 @@ from connections.envelope import OutboundMessage
 from events.models import Conversation, Event
 from events.outbox import deliver
 from omni import database_errors, failpoints
-from registry.engine.run import echo_wait, journal, rescue
+from registry.engine.run import echo_wait, journal, rescue, side_threads
 from registry.engine.run.execution import Execution
 from registry.engine.run.secrecy import masked_facts, without_secrets
 from registry.engine.run.so_far import so_far
@@ -121,8 +120,7 @@ class RunHands:
         width = min(len(tasks), settings.OMNI_PARALLEL_STEPS)
         if width <= 1 or self.claim.deaths:
             return [task() for task in tasks]
-        with ThreadPoolExecutor(width, thread_name_prefix=f"run-{self.run.pk}") as pool:
-            return list(pool.map(_on_its_own_connection, tasks))
+        return side_threads.threads.run(tasks, width=width)
 
     def _context(self, step: Step, execution: Execution) -> Context:
         run = self.run
@@ -173,10 +171,3 @@ def invalid(step: Step, error: ValidationError) -> Outcome:
     wrong = "; ".join(f"with.{'.'.join(map(str, item['loc']))}: {item['msg']}"
                       for item in error.errors(include_input=False, include_url=False))
     return failed(f"{step.path}: {wrong}", code="invalid")
-
-
-def _on_its_own_connection(task: Callable[[], Any]) -> Any:
-    try:
-        return task()
-    finally:
-        connection.close()
