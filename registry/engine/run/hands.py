@@ -14,8 +14,9 @@ from actions import decisions, library
 from actions.base import Action, Context, Outcome, done, failed
 from connections.envelope import OutboundMessage
 from events.models import Conversation, Event
-from events.outbox import deliver
+from events.outbox import deliver, limits
 from omni import database_errors, failpoints
+from omni.errors import InvalidInput
 from registry.engine.run import echo_wait, journal, rescue, side_threads
 from registry.engine.run.execution import Execution
 from registry.engine.run.secrecy import masked_facts, without_secrets
@@ -29,6 +30,7 @@ from registry.language.definition import STEP_SECONDS, DecideBody, Step
 from registry.models import Run, Wait
 
 DECIDE_SECONDS = 90.0
+JUST_ROUTED = timedelta(seconds=1)
 LONGEST_PLACE = 160  # characters of an effect key, of the 255 its column has
 
 
@@ -40,6 +42,7 @@ class RunHands:
     def __init__(self, run: Run, claim: queue.Claim) -> None:
         self.run, self.claim = run, claim
         self._since = time.monotonic()
+        self._looked_for_loops = False
 
     def clock(self) -> datetime:
         """The database's clock as of the claim, and the time since."""
@@ -77,6 +80,7 @@ class RunHands:
         journal.flush(self.claim, self.run, execution, at=step.path)
 
     def act(self, step: Step, execution: Execution) -> Outcome:
+        self._refuse_loops(step, execution)
         try:
             return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
         except OperationalError as exc:  # of what the step asked for, unless the database is away
@@ -95,6 +99,7 @@ class RunHands:
         return action.function(self.run.event, params, self._context(step, execution))
 
     def decide(self, step: Step, execution: Execution, question: str) -> Outcome:
+        self._refuse_loops(step, execution)
         body: DecideBody = step.body
         choice = decisions.decide(
             question=question, options=dict.fromkeys(body.options, ""), using=body.using,
@@ -121,6 +126,25 @@ class RunHands:
         if width <= 1 or self.claim.deaths:
             return [task() for task in tasks]
         return side_threads.threads.run(tasks, width=width)
+
+    def _refuse_loops(self, step: Step, execution: Execution) -> None:
+        """Before the first effect of an answering run: whether the place gets no answers now.
+
+        The router asked it a moment ago for a run that began at once, and a send asks by itself.
+        Raises InvalidInput with code `loop_guard`.
+        """
+        event = self.run.event
+        if self._looked_for_loops or not self.has_effect(step) or self.begins_itself(step):
+            return
+        self._looked_for_loops = True
+        if not execution.definition.sends or event.direction != "inbound" \
+                or not event.conversation_ref \
+                or self.clock() - self.run.created_at < JUST_ROUTED:
+            return
+        place = (event.instance_id, event.place)
+        loop = limits.looping([place], run_id=self.run.pk).get(place)
+        if loop is not None:
+            raise InvalidInput(loop.reason, code="loop_guard")
 
     def _context(self, step: Step, execution: Execution) -> Context:
         run = self.run

@@ -14,7 +14,14 @@ from omni.errors import InvalidParams, NotConfigured, NotSent, RateLimited, Unkn
 from registry.engine.run import runner
 from registry.engine.waits import endings
 from registry.models import Run
-from tests.factories import ANA, make_conversation, make_event, make_instance, make_workflow
+from tests.factories import (
+    ANA,
+    make_conversation,
+    make_event,
+    make_instance,
+    make_sent,
+    make_workflow,
+)
 from tests.registry.runs import Crash, advance, crash, outcomes
 
 pytestmark = pytest.mark.django_db
@@ -448,3 +455,20 @@ def test_run_that_lost_a_worker_tells_in_which_step_it_dies(start, probe):
     run.refresh_from_db()
     assert run.state == "dead"
     assert run.reason.startswith("the worker died 3 times in a row at steps[1]")
+
+
+@pytest.mark.parametrize(("steps", "asked"), [
+    ("- {uses: custom.look}\n- {uses: custom.change}\n- {uses: custom.send}", 1),
+    ("- {uses: custom.look}\n- {uses: custom.change}", 2)])
+def test_conversation_that_loops_is_found_out_before_the_first_effect(start, probe, steps, asked):
+    """Of a run that answers: it was routed before the others had sent."""
+    shop = make_instance()
+    event = make_event(shop, conversation_ref=ANA, direction="inbound")
+    run = start(steps, event=event, created_at=timezone.now() - timedelta(seconds=5))
+    for number in range(10):
+        make_sent(shop, run_id=10_000 + number, caused_by=event)
+
+    advance(run)
+
+    assert len(probe.calls) == asked
+    assert run.code == ("loop_guard" if asked == 1 else "")
