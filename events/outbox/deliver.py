@@ -16,7 +16,7 @@ from connections.envelope import OutboundMessage, SendResult
 from connections.models import Instance, why_off
 from connections.storable import storable
 from events.models import Conversation, Event
-from events.outbox import attempts, destinations, intents, limits, sent_events
+from events.outbox import attempts, destinations, finishing, intents, limits, sent_events
 from events.outbox.attempts import INSTANCE_OFF, Delivered
 from events.store import notify
 from omni import failpoints
@@ -129,10 +129,14 @@ def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: 
     failpoints.hit("attempt.committed")
     result = _called(call, effect_key)
     failpoints.hit("call.answered")
-    with transaction.atomic():
-        if message is not None and result.status == "succeeded":
-            row.event_id = sent_events.record(row, message, result, caused_by)
-        attempts.finish(row, result)
+    unit = None
+    if message is not None and result.status == "succeeded":
+        unit = sent_events.unit_of(row, message, result, caused_by)
+    if not finishing.at_once(row, result, unit):
+        with transaction.atomic():
+            if unit is not None:
+                row.event_id = sent_events.record(unit)
+            attempts.finish(row, result)
     failpoints.hit("outcome.committed")
     if message is not None:
         notify.notifier.send(notify.EVENTS)  # its echo may have waited for this

@@ -114,8 +114,7 @@ def _tell_joins(units: Sequence[Unit], rows: list[_Row], places: Found,
 # are inserted in the order of their keys, so that two batches never wait for each other. The
 # first id of a batch is drawn when the sort below it is done: a subquery with ORDER BY is not
 # pulled up, and the list of the query around it is evaluated after it.
-_INSERT_EVENTS = f"""
-WITH drawn AS MATERIALIZED (
+_INSERTED = f"""drawn AS MATERIALIZED (
     SELECT nextval('omni_events_id_seq') AS id, a.*
     FROM (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int) ORDER BY n) a),
 stored AS (
@@ -123,7 +122,8 @@ stored AS (
     SELECT d.id, {{values}}, {SCHEMA_VERSION}, clock_timestamp()
     FROM drawn d ORDER BY d.instance_id, d.dedup_key COLLATE "C", d.n
     ON CONFLICT (instance_id, dedup_key) DO NOTHING
-    RETURNING id)
+    RETURNING id)"""
+_INSERT_EVENTS = f"""WITH {_INSERTED}
 SELECT drawn.id, stored.id IS NOT NULL FROM drawn LEFT JOIN stored USING (id) ORDER BY drawn.n
 """
 _INSERT_REVISIONS = f"""
@@ -189,6 +189,20 @@ def _insert(rows: list[_Row]) -> None:
         for row, (drawn_id, is_new) in zip(rows, cursor.fetchall(), strict=True):
             row.drawn_id = drawn_id
             row.event_id = drawn_id if is_new else None
+
+
+def inserting(unit: Unit, *, conversation_id: int) -> tuple[str, str]:
+    """(parts of a WITH, their parameter) that insert the one event of a unit; `stored` has its id,
+    and no row where the key is known.
+
+    For an event that names nobody and no other place than this conversation.
+    """
+    [draft] = unit.drafts
+    columns.fit(draft)
+    data = columns.of(draft, unit=unit, key=_key(draft), fingerprint=draft.fingerprint(),
+                      conversation_id=conversation_id, actor_id=None, contact_id=None)
+    return (_INSERTED.format(values=columns.stored_for([data])),
+            storable_json([{**data, "n": 0}]))
 
 
 def _values(rows: list[_Row]) -> str:
