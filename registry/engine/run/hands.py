@@ -15,9 +15,9 @@ from actions.base import Action, Context, Outcome, done, failed
 from connections.envelope import OutboundMessage
 from events.models import Conversation, Event
 from events.outbox import deliver, limits
-from omni import database_errors, failpoints
+from omni import failpoints
 from omni.errors import InvalidInput
-from registry.engine.run import echo_wait, journal, rescue, side_threads
+from registry.engine.run import database_errors, echo_wait, journal, rescue, side_threads
 from registry.engine.run.execution import Execution
 from registry.engine.run.secrecy import masked_facts, without_secrets
 from registry.engine.run.so_far import so_far

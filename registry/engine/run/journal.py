@@ -18,8 +18,8 @@ from connections.storable import storable_json
 from events.models import EventAction
 from events.outbox import intents
 from events.store import notify, outcomes
-from omni import database_errors, failpoints, statements
-from registry.engine.run import alerts, fence, rescue
+from omni import failpoints, statements
+from registry.engine.run import alerts, database_errors, fence, rescue
 from registry.engine.run.contract import Ended, Record, Suspended
 from registry.engine.run.execution import WAITED_FOR, Execution
 from registry.engine.run.secrecy import without_any_secret
@@ -170,6 +170,9 @@ def errored(claim: queue.Claim, exc: BaseException) -> bool:
     except (DatabaseError, InterfaceError):
         logger.warning("Run left to its lease: the database went away.",
                        extra={"run": claim.run_id})
+        return False
+    except Exception:  # around a task: it is left to its lease
+        logger.exception("Run could not be given back.", extra={"run": claim.run_id})
         return False
     notify.notifier.send(notify.WORK)
     return True

@@ -12,9 +12,8 @@ from django.db import Error, connection, transaction
 
 from events.models import EventAction
 from events.store import notify, outcomes
-from omni import database_errors
 from omni.errors import OmniError
-from registry.engine.run import alerts, fence
+from registry.engine.run import alerts, database_errors, fence
 from registry.engine.run.contract import Record, Walk
 from registry.engine.run.keeping import UNSTORABLE
 from registry.engine.waits import endings, waits
