@@ -43,7 +43,8 @@ END $$;
 """
 # The sliding minute: what began within it and the turns that were given are one line, and a send
 # fits when the one `most` places before it is a minute ago. Sends that were put off go before those
-# that come anew; they are measured by what really began, since they may come late.
+# that come anew; they are measured by what really began, since they may come late. Who is given a
+# moment after theirs gets a second more, so that being late by less than that puts nobody off again.
 # Each statement of a VOLATILE function sees what was committed before it, so the lock makes looking
 # and beginning one. The clock is read below the lock: moments are in the order of the line.
 LINE = """
@@ -55,7 +56,7 @@ CREATE FUNCTION omni_next_send(account bigint, names text[], most int, moment ti
          AND (names IS NULL OR o.recipient = ANY(names))
          AND o.started_at > moment - interval '1 minute' ORDER BY o.started_at DESC LIMIT most)
         UNION ALL
-        (SELECT t.at FROM omni_send_turns t
+        (SELECT t.at + interval '1 second' FROM omni_send_turns t
          WHERE NOT has_turn AND t.instance_id = account
          AND CASE WHEN names IS NULL THEN t.recipient IS NULL ELSE t.recipient = ANY(names) END
          AND t.at > moment - interval '1 minute' ORDER BY t.at DESC LIMIT most)) line

@@ -25,6 +25,7 @@ from registry.language.retry import delay_after
 
 logger = logging.getLogger("omni.registry")
 LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
+SURELY = 0.1  # seconds our clock may be behind the database's: who comes early is held once more
 WAITED_FOR = frozenset(("wait", "approval", "call"))  # kinds of step that suspend the run
 # Kinds whose outcomes may go with the intent of the next send; choices and lists are stored before
 # the steps inside begin.
@@ -201,7 +202,8 @@ class Execution(Walk):
         except self.hands.fatal:
             raise  # it says nothing about the step: the lease brings the run back
         except Held as exc:  # our own limiter: no attempt was made
-            return Suspended(self.hands.clock() + timedelta(seconds=exc.retry_after),
+            wait = exc.retry_after + SURELY if exc.retry_after > 0 else 0.0
+            return Suspended(self.hands.clock() + timedelta(seconds=wait),
                              keeps_place=True, reason=f"{step.path} waits: {exc.message}")
         except NotConfigured as exc:
             return Outcome("unavailable", {}, exc.message, exc.code)

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from datetime import timedelta
 
 import pytest
 from psycopg import BaseConnection
@@ -11,9 +12,11 @@ from actions.base import done
 from connections.envelope import OutboundMessage
 from events.models import Event, EventAction, OutboxMessage
 from omni import failpoints
+from registry.engine.run import runner
+from registry.engine.work import queue
 from registry.models import Run
-from tests.factories import make_conversation, make_event, make_instance
-from tests.registry.runs import advance, outcomes
+from tests.factories import make_conversation, make_event, make_instance, make_run
+from tests.registry.runs import advance, forward, outcomes
 
 VISITOR = "v_" + "0" * 22
 TWO = "- {id: first, uses: custom.change}\n- {uses: custom.send, with: {say: '${{ event.text }}'}}"
@@ -156,3 +159,29 @@ def test_echo_that_was_first_is_the_event_of_the_send(start, probe, chat, monkey
     found = Event.objects.get(direction="outbound")
     assert run.state == "done" and OutboxMessage.objects.get().event == found
     assert found.client_ref == OutboxMessage.objects.get().effect_key
+
+
+@pytest.mark.django_db
+def test_held_run_is_walked_once_more_at_a_moment_of_its_own(start, probe, chat, settings):
+    """40 runs at 10 a minute take three minutes, and are no herd."""
+    settings.OMNI_SENDS_PER_MINUTE, settings.OMNI_SENDS_PER_PERSON = 10, 0
+    probe.answers = [says()] * 100
+    text = start("- {uses: custom.send}", event=chat).workflow
+    for number in range(1, 40):
+        place = make_conversation(chat.instance, f"v_{number:022}")
+        make_run(make_event(chat.instance, conversation=place, conversation_ref=place.ref),
+                 workflow=text)
+
+    walks = 0
+    while waiting := list(Run.objects.filter(state="queued").order_by("available_at")[:1]):
+        forward(waiting[0].available_at)
+        while claims := queue.claim("w1", limit=1):
+            runner.advance(claims[0])
+            walks += 1
+
+    begun = sorted(OutboxMessage.objects.values_list("started_at", flat=True))
+    assert len(begun) == 40 == Run.objects.filter(state="done").count()
+    assert all(later - earlier >= timedelta(minutes=1)
+               for earlier, later in zip(begun, begun[10:], strict=False))
+    assert begun[-1] - begun[0] < timedelta(minutes=3, seconds=5)
+    assert walks == 40 + 30
