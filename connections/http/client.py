@@ -5,6 +5,7 @@ No redirects are followed and no proxy settings of the environment are used.
 """
 
 import json as json_text
+import math
 import os
 import re
 import threading
@@ -72,9 +73,9 @@ class Response:
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The parsed body, None when it is not JSON."""
+        """The parsed body, None when it is not JSON; a number that JSON does not have is null."""
         try:
-            return json_text.loads(self.content)
+            return json_text.loads(self.content, parse_constant=_no_number, parse_float=_number)
         except (ValueError, RecursionError):
             return None
 
@@ -153,6 +154,15 @@ class Client:
             raise UnknownOutcome(f"{place_of(url)} did not answer within {limit:g} s") from exc
         except httpx2.RequestError as exc:
             raise UnknownOutcome(f"{place_of(url)} broke off: {type(exc).__name__}") from exc
+
+
+def _no_number(_: str) -> None:
+    """What NaN and Infinity stand for; RFC 8259, 6, has neither, and nothing can store them."""
+
+
+def _number(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _sign_in(request: httpx2.Request) -> None:

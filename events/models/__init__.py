@@ -10,8 +10,9 @@ from events.models.message_state import MessageState
 from events.models.outbox import OutboxMessage
 from events.models.put_aside import PutAside
 from events.models.raw import Knock, RawPayload
+from events.models.send_turn import SendTurn
 from events.models.underived import Underived
 
 __all__ = ["Attachment", "Contact", "Conversation", "ConversationAlias", "Event", "EventAction",
            "Handle", "InboxEntry", "Knock", "MessageState", "OutboxMessage", "PutAside",
-           "RawPayload", "Sighting", "Underived"]
+           "RawPayload", "SendTurn", "Sighting", "Underived"]

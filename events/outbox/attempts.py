@@ -7,19 +7,19 @@ again by itself, unless the adapter says that the other side honours our keys.
 import hashlib
 import json
 import uuid
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from connections.envelope import OutboundMessage, SendResult
 from connections.models import Instance, why_off
 from connections.storable import storable
 from events.models import Conversation, Event, OutboxMessage
-from events.outbox import echoes, interrupted
+from events.outbox import echoes, intents, interrupted, limits
 from omni.clock import DatabaseNow
 from omni.errors import InvalidInput
 
@@ -64,33 +64,40 @@ def request_hash(kind: str, recipient: str, request: dict[str, Any]) -> str:
 
 def begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
           request: dict[str, Any], conversation: Conversation | None, caused_by: Event | None,
-          run_id: int | None, may_repeat: bool) -> tuple[OutboxMessage, Delivered | None]:
+          run_id: int | None, may_repeat: bool, asked: Sequence[Any] | None = None,
+          before: intents.Before | None = None) -> tuple[OutboxMessage, Delivered | None]:
     """Commit the attempt; or say what became of an earlier one. may_repeat: also an unknown one.
 
-    Raises InvalidInput with code `instance_off` when there is none, and there may be none now.
+    asked, before: see `intents.begin`. Raises InvalidInput with code `instance_off` when there is
+    none, and there may be none now; what `limits.refuse` raises; and what `before` raises.
     """
+    request = storable(request)
     hashed = request_hash(kind, request.get("to", recipient), request)  # as it was asked for
-    now = timezone.now()
-    # Alone, one INSERT is a transaction of its own: no BEGIN and COMMIT around it.
-    apart = transaction.atomic() if connection.in_atomic_block else nullcontext()
-    off = why_off(instance.pk)
-    if off and not OutboxMessage.objects.filter(effect_key=effect_key).exists():
+    row = OutboxMessage(
+        instance=instance, conversation=conversation, effect_key=effect_key, kind=kind,
+        recipient=recipient, request=request, request_hash=hashed, state="sending", attempts=1,
+        token=ONE_PROCESS, run_id=run_id, caused_by=caused_by)
+    begun = intents.begin(row, asked=asked, before=before)
+    if begun.outbox_id is not None:
+        row.pk, row.started_at = begun.outbox_id, begun.started_at
+        row._state.adding, row._state.db = False, connection.alias
+        return row, None
+    off = "" if begun.is_on else why_off(instance.pk)
+    if off and not begun.is_known:
         raise InvalidInput(off, code=INSTANCE_OFF)
-    try:
-        with apart:
-            row = OutboxMessage.objects.create(
-                instance=instance, conversation=conversation, effect_key=effect_key, kind=kind,
-                recipient=recipient, request=request, request_hash=hashed, state="sending",
-                attempts=1, token=ONE_PROCESS, run_id=run_id, caused_by=caused_by,
-                started_at=DatabaseNow())
-            return row, None
-    except IntegrityError:
-        pass
+    limits.refuse(begun.verdict, seconds=begun.seconds, runs=begun.runs)
+    return _again(row, off=off, may_repeat=may_repeat)
+
+
+def _again(asked: OutboxMessage, *, off: str,
+           may_repeat: bool) -> tuple[OutboxMessage, Delivered | None]:
+    """What became of an effect that was begun before, or its next attempt."""
+    now = timezone.now()
     with transaction.atomic():
-        row = OutboxMessage.objects.select_for_update().get(effect_key=effect_key)
+        row = OutboxMessage.objects.select_for_update().get(effect_key=asked.effect_key)
         if row.state == "sending":
             if _is_in_flight(row, now):
-                raise InvalidInput(f"effect '{effect_key}' is being sent", code="in_flight")
+                raise InvalidInput(f"effect '{row.effect_key}' is being sent", code="in_flight")
             row.state, row.error_code = "unknown", "interrupted"
             row.error = interrupted.REASON
             row.ended_at = DatabaseNow()
@@ -102,7 +109,8 @@ def begin(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             raise InvalidInput(off, code=INSTANCE_OFF)
         row.state, row.token, row.started_at = "sending", ONE_PROCESS, DatabaseNow()
         row.attempts += 1
-        row.conversation, row.recipient = row.conversation or conversation, recipient
+        row.conversation = row.conversation or asked.conversation
+        row.recipient = asked.recipient
         row.save(update_fields=["state", "token", "started_at", "attempts", "conversation",
                                 "recipient"])
     return row, None

@@ -6,7 +6,7 @@ settled by the provider's echo (`echoes`) or by a person (`settling`).
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from connections.http.client import Client
 from connections.models import Instance, why_off
 from connections.storable import storable
 from events.models import Conversation, Event
-from events.outbox import attempts, destinations, limits, sent_events
+from events.outbox import attempts, destinations, finishing, intents, limits, sent_events
 from events.outbox.attempts import INSTANCE_OFF, Delivered
 from events.store import notify
 from omni import failpoints
@@ -29,14 +29,15 @@ _WORDS = ("to", "text", "content", "mentions", "target_message_id", "thread_ref"
 
 def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
          conversation: Conversation | None = None, caused_by: Event | None = None,
-         run_id: int | None = None) -> Delivered:
+         run_id: int | None = None, before: intents.Before | None = None) -> Delivered:
     """Send one message through the instance's adapter, once per effect key.
 
     Without a conversation it goes to the one of its address, which is found or made. A sent message
     becomes an outbound event of source `api` with the effect key as client_ref, so that the
-    provider's echo finds it. Raises InvalidParams when the instance is not set up, InvalidInput
-    with code `instance_off` when it may send nothing, and for a run what `limits.check` raises, and
-    Held while too many calls to the same host are under way.
+    provider's echo finds it. before: what a run writes with it (`intents`). Raises InvalidParams
+    when the instance is not set up, InvalidInput with code `instance_off` when it may send nothing,
+    for a run what `limits.refuse` raises, and what `before` raises, and Held while too many calls
+    to the same host are under way.
     """
     for name in _WORDS:
         setattr(message, name, storable(getattr(message, name)))
@@ -50,17 +51,17 @@ def send(message: OutboundMessage, *, instance: Instance, effect_key: str,
     recipient = conversation.ref  # the same for every spelling of an address
     if run_id is not None:
         Client(adapter.send_address(account)).reserve()
-        limits.check(instance_id=instance.pk, recipient=recipient, run_id=run_id,
-                     effect_key=effect_key, answers=limits.is_answer(
-                         caused_by, instance_id=instance.pk, recipient=recipient,
-                         conversation_id=conversation.pk))
+    asked = None if run_id is None else limits.asked(
+        instance_id=instance.pk, recipient=recipient, run_id=run_id, effect_key=effect_key,
+        answers=limits.is_answer(caused_by, instance_id=instance.pk, recipient=recipient,
+                                 conversation_id=conversation.pk))
 
     def call(_: str) -> SendResult:
         return adapter.send(message, account)
 
     return _once(call, instance=instance, effect_key=effect_key, kind=message.kind,
                  recipient=recipient, request=request, conversation=conversation,
-                 caused_by=caused_by, run_id=run_id, message=message,
+                 caused_by=caused_by, run_id=run_id, message=message, asked=asked, before=before,
                  may_repeat=run_id is not None and adapter.honours_keys(account))
 
 
@@ -84,14 +85,16 @@ def _addressed(message: OutboundMessage, instance: Instance) -> tuple[OutboundMe
 
 def perform(*, instance: Instance, effect_key: str, kind: str, recipient: str,
             request: dict[str, Any], call: Callable[[str], SendResult],
-            caused_by: Event | None = None, run_id: int | None = None) -> Delivered:
+            caused_by: Event | None = None, run_id: int | None = None,
+            before: intents.Before | None = None) -> Delivered:
     """Any other outward act, once per effect key; `call` is given the key to pass on.
 
-    Raises InvalidInput with code `instance_off` when the instance may send nothing.
+    before: what a run writes with it (`intents`). Raises InvalidInput with code `instance_off` when
+    the instance may send nothing, and what `before` raises.
     """
     return _once(call, instance=instance, effect_key=effect_key, kind=kind,
                  recipient=storable(recipient), request=storable(request), caused_by=caused_by,
-                 run_id=run_id)
+                 run_id=run_id, before=before)
 
 
 def signal(message: OutboundMessage, *, instance: Instance) -> None:
@@ -118,19 +121,26 @@ def signal(message: OutboundMessage, *, instance: Instance) -> None:
 def _once(call: Callable[[str], SendResult], *, instance: Instance, effect_key: str, kind: str,
           recipient: str, request: dict[str, Any], conversation: Conversation | None = None,
           caused_by: Event | None = None, run_id: int | None = None,
-          message: OutboundMessage | None = None, may_repeat: bool = False) -> Delivered:
+          message: OutboundMessage | None = None, may_repeat: bool = False,
+          asked: Sequence[Any] | None = None,
+          before: intents.Before | None = None) -> Delivered:
     row, earlier = attempts.begin(
         instance=instance, effect_key=effect_key, kind=kind, recipient=recipient, request=request,
-        conversation=conversation, caused_by=caused_by, run_id=run_id, may_repeat=may_repeat)
+        conversation=conversation, caused_by=caused_by, run_id=run_id, may_repeat=may_repeat,
+        asked=asked, before=before)
     if earlier is not None:
         return earlier
     failpoints.hit("attempt.committed")
     result = _called(call, effect_key)
     failpoints.hit("call.answered")
-    with transaction.atomic():
-        if message is not None and result.status == "succeeded":
-            row.event_id = sent_events.record(row, message, result, caused_by)
-        attempts.finish(row, result)
+    unit = None
+    if message is not None and result.status == "succeeded":
+        unit = sent_events.unit_of(row, message, result, caused_by)
+    if not finishing.at_once(row, result, unit):
+        with transaction.atomic():
+            if unit is not None:
+                row.event_id = sent_events.record(unit)
+            attempts.finish(row, result)
     failpoints.hit("outcome.committed")
     if result.error_code == Held.code and run_id is not None:
         raise Held(result.error, retry_after=result.retry_after or 0.0)

@@ -1,69 +1,37 @@
 """The limiter below all workflows: how much a run may send, counted from the outbox.
 
-Per account and per person (under all names of the conversation) a number of messages a minute;
-beyond it a run waits (`Held`), nothing is lost. And a breaker: when ten runs answered what came
-from one conversation within a minute, two machines are talking to each other; the conversation
-gets no answers for a while (`loop_guard`). What is sent there because of events from elsewhere
-(alerts, reminders) is no answer: it is not counted, and it is never refused, it waits. What people
-send through the API or the admin is not limited.
+Per account and per person (under all names of the conversation) a number of messages in any minute;
+beyond it a run waits (`Held`), nothing is lost. Each is given a moment of its own, and those that
+wait go before those that come anew. And a breaker: when ten runs answered what came from one
+conversation within a minute, two machines are talking to each other; the conversation gets no
+answers for a while (`loop_guard`). What is sent there because of events from elsewhere (alerts,
+reminders) is no answer: it is not counted, and it is never refused, it waits. What people send
+through the API or the admin is not limited.
+
+The look is the function `omni_may_send` of the database (migration 0022 of events): under a lock
+of the account, by the database's clock, in the statement that begins the send.
 """
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection
 
 from events.models import Event
+from omni import statements
 from omni.errors import Held, InvalidInput
 
-WINDOW_SECONDS = 60.0
 LOOP_STOPPED = "system.loop.stopped"
-_BACK = """
-SELECT %(window)s - extract(epoch FROM omni_now() - o.started_at) FROM omni_outbox o
-WHERE o.run_id IS NOT NULL AND o.instance_id = %(instance)s {whose}
-ORDER BY o.started_at DESC OFFSET %(before)s LIMIT 1
-"""
-_BACK_INSTANCE = _BACK.format(whose="")
-# Every name of each place: what one is asked for counts under all of them (phone and LID).
-_NAMES = """
-WITH w AS (SELECT DISTINCT instance_id, recipient
-           FROM unnest({instances}::bigint[], {recipients}::text[]) AS w(instance_id, recipient)),
-rows AS (
-    SELECT w.*, coalesce(c.merged_into_id, c.id) AS kept FROM w JOIN omni_conversations c
-        ON c.instance_id = w.instance_id AND c.ref = w.recipient
-    UNION
-    SELECT w.*, coalesce(c.merged_into_id, c.id) FROM w JOIN omni_conversation_aliases a
-        ON a.instance_id = w.instance_id AND a.ref = w.recipient
-    JOIN omni_conversations c ON c.id = a.conversation_id),
-names AS (
-    SELECT w.*, w.recipient AS name FROM w
-    UNION SELECT r.instance_id, r.recipient, c.ref FROM rows r JOIN omni_conversations c
-        ON c.id = r.kept
-    UNION SELECT r.instance_id, r.recipient, a.ref FROM rows r JOIN omni_conversation_aliases a
-        ON a.conversation_id = r.kept)
-"""
-_BACK_PERSON = _NAMES.format(
-    instances="ARRAY[%(instance)s]", recipients="ARRAY[%(recipient)s]") + _BACK.format(
-    whose="AND o.recipient IN (SELECT name FROM names)")
-_NAMES = _NAMES.format(instances="%s", recipients="%s")
-_RUNS = _NAMES + """
-SELECT w.instance_id, w.recipient, count(DISTINCT o.run_id)
-FROM names w JOIN omni_outbox o ON o.instance_id = w.instance_id AND o.recipient = w.name
-    AND o.run_id IS NOT NULL AND o.run_id <> %s
-    AND o.started_at > omni_now() - %s * interval '1 second'
-LEFT JOIN omni_events c ON c.id = o.caused_by_id  -- answers: the cause came from there, or is gone
-WHERE c.id IS NULL OR (c.instance_id = o.instance_id
-    AND (c.conversation_id = o.conversation_id OR EXISTS (
-        SELECT 1 FROM names n WHERE n.instance_id = w.instance_id AND n.recipient = w.recipient
-        AND n.name = c.conversation_ref)))
-GROUP BY 1, 2
-"""
-_STOPPED = _NAMES + """
-SELECT DISTINCT w.instance_id, w.recipient
-FROM names w JOIN omni_events e ON e.instance_id = w.instance_id AND e.event_type = %s
-    AND e.conversation_ref = w.name
-    AND e.occurred_at > omni_now() - %s * interval '1 minute'
+# After the verdict: seconds to wait, runs that answered, and the moment it was looked at.
+ASK = """SELECT s.verdict, s.seconds, s.runs, s.at FROM {rows}omni_may_send(%s::bigint, %s::text,
+    %s::bigint, %s::text, %s::bool, %s::int, %s::int, %s::int, %s::float) s"""
+_ASK_ALONE = ASK.format(rows="") + """
+WHERE NOT EXISTS (SELECT 1 FROM omni_outbox o WHERE o.effect_key = %s::text)"""
+_LOOPS = """
+SELECT w.account, w.place, l.stopped, l.runs
+FROM unnest(%s::bigint[], %s::text[]) AS w(account, place),
+    LATERAL omni_loop_of(w.account, w.place, %s::bigint, %s::float) l
+WHERE l.stopped OR l.runs >= %s::bigint
 """
 Place = tuple[int, str]  # instance id, recipient
 
@@ -78,29 +46,37 @@ def is_answer(cause: Event | None, *, instance_id: int, recipient: str,
 
 def check(*, instance_id: int, recipient: str, run_id: int, effect_key: str,
           answers: bool = True) -> None:
-    """Whether a run may send this now. Raises Held with the seconds to wait, or for an answer
-    InvalidInput with code `loop_guard`. A send that was begun before is not counted again.
+    """Whether a run may send this now. Raises what `refuse` raises. A send that was begun before is
+    not counted again.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM omni_outbox WHERE effect_key = %s", [effect_key])
-        if cursor.fetchone():
-            return
-        place = (instance_id, recipient)
-        loop = looping([place], run_id=run_id).get(place) if answers else None
-        if loop:
-            raise InvalidInput(loop.reason, code="loop_guard")
-        facts = {"window": WINDOW_SECONDS, "instance": instance_id, "recipient": recipient}
-        for setting, query, whose in (
-                ("OMNI_SENDS_PER_MINUTE", _BACK_INSTANCE, "this account"),
-                ("OMNI_SENDS_PER_PERSON", _BACK_PERSON, "this person")):
-            limit = getattr(settings, setting)
-            if limit <= 0:
-                continue
-            cursor.execute(query, {**facts, "before": limit - 1})
-            row = cursor.fetchone()
-            if row and row[0] > 0:
-                raise Held(f"{limit} messages a minute to {whose} are reached ({setting})",
-                           retry_after=float(row[0]))
+    rows = statements.execute(_ASK_ALONE, [*asked(
+        instance_id=instance_id, recipient=recipient, run_id=run_id, effect_key=effect_key,
+        answers=answers), effect_key])
+    for verdict, seconds, runs, _ in rows:
+        refuse(verdict, seconds=seconds, runs=runs)
+
+
+def asked(*, instance_id: int, recipient: str, run_id: int, effect_key: str,
+          answers: bool) -> list[Any]:
+    """The values of `ASK`."""
+    return [instance_id, recipient, run_id, effect_key, answers, settings.OMNI_SENDS_PER_MINUTE,
+            settings.OMNI_SENDS_PER_PERSON, settings.OMNI_REPLIES_PER_MINUTE,
+            settings.OMNI_LOOP_PAUSE_MINUTES]
+
+
+def refuse(verdict: str, *, seconds: float, runs: int) -> None:
+    """Raise what a verdict of `ASK` means, nothing for "": Held with the seconds to wait, or
+    InvalidInput with code `loop_guard`.
+    """
+    if verdict in ("stopped", "loop"):
+        raise InvalidInput(_loop(stopped=verdict == "stopped", runs=runs).reason, code="loop_guard")
+    if verdict:
+        setting = _SETTINGS[verdict]
+        raise Held(f"{getattr(settings, setting)} messages a minute to this {verdict} are reached "
+                   f"({setting})", retry_after=seconds)
+
+
+_SETTINGS = {"account": "OMNI_SENDS_PER_MINUTE", "person": "OMNI_SENDS_PER_PERSON"}
 
 
 class Loop(NamedTuple):
@@ -111,24 +87,22 @@ class Loop(NamedTuple):
 
 
 def looping(places: Iterable[Place], *, run_id: int = 0) -> dict[Place, Loop]:
-    """The places that get no answers now. run_id: a run that is not counted."""
+    """The places that get no answers now, in one statement. run_id: a run that is not counted."""
     wanted = sorted(set(places))
     most = settings.OMNI_REPLIES_PER_MINUTE
     if not wanted or most <= 0:
         return {}
-    columns: list[Any] = [[place[0] for place in wanted], [place[1] for place in wanted]]
-    with connection.cursor() as cursor:
-        cursor.execute(_STOPPED, [*columns, LOOP_STOPPED, settings.OMNI_LOOP_PAUSE_MINUTES])
-        loops = {(row[0], row[1]): Loop(
-            "automatic answers to this conversation are stopped for "
-            f"{settings.OMNI_LOOP_PAUSE_MINUTES:g} minutes (OMNI_LOOP_PAUSE_MINUTES): it looked "
-            "like a loop", known=True)
-            for row in cursor.fetchall()}
-        cursor.execute(_RUNS, [*columns, run_id, WINDOW_SECONDS])
-        for instance_id, recipient, runs in cursor.fetchall():
-            if runs >= most:
-                loops.setdefault((instance_id, recipient), Loop(
-                    f"{runs} runs answered this conversation within a minute, {most} are most "
-                    "(OMNI_REPLIES_PER_MINUTE): this looks like two machines talking", known=False))
-    return loops
+    return {(account, place): _loop(stopped=stopped, runs=runs)
+            for account, place, stopped, runs in statements.execute(_LOOPS, [
+                [place[0] for place in wanted], [place[1] for place in wanted], run_id,
+                settings.OMNI_LOOP_PAUSE_MINUTES, most])}
 
+
+def _loop(*, stopped: bool, runs: int) -> Loop:
+    if stopped:
+        return Loop("automatic answers to this conversation are stopped for "
+                    f"{settings.OMNI_LOOP_PAUSE_MINUTES:g} minutes (OMNI_LOOP_PAUSE_MINUTES): it "
+                    "looked like a loop", known=True)
+    return Loop(f"{runs} runs answered this conversation within a minute, "
+                f"{settings.OMNI_REPLIES_PER_MINUTE} are most (OMNI_REPLIES_PER_MINUTE): this "
+                "looks like two machines talking", known=False)

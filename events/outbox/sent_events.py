@@ -16,8 +16,14 @@ EFFECT_KINDS = {"reaction": "message.reaction", "edit": "message.edited",
 _RELATIONS = {"reaction": "reacts_to", "edit": "replaces", "delete": "deletes"}
 
 
-def record(row: OutboxMessage, message: OutboundMessage, result: SendResult,
-           caused_by: Event | None) -> int | None:
+def record(unit: Unit) -> int | None:
+    """Store the event of a sent message; its id, also where its echo was there first."""
+    stored = ingest.persist([unit])[0]
+    return (stored.event_ids or stored.known_ids or [None])[0]
+
+
+def unit_of(row: OutboxMessage, message: OutboundMessage, result: SendResult,
+            caused_by: Event | None) -> Unit:
     """The outbound event of a sent message; its echo, before or after, is the same event."""
     now = datetime.now(UTC)
     is_message = message.kind in MESSAGE_KINDS
@@ -43,8 +49,7 @@ def record(row: OutboxMessage, message: OutboundMessage, result: SendResult,
         hop=caused_by.hop + 1 if caused_by else 0)
     if caused_by is not None:
         unit.trace_id = caused_by.trace_id
-    stored = ingest.persist([unit])[0]
-    return (stored.event_ids or stored.known_ids or [None])[0]
+    return unit
 
 
 def _answered(row: OutboxMessage, message: OutboundMessage,

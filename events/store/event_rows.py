@@ -30,11 +30,11 @@ ONCE = "ON CONFLICT (instance_id, dedup_key) DO NOTHING"
 # are inserted in the order of their keys, so that two batches never wait for each other. The
 # first id of a batch is drawn when the sort below it is done: a subquery with ORDER BY is not
 # pulled up, and the list of the query around it is evaluated after it.
-_INSERT_EVENTS = f"""
-WITH drawn AS MATERIALIZED (
+INSERTED = f"""drawn AS MATERIALIZED (
     SELECT nextval('omni_events_id_seq') AS id, a.*
     FROM (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS d({columns.TYPED}, n int) ORDER BY n) a),
-{stored_from("drawn", on_conflict=ONCE)}
+{stored_from("drawn", on_conflict=ONCE)}"""
+_INSERT_EVENTS = f"""WITH {INSERTED}
 SELECT drawn.id, stored.id IS NOT NULL FROM drawn LEFT JOIN stored USING (id) ORDER BY drawn.n
 """
 _INSERT_REVISIONS = f"""

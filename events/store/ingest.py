@@ -219,3 +219,16 @@ def _tell_joins(units: Sequence[Unit], rows: list[Row], places: Found,
             joined.event({"event": row.event_id, "event_type": draft.event_type,
                           "dedup_key": row.key})]))
     persist(told)
+
+
+def inserting(unit: Unit, *, conversation_id: int) -> tuple[str, str]:
+    """(parts of a WITH, their parameter) that insert the one event of a unit; `stored` has its id,
+    and no row where the key is known.
+
+    For an event that names nobody and no other place than this conversation.
+    """
+    [draft] = unit.drafts
+    columns.fit(draft)
+    data = columns.of(draft, unit=unit, key=_key(draft), fingerprint=draft.fingerprint(),
+                      conversation_id=conversation_id, actor_id=None, contact_id=None)
+    return event_rows.INSERTED, storable_json([{**data, "n": 0}])

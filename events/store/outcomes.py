@@ -7,6 +7,7 @@ from django.db import connection
 
 from connections.storable import storable_json
 from events.models import EventAction
+from omni import statements
 
 _TYPES = {
     "instance_id": "bigint", "event_id": "bigint", "run_id": "bigint", "workflow": "text",
@@ -26,11 +27,10 @@ FROM {{rows}} AS r(workflow_id bigint, {', '.join(
     f'{name} {kind}' for name, kind in _TYPES.items() if name != 'run_id')})
 JOIN opened ON opened.event_id = r.event_id AND opened.workflow_id = r.workflow_id
 """
-_BEHIND = f"""
-WITH held AS ({{update}} RETURNING 1),
-    kept AS ({_INTO} WHERE EXISTS (SELECT 1 FROM held) ORDER BY n RETURNING 1)
-SELECT count(*) FROM held
-"""
+# Two parts of a WITH: `held` is the row that `update` changes, and guards the outcomes (`as_json`).
+BEHIND = f"""held AS ({{update}} RETURNING 1),
+    kept AS ({_INTO} WHERE EXISTS (SELECT 1 FROM held) ORDER BY n RETURNING 1)"""
+_BEHIND = f"WITH {BEHIND} SELECT count(*) FROM held"
 
 
 def record(rows: Iterable[EventAction]) -> None:
@@ -48,11 +48,16 @@ def record(rows: Iterable[EventAction]) -> None:
 def record_behind(update: str, values: Sequence[Any], rows: Iterable[EventAction]) -> bool:
     """Append outcomes only if `update` changes a row, all in one statement; whether it did.
 
-    update: an UPDATE without RETURNING, with its values; it guards the outcomes.
+    update: an UPDATE without RETURNING, with its values, each cast; it guards the outcomes.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_BEHIND.format(update=update), [*values, storable_json(_lines(rows))])
-        return cursor.fetchone()[0] == 1
+    [(held,)] = statements.execute(_BEHIND.format(update=update),
+                                   [*values, as_json(rows)])
+    return held == 1
+
+
+def as_json(rows: Iterable[EventAction]) -> str:
+    """The parameter of an insert of outcomes, as of `BEHIND`."""
+    return storable_json(_lines(rows))
 
 
 def _lines(rows: Iterable[EventAction]) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from registry.language.check import (
     check_references,
 )
 from registry.language.check_actions import Library, check_actions
+from registry.language.check_lengths import check_lengths
 from registry.language.definition import Definition
 from registry.language.reading import TooManyProblemsError
 from registry.language.structure import WorkflowReader
@@ -76,6 +77,7 @@ def _check(reader: WorkflowReader, library: Library, executable: frozenset[str] 
     check_references(reader)
     if not published:
         check_kinds(reader)
+        check_lengths(reader)
     actions = check_actions(reader, library)
     check_executable(reader, executable=executable, gates=gates)
     if definition is None:

@@ -19,6 +19,7 @@ _DASHED = re.compile(r"\b(steps|inputs|vars)\.([a-z0-9_]+-[a-z0-9_-]+)")
 _SECRETS = re.compile(r"\bsecrets\b")
 _BRACES = re.compile(r"(?<!\$)\{\{.*\}\}")
 MATCH_FIELDS = (*names.COLUMNS, "conversation", "contact", "instance", "actor")
+LONGEST_FIELDS = 255  # characters of the names of one wait, as its column holds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +153,7 @@ class ExpressionReader(ValueReader):
         for name in value:
             if name not in MATCH_FIELDS:
                 self.unknown_key((*path, name), name, MATCH_FIELDS, title)
+        if len(",".join(map(str, value))) > LONGEST_FIELDS:
+            self.note(path, "too_long", f"the names of {title} have more than {LONGEST_FIELDS} "
+                      "characters together; compare the others in where")
         return {name: self.template((*path, name), item) for name, item in value.items()}

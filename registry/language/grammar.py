@@ -10,6 +10,8 @@ VERSION = 1
 SLUG = "^[a-z][a-z0-9_-]{1,63}$"
 MAX_STEPS = 200  # of one list
 MAX_TRIGGERS = 20
+MOST_COUNTED = 2_147_483_647  # what an integer of the database holds
+MOST_AT_A_TIME = 32_767  # what its smallint holds
 STEP_KINDS = ("uses", "set", "branch", "for_each", "parallel", "wait", "approval", "decide",
               "call", "stop")
 CATCH_UPS = ("none", "last", "all")
@@ -68,17 +70,17 @@ DEBOUNCE: Shape = {
     "collect": Key("integer", "events kept of a burst", least=1, most=200),
 }
 THROTTLE: Shape = {
-    "limit": Key("integer", "runs", required=True, least=1),
+    "limit": Key("integer", "runs", required=True, least=1, most=MOST_COUNTED),
     "per": Key("duration", "in this time", required=True),
     "key": Key("expression", "counted per value of this"),
     "mode": Key("choice", "what happens to the others", choices=("delay", "drop")),
 }
 CONCURRENCY: Shape = {
-    "limit": Key("integer", "runs at a time", required=True, least=1),
+    "limit": Key("integer", "runs at a time", required=True, least=1, most=MOST_AT_A_TIME),
     "key": Key("expression", "counted per value of this"),
     "mode": Key("choice", "what happens to the others",
                 choices=("queue", "skip", "restart", "parallel")),
-    "max_queue": Key("integer", "most runs in the queue", least=0),
+    "max_queue": Key("integer", "most runs in the queue", least=0, most=MOST_COUNTED),
 }
 MATCH: Shape = {
     "event": Key("kinds", "event kinds, globs allowed", required=True),

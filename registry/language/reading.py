@@ -144,9 +144,9 @@ class ValueReader:
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             self.note(path, "type", f"{title} must be a {'whole ' if whole else ''}number")
         elif key.least is not None and value < key.least:
-            self.note(path, "too_small", f"{title} must be at least {key.least:g}")
+            self.note(path, "too_small", f"{title} must be at least {key.least:.10g}")
         elif key.most is not None and value > key.most:
-            self.note(path, "too_large", f"{title} must be at most {key.most:g}")
+            self.note(path, "too_large", f"{title} must be at most {key.most:.10g}")
         else:
             return value
         return None

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registry', '0009_tasks_wake_the_broker'),
+        ('registry', '0010_run_errors'),
     ]
 
     operations = [

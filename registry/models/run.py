@@ -34,6 +34,7 @@ class Run(models.Model):
     ended. token: grows with every claim; a write with an older one is refused. lease_owner: the
     worker (`Worker`) that has it; when that is gone and lease_until (database clock) has passed,
     the run is taken over. deaths: workers that died in the same step in a row.
+    errors: walks in a row that broke off by a fault of our own or of the data.
 
     slot_key, slot_limit: at most so many runs of one key are queued or at work, the others are
     blocked, in the order of their tickets; the database's own triggers keep that line. A run that
@@ -78,6 +79,7 @@ class Run(models.Model):
     lease_until = models.DateTimeField(null=True)
     token = models.IntegerField(default=0)
     deaths = models.SmallIntegerField(default=0)
+    errors = models.SmallIntegerField(default=0, db_default=0)
     step_path = models.CharField(max_length=255, default="")
     deadline = models.DateTimeField(null=True)
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT,

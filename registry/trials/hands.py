@@ -100,6 +100,9 @@ class TrialHands:
     def has_effect(self, step: Step) -> bool:
         return False
 
+    def begins_itself(self, step: Step) -> bool:
+        return False
+
     def seconds_for(self, step: Step) -> float:
         if self.until and self.until in (step.id, step.path):
             raise TrialOver("stopped", f"stopped before {self.until}, as asked")

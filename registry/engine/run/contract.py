@@ -113,6 +113,9 @@ class Hands(Protocol):
     def has_effect(self, step: Step) -> bool:
         """Whether what came before must be on disk before this step begins."""
 
+    def begins_itself(self, step: Step) -> bool:
+        """Whether a step with an effect stores what came before by itself, when it begins it."""
+
     def seconds_for(self, step: Step) -> float:
         """How long one attempt of a step may take."""
 

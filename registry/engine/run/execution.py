@@ -17,6 +17,7 @@ from typing import Any
 
 from actions.base import Outcome
 from omni.errors import BreakerOpen, Held, NotConfigured, OmniError
+from registry.engine.run import keeping
 from registry.engine.run.contract import Ended, Record, Suspended, Verdict, Walk, outcome_of
 from registry.engine.waits.waiting import Wait
 from registry.language.definition import Step
@@ -24,7 +25,11 @@ from registry.language.retry import delay_after
 
 logger = logging.getLogger("omni.registry")
 LONGEST_DELAY = 30 * 86_400.0  # seconds; what others ask us to wait has no bounds
+SURELY = 0.1  # seconds our clock may be behind the database's: who comes early is held once more
 WAITED_FOR = frozenset(("wait", "approval", "call"))  # kinds of step that suspend the run
+# Kinds whose outcomes may go with the intent of the next send; choices and lists are stored before
+# the steps inside begin.
+_PLAIN = frozenset(("uses", "set", "stop"))
 
 
 @dataclass(slots=True)
@@ -75,13 +80,16 @@ class Execution(Walk):
 
     def note(self, step: Step, outcome: Outcome, *, started: datetime, duration_ms: float,
              final: bool = True, path: str = "", attempt: int | None = None) -> Record:
-        """Remember an outcome; it is committed with the next effect or the end of the walk."""
+        """Remember an outcome; it is committed with the next effect or the end of the walk.
+
+        outcome: as `keeping.kept` gives it.
+        """
         record = Record(
             path=path or step.path, iteration=self.iteration,
             attempt=self.attempt if attempt is None else attempt, step_id=step.id or "",
             step_kind=step.kind, action=getattr(step.body, "action_id", ""),
             status=outcome.status, code=outcome.code[:64], reason=outcome.reason[:4000],
-            final=final, input=_kept(self.shown_input, step), output=outcome.output,
+            final=final, input=keeping.shown(_kept(self.shown_input, step)), output=outcome.output,
             started_at=started, ended_at=started + timedelta(milliseconds=duration_ms),
             duration_ms=round(duration_ms, 3))
         self.pending.append(record)
@@ -140,7 +148,7 @@ class Execution(Walk):
             if isinstance(result, Ended):
                 end, result = result, Outcome("done", {"state": result.state}, result.reason,
                                               result.code)
-            outcome = result
+            outcome = keeping.kept(result)
         took = (time.monotonic() - clock) * 1000
         delay = self._retry_delay(step, outcome)
         if delay is not None:
@@ -161,7 +169,11 @@ class Execution(Walk):
         A step that waits does nothing by itself: it is looked at on every walk, and would make the
         deaths in another arm forgotten.
         """
-        return self.hands.has_effect(step) or (self.careful and step.kind not in WAITED_FOR)
+        if self.careful and step.kind not in WAITED_FOR:
+            return True
+        return self.hands.has_effect(step) and not (
+            self.hands.begins_itself(step)
+            and all(record.step_kind in _PLAIN for record in self.pending))
 
     def _retry_delay(self, step: Step, outcome: Outcome) -> float | None:
         code = outcome.code
@@ -190,7 +202,8 @@ class Execution(Walk):
         except self.hands.fatal:
             raise  # it says nothing about the step: the lease brings the run back
         except Held as exc:  # our own limiter: no attempt was made
-            return Suspended(self.hands.clock() + timedelta(seconds=exc.retry_after),
+            wait = exc.retry_after + SURELY if exc.retry_after > 0 else 0.0
+            return Suspended(self.hands.clock() + timedelta(seconds=wait),
                              keeps_place=True, reason=f"{step.path} waits: {exc.message}")
         except NotConfigured as exc:
             return Outcome("unavailable", {}, exc.message, exc.code)

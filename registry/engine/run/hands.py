@@ -1,13 +1,13 @@
 """The hands of a walk that really acts: actions of the library, the database, threads for arms."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from pydantic import ValidationError
 
 from actions import decisions, library
@@ -15,9 +15,10 @@ from actions.base import Action, Context, Outcome, done, failed
 from connections.envelope import OutboundMessage
 from connections.http import bulkhead
 from events.models import Conversation, Event
-from events.outbox import deliver
+from events.outbox import deliver, limits
 from omni import failpoints
-from registry.engine.run import echo_wait, journal
+from omni.errors import InvalidInput
+from registry.engine.run import database_errors, echo_wait, journal, rescue, side_threads
 from registry.engine.run.execution import Execution
 from registry.engine.run.secrecy import masked_facts, without_secrets
 from registry.engine.run.so_far import so_far
@@ -30,16 +31,19 @@ from registry.language.definition import STEP_SECONDS, DecideBody, Step
 from registry.models import Run, Wait
 
 DECIDE_SECONDS = 90.0
+JUST_ROUTED = timedelta(seconds=1)
+LONGEST_PLACE = 160  # characters of an effect key, of the 255 its column has
 
 
 class RunHands:
     """Acts for one claimed run."""
 
-    fatal = (queue.Fenced, OperationalError, InterfaceError)
+    fatal = (queue.Fenced, rescue.Unstorable, OperationalError, InterfaceError)
 
     def __init__(self, run: Run, claim: queue.Claim) -> None:
         self.run, self.claim = run, claim
         self._since = time.monotonic()
+        self._looked_for_loops = False
 
     def clock(self) -> datetime:
         """The database's clock as of the claim, and the time since."""
@@ -56,6 +60,10 @@ class RunHands:
             return library.get(step.body.action_id).effects in ("write", "send")
         return step.kind == "decide" or (step.kind == "call" and step.body.mode == "detach")
 
+    def begins_itself(self, step: Step) -> bool:
+        """A step that sends stores what came before with the intent of its first effect."""
+        return step.kind == "uses" and library.get(step.body.action_id).effects == "send"
+
     def seconds_for(self, step: Step) -> float:
         if step.timeout:
             return step.timeout
@@ -64,11 +72,24 @@ class RunHands:
         return DECIDE_SECONDS if step.kind == "decide" else STEP_SECONDS
 
     def flush(self, execution: Execution, step: Step) -> None:
+        """Nothing is written where nothing hangs on it: no outcome to store, no death to explain,
+        and the lease so young that nobody can have taken the run over.
+        """
+        young = time.monotonic() - self._since < settings.OMNI_LEASE_SECONDS / 2
+        if young and not execution.pending and not execution.careful:
+            return
         journal.flush(self.claim, self.run, execution, at=step.path)
 
     def act(self, step: Step, execution: Execution) -> Outcome:
-        with bulkhead.step_of(self.run.instance_id, repeatable=not self.has_effect(step)):
-            return without_secrets(execution.scope["secrets"], lambda: self._act(step, execution))
+        self._refuse_loops(step, execution)
+        try:
+            with bulkhead.step_of(self.run.instance_id, repeatable=not self.has_effect(step)):
+                return without_secrets(execution.scope["secrets"],
+                                       lambda: self._act(step, execution))
+        except OperationalError as exc:  # of what the step asked for, unless the database is away
+            if database_errors.is_transient(exc):
+                raise
+            return failed(rescue.said(exc), code="error")
 
     def _act(self, step: Step, execution: Execution) -> Outcome:
         action = library.get(step.body.action_id)
@@ -81,6 +102,7 @@ class RunHands:
         return action.function(self.run.event, params, self._context(step, execution))
 
     def decide(self, step: Step, execution: Execution, question: str) -> Outcome:
+        self._refuse_loops(step, execution)
         body: DecideBody = step.body
         with bulkhead.step_of(self.run.instance_id, repeatable=False):
             choice = decisions.decide(
@@ -107,12 +129,32 @@ class RunHands:
         width = min(len(tasks), settings.OMNI_PARALLEL_STEPS)
         if width <= 1 or self.claim.deaths:
             return [task() for task in tasks]
-        with ThreadPoolExecutor(width, thread_name_prefix=f"run-{self.run.pk}") as pool:
-            return list(pool.map(_on_its_own_connection, tasks))
+        return side_threads.threads.run(tasks, width=width)
+
+    def _refuse_loops(self, step: Step, execution: Execution) -> None:
+        """Before the first effect of an answering run: whether the place gets no answers now.
+
+        The router asked it a moment ago for a run that began at once, and a send asks by itself.
+        Raises InvalidInput with code `loop_guard`.
+        """
+        event = self.run.event
+        if self._looked_for_loops or not self.has_effect(step) or self.begins_itself(step):
+            return
+        self._looked_for_loops = True
+        if not execution.definition.sends or event.direction != "inbound" \
+                or not event.conversation_ref \
+                or self.clock() - self.run.created_at < JUST_ROUTED:
+            return
+        place = (event.instance_id, event.place)
+        loop = limits.looping([place], run_id=self.run.pk).get(place)
+        if loop is not None:
+            raise InvalidInput(loop.reason, code="loop_guard")
 
     def _context(self, step: Step, execution: Execution) -> Context:
         run = self.run
-        sent = {"instance": run.instance, "caused_by": run.event, "run_id": run.pk}
+        sent = {"instance": run.instance, "caused_by": run.event, "run_id": run.pk,
+                "before": lambda write: journal.begin_effect(
+                    self.claim, run, execution, write, at=step.path)}
         return Context(
             instance=run.instance, effect_key=effect_key(run.pk, step, execution),
             deadline=time.monotonic() + self.seconds_for(step),
@@ -136,9 +178,15 @@ def place_of_answer(message: OutboundMessage, event: Event,
 
 
 def effect_key(run_id: int, step: Step, execution: Execution) -> str:
-    """Names the outward acts of one step of one run; the turn of a loop is part of it."""
+    """Names the outward acts of one step of one run; the turn of a loop is part of it.
+
+    A long place is named by its digest, so that what the action adds still fits the column.
+    """
     turn = f"@{execution.iteration}" if execution.iteration else ""
-    return f"omni:{run_id}:{step.path}{turn}"
+    place = f"{step.path}{turn}"
+    if len(place) > LONGEST_PLACE:
+        place = f"sha256.{hashlib.sha256(place.encode()).hexdigest()}"
+    return f"omni:{run_id}:{place}"
 
 
 def shown(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,10 +199,3 @@ def invalid(step: Step, error: ValidationError) -> Outcome:
     wrong = "; ".join(f"with.{'.'.join(map(str, item['loc']))}: {item['msg']}"
                       for item in error.errors(include_input=False, include_url=False))
     return failed(f"{step.path}: {wrong}", code="invalid")
-
-
-def _on_its_own_connection(task: Callable[[], Any]) -> Any:
-    try:
-        return task()
-    finally:
-        connection.close()

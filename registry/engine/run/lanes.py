@@ -35,8 +35,9 @@ def run(step: Step, execution: Execution, lanes: Sequence[Execution],
     known = execution.recorded.get((f"{step.path}.end", execution.iteration, 1))
     for lane in lanes:
         lane.frozen = lane.frozen or known is not None
+    execution.step_deadline = 0.0  # each lane has those of its own steps
     ended, suspended = _join(execution, lanes, execution.hands.side_by_side(
-        [partial(lane.run_steps, own) for lane, own in zip(lanes, steps, strict=True)]))
+        [partial(_walk, lane, own) for lane, own in zip(lanes, steps, strict=True)]))
     if known is not None:
         execution.failed_path = known.output["step"]
         execution.failed_id = known.output["step_id"]
@@ -44,6 +45,13 @@ def run(step: Step, execution: Execution, lanes: Sequence[Execution],
     if ended is not None and not execution.frozen:
         _leave(execution, step, ended)
     return ended, suspended
+
+
+def _walk(lane: Execution, steps: Sequence[Step]) -> Verdict:
+    try:
+        return lane.run_steps(steps)
+    finally:
+        lane.step_deadline = 0.0  # it is not late while its neighbours go on
 
 
 def _join(execution: Execution, lanes: Sequence[Execution],

@@ -53,9 +53,13 @@ WHERE id = ANY(%(ids)s) AND state IN ('queued', 'blocked', 'running', 'waiting')
 
 
 def lock(run: Run) -> None:
-    """Before a run that was called ends: hold it and its caller, in the order everybody does."""
+    """Before a run ends: hold its line; of one that was called, it and its caller, too, in the
+    order everybody does.
+    """
     if run.parent_id is not None:
         _lock([run.pk])
+    else:
+        queue.lock_slots([run.slot_key])
 
 
 def follow_up(run_ids: Sequence[int]) -> None:

@@ -8,9 +8,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 
-from registry.engine.run import runner
+from registry.engine.run import database_errors, journal, rescue, runner
 from registry.engine.run.execution import Execution
 from registry.engine.work.queue import Claim
 from registry.models import Run
@@ -152,12 +152,19 @@ class Pool:
         try:
             runner.advance(work.claim, run=work.run, watch=lambda execution: setattr(
                 work, "execution", execution))
-        except (DatabaseError, InterfaceError):
-            connection.close()
-            logger.warning("Run left to its lease: the database went away.",
-                           extra={"run": work.claim.run_id})
-        except Exception:  # around a task: the lease brings the run back
-            logger.exception("Run left to its lease.", extra={"run": work.claim.run_id})
+        except Exception as exc:  # around a task
+            broke_off(work.claim, exc)
+
+
+def broke_off(claim: Claim, exc: Exception) -> None:
+    """A walk ended with an error that is no step's: say so, and what becomes of its run."""
+    if database_errors.is_transient(exc):
+        connection.close()  # the next run gets another
+        logger.warning("Run left to its lease: the database was away.", extra={
+            "run": claim.run_id, "error": type(exc).__name__})
+    elif not isinstance(exc, rescue.Unstorable):
+        logger.exception("A walk broke off.", extra={"run": claim.run_id})
+    journal.errored(claim, exc)
 
 
 def owner_name(host: str) -> str:

@@ -13,7 +13,7 @@ from django.db import connection
 
 from registry.engine.run import runner
 from registry.engine.work import leases, queue
-from registry.engine.work.pool import Work, owner_name
+from registry.engine.work.pool import Work, broke_off, owner_name
 from registry.engine.work.session import Session
 
 logger = logging.getLogger("omni.registry")
@@ -54,8 +54,8 @@ class Quarantine:
         work = self._work = Work(claim)
         try:
             runner.advance(claim, watch=lambda execution: setattr(work, "execution", execution))
-        except Exception:  # around a task: the lease brings the run back
-            logger.exception("Run left to its lease.", extra={"run": claim.run_id})
+        except Exception as exc:  # around a task
+            broke_off(claim, exc)
         self._work = None
 
     def _overdue(self) -> list[queue.Claim]:

@@ -440,3 +440,11 @@ def test_forked_worker_does_not_talk_on_the_sockets_of_its_parent():
         server.shutdown()
 
     assert mine[0] == mine[1] and theirs not in ("", mine[0])
+
+
+def test_number_that_json_does_not_have_is_null(httpserver):
+    httpserver.expect_request("/").respond_with_data(
+        '{"a": NaN, "b": [Infinity, -Infinity, 1e999, 1.5]}', content_type="application/json")
+
+    assert Client(httpserver.url_for("/")).request("GET").json() == {
+        "a": None, "b": [None, None, None, 1.5]}

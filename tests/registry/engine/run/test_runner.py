@@ -9,6 +9,7 @@ from django.utils import timezone
 from actions.base import Outcome, done, failed, stop, unavailable
 from connections.envelope import OutboundMessage
 from events.models import Event, EventAction, OutboxMessage
+from omni import failpoints
 from omni.errors import (
     BreakerOpen,
     InvalidParams,
@@ -20,7 +21,14 @@ from omni.errors import (
 from registry.engine.run import runner
 from registry.engine.waits import endings
 from registry.models import Run
-from tests.factories import ANA, make_conversation, make_event, make_instance, make_workflow
+from tests.factories import (
+    ANA,
+    make_conversation,
+    make_event,
+    make_instance,
+    make_sent,
+    make_workflow,
+)
 from tests.registry.runs import Crash, advance, crash, outcomes
 
 pytestmark = pytest.mark.django_db
@@ -212,7 +220,7 @@ def test_crash_in_a_later_step_does_not_repeat_a_recorded_one(start, probe, effe
     probe.answers = [Outcome("done", {"said": "kept"}), Crash()]
     run = start(f"""
 - {{id: first, uses: {effect}}}
-- {{uses: {effect}, with: {{say: "${{{{ steps.first.output.said }}}}"}}}}
+- {{uses: custom.change, with: {{say: "${{{{ steps.first.output.said }}}}"}}}}
 """)
 
     crash(run)
@@ -220,6 +228,32 @@ def test_crash_in_a_later_step_does_not_repeat_a_recorded_one(start, probe, effe
 
     assert run.state == "done" and probe.calls == [None, "kept", "kept"]
     assert outcomes(run) == [("steps[0]", 1, "done"), ("steps[1]", 1, "done")]
+
+
+@pytest.mark.parametrize("place", ["attempt.committed", "call.answered", "outcome.committed"])
+def test_crash_in_a_send_repeats_neither_it_nor_what_came_before(start, probe, monkeypatch, place):
+    def die(name, reached=failpoints.hit):
+        if name == place and not Run.objects.get().deaths:
+            raise Crash
+        reached(name)
+
+    def send(event, context):
+        message = OutboundMessage(kind="text", to=ANA, text="hi")
+        return done(sent=context.deliver(message, context.effect(0)).state)
+
+    monkeypatch.setattr(failpoints, "hit", die)
+    probe.answers = [Outcome("done", {"said": "kept"}), send, send]
+    run = start("""
+- {id: first, uses: custom.change}
+- {id: sent, uses: custom.send, with: {say: "${{ steps.first.output.said }}"}}
+""")
+
+    crash(run)
+    before = outcomes(run)
+    advance(run)
+
+    assert before == [("steps[0]", 1, "done")] and probe.calls == [None, "kept", "kept"]
+    assert run.state == "done" and OutboxMessage.objects.get().attempts == 1
 
 
 def test_step_keeps_its_effect_key_over_a_crash(start, probe):
@@ -429,3 +463,20 @@ def test_run_that_lost_a_worker_tells_in_which_step_it_dies(start, probe):
     run.refresh_from_db()
     assert run.state == "dead"
     assert run.reason.startswith("the worker died 3 times in a row at steps[1]")
+
+
+@pytest.mark.parametrize(("steps", "asked"), [
+    ("- {uses: custom.look}\n- {uses: custom.change}\n- {uses: custom.send}", 1),
+    ("- {uses: custom.look}\n- {uses: custom.change}", 2)])
+def test_conversation_that_loops_is_found_out_before_the_first_effect(start, probe, steps, asked):
+    """Of a run that answers: it was routed before the others had sent."""
+    shop = make_instance()
+    event = make_event(shop, conversation_ref=ANA, direction="inbound")
+    run = start(steps, event=event, created_at=timezone.now() - timedelta(seconds=5))
+    for number in range(10):
+        make_sent(shop, run_id=10_000 + number, caused_by=event)
+
+    advance(run)
+
+    assert len(probe.calls) == asked
+    assert run.code == ("loop_guard" if asked == 1 else "")

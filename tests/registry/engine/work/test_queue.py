@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from actions.base import done
 from events.models import Event
 from omni.audit import AuditEntry
 from omni.errors import InvalidInput
@@ -19,6 +20,7 @@ from registry.engine.waits import endings
 from registry.engine.work import leases, queue
 from registry.engine.work.queue import Claim, Fenced
 from registry.expressions.lazy import Lazy
+from registry.language.definition import Step
 from registry.models import Run
 from tests.factories import make_event, make_instance, make_run, make_workflow
 from tests.registry.runs import lay_backwards
@@ -162,8 +164,11 @@ def walk(claim):
                           waits={})
 
 
-def note(claim, path):
+def note(claim, path, *, after=""):
+    """The run is about to begin a step. after: a step that has just ended."""
     run, execution = walk(claim)
+    if after:
+        execution.note(Step(after, None, "set", None), done(), started=claim.now, duration_ms=0)
     journal.flush(claim, run, execution, at=path)
 
 
@@ -269,15 +274,16 @@ def test_run_whose_worker_dies_three_times_is_dead_and_says_so(shop):
     assert alert.content["run"] == run.pk and alert.text == run.reason
 
 
-def test_new_step_forgets_earlier_deaths(shop):
+@pytest.mark.parametrize(("after", "deaths"), [("steps[0]", 0), ("", 2)])
+def test_new_step_forgets_earlier_deaths_when_the_run_came_further(shop, after, deaths):
     [run] = runs(shop, None, step_path="steps[0]")
     die(run, 2)
     [claim] = queue.claim("w1", limit=1, alone=True)
 
-    note(claim, "steps[1]")
+    note(claim, "steps[1]", after=after)
 
     run.refresh_from_db()
-    assert (run.deaths, run.step_path) == (0, "steps[1]")
+    assert (run.deaths, run.step_path) == (deaths, "steps[1]")
 
 
 @pytest.mark.parametrize("known", ["", "steps[0]"])

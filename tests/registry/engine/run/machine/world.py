@@ -472,6 +472,9 @@ class WorldHands:
             return step.body.action_id in ("custom.change", "custom.send")
         return step.kind == "decide" or (step.kind == "call" and step.body.mode == "detach")
 
+    def begins_itself(self, step: Step) -> bool:
+        return False
+
     def seconds_for(self, step: Step) -> float:
         return 60.0
 

@@ -16,7 +16,7 @@ EACH = """
     in: vars.people
     do:
       - id: greet
-        uses: custom.send
+        uses: custom.change
         with: {say: "${{ loop.number }}/${{ loop.count }} ${{ item }}"}
 - uses: custom.look
   with: {say: "${{ steps.loop.output.count }} ${{ steps.greet.output.said }}"}

@@ -1,10 +1,13 @@
 """`parallel`: arms side by side."""
 
 import threading
+import time
 
 import pytest
 
 from actions.base import Outcome, failed
+from registry.engine.run import runner
+from registry.engine.work import queue
 from registry.models import Approval, Wait
 from tests.registry.runs import Crash, advance, crash
 
@@ -166,3 +169,27 @@ def test_run_that_kills_its_worker_in_an_arm_dies_there(start, probe, left):
             run.refresh_from_db()
 
     assert run.state == "dead" and "3 times in a row at steps[0].parallel.right[0]" in run.reason
+
+
+def test_block_that_is_long_as_a_whole_is_not_overdue(start, probe, monkeypatch):
+    """Each step takes 20 seconds and may take 30; a block without a time of its own 60."""
+    run, walks, late, passed = start("""
+- parallel:
+    short: [{uses: custom.look}]
+    long: [{uses: custom.look}, {uses: custom.look}, {uses: custom.look}, {uses: custom.look}]
+- for_each: {in: "[1, 2, 3, 4]", parallel: 2, do: [{uses: custom.look}]}
+"""), [], [], [0]
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + passed[0])
+
+    def take_time(event, context):
+        passed[0] += 20
+        late.append(walks[0].is_overdue(grace=5))
+        return Outcome("done")
+
+    probe.answers = [take_time] * 9
+    [claim] = queue.claim("w1", limit=1)
+    runner.advance(claim, watch=walks.append)
+    run.refresh_from_db()
+
+    assert run.state == "done" and late == [False] * 9
