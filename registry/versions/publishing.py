@@ -36,7 +36,8 @@ def publish(workflow: Workflow, *, actor: str, user: Any = None, note: str = "",
     drafts.need_revision(stored, base_revision)
     need_sound(stored.draft, tests=None if skip_tests else tests)
     return publish_sound(workflow, stored.draft, actor=actor, user=user, note=note,
-                         base_revision=stored.revision, skip_tests=skip_tests)
+                         base_revision=base_revision, tested_at=stored.revision,
+                         skip_tests=skip_tests)
 
 
 def need_sound(text: str, *, tests: Tests | None) -> None:
@@ -49,12 +50,18 @@ def need_sound(text: str, *, tests: Tests | None) -> None:
 
 
 def publish_sound(workflow: Workflow, text: str, *, actor: str, user: Any = None, note: str = "",
-                  base_revision: int | None = None, skip_tests: bool = False) -> WorkflowVersion:
-    """Publish the draft, whose text was found sound. Raises Stale when it is another by now."""
+                  base_revision: int | None = None, tested_at: int | None = None,
+                  skip_tests: bool = False) -> WorkflowVersion:
+    """Publish the draft, whose text was found sound.
+
+    Raises Stale when `base_revision`, which somebody started from, is not the stored one, or the
+    draft is another by now than at the revision `tested_at`.
+    """
     with transaction.atomic():
         stored = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        drafts.need_revision(stored, base_revision)
         if stored.draft != text:
-            drafts.need_revision(stored, base_revision)
+            drafts.need_revision(stored, tested_at)
         digest = hashlib.sha256(stored.draft.encode()).hexdigest()
         latest = stored.latest()
         if latest is not None and latest.sha256 == digest:

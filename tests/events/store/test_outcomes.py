@@ -8,6 +8,7 @@ from connections.models import Instance
 from events.models import EventAction
 from events.store import outcomes
 from tests.factories import make_event, make_instance
+from tests.statements_sent import counted
 
 pytestmark = pytest.mark.django_db
 RENAME = "UPDATE omni_instances SET name = %s WHERE slug = %s"
@@ -75,12 +76,12 @@ def test_attempt_that_is_there_already_is_refused_with_all_that_came_with_it(eve
 
 
 @pytest.mark.parametrize(("slug", "held"), [("shop", True), ("nowhere", False)])
-def test_outcomes_behind_a_change_are_kept_only_with_it(event, django_assert_num_queries, slug,
-                                                        held):
-    with django_assert_num_queries(1):
+def test_outcomes_behind_a_change_are_kept_only_with_it(event, slug, held):
+    with counted() as sent:
         did = outcomes.record_behind(RENAME, ["New", slug], [outcome(event, "steps[1]"),
                                                              outcome(event, "steps[0]")])
 
+    assert sent.statements == 1
     assert did is held and paths() == [("steps[1]", ""), ("steps[0]", "")] * held
     assert Instance.objects.filter(name="New").exists() is held
 
