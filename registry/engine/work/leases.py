@@ -43,7 +43,9 @@ def beat(owner: str, *, looked_at: datetime | None = None) -> None:
 
 
 def let_go(claims: Iterable[Claim]) -> None:
-    """Give up runs whose step overran its time: the next sweep takes them back, as a death."""
+    """Give up runs nobody is at any more, though their worker lives: the next sweep takes them
+    back, as a death.
+    """
     tokens = {claim.run_id: claim.token for claim in claims}
     if tokens:
         statements.execute(_LET_GO, [list(tokens), list(tokens.values())])
@@ -62,14 +64,16 @@ def forget() -> None:
 class Heartbeat:
     """A thread that renews the worker's lease until it is stopped.
 
-    overdue: gives the claims whose step overran its time; each is let go once, and then `after` is
-    called. looked: when the worker looked at everything, if it is the one that does.
+    overdue: gives the claims whose step overran its time or whose thread failed; each is let go,
+    as soon as the database answers, and then `after` is called. looked: when the worker looked at
+    everything, if it is the one that does.
     """
 
     def __init__(self, owner: str, *, overdue: Callable[[], list[Claim]],
                  after: Callable[[], None] = lambda: None,
                  looked: Callable[[], datetime | None] = lambda: None) -> None:
         self._owner, self._overdue, self._after, self._looked = owner, overdue, after, looked
+        self._owed: list[Claim] = []  # to be let go
         self._beats = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -105,8 +109,11 @@ class Heartbeat:
     def _renew(self) -> None:
         hung = self._overdue()
         if hung:
-            logger.error("Steps overran their time; their runs are let go.",
+            logger.error("Steps overran their time or failed; their runs are let go.",
                          extra={"runs": [claim.run_id for claim in hung]})
-            let_go(hung)
+        self._owed += hung
+        if self._owed:
+            let_go(self._owed)
+            self._owed.clear()
             self._after()
         beat(self._owner, looked_at=self._looked())

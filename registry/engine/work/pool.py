@@ -45,7 +45,8 @@ class Pool:
         self.owner = owner
         self.threads, self.share = threads, max(1, min(share, threads))
         self._freed = freed
-        self._works: dict[int, Work] = {}
+        self._works: dict[tuple[int, int], Work] = {}  # by run and token
+        self._failed: list[Claim] = []
         self._reserved: Counter[int] = Counter()
         self._jobs: deque[Work] = deque()
         self._change = threading.Condition()
@@ -82,7 +83,7 @@ class Pool:
         with self._change:
             if reserved:
                 self._reserved[claim.instance_id] -= 1
-            self._works[claim.run_id] = work
+            self._works[claim.run_id, claim.token] = work
             self._jobs.append(work)
             if self._idle < len(self._jobs) and self._started < self.threads:
                 self._started += 1
@@ -91,12 +92,15 @@ class Pool:
             self._change.notify()
 
     def overdue(self) -> list[Claim]:
-        """The claims whose step overran its time, each once; they are not waited for any more."""
+        """The claims whose step overran its time or whose thread failed, each once; they are not
+        waited for any more.
+        """
         with self._change:
             hung = [work for work in self._works.values() if not work.is_let_go and work.is_hung()]
             for work in hung:
                 work.is_let_go = True
-        return [work.claim for work in hung]
+            failed, self._failed = self._failed, []
+        return [*(work.claim for work in hung), *failed]
 
     def is_idle(self) -> bool:
         """Whether nothing is at work that may still end."""
@@ -128,9 +132,11 @@ class Pool:
         """A thread: one run after the other, on a connection of its own."""
         try:
             while (work := self._next()) is not None:
-                self._work(work)
+                is_done = self._work(work)
                 with self._change:
-                    self._works.pop(work.claim.run_id, None)
+                    if not is_done and not work.is_let_go:
+                        self._failed.append(work.claim)
+                    self._works.pop((work.claim.run_id, work.claim.token), None)
                     self._change.notify_all()
                 self._freed()
         finally:
@@ -148,16 +154,20 @@ class Pool:
             finally:
                 self._idle -= 1
 
-    def _work(self, work: Work) -> None:
+    def _work(self, work: Work) -> bool:
+        """Whether the run was left in order; otherwise it has to be let go (`overdue`)."""
         try:
             runner.advance(work.claim, run=work.run, watch=lambda execution: setattr(
                 work, "execution", execution))
         except (DatabaseError, InterfaceError):
             connection.close()
-            logger.warning("Run left to its lease: the database went away.",
+            logger.warning("Run is let go: the database went away.",
                            extra={"run": work.claim.run_id})
-        except Exception:  # around a task: the lease brings the run back
-            logger.exception("Run left to its lease.", extra={"run": work.claim.run_id})
+        except (Exception, SystemExit):  # around a task: the next sweep brings the run back
+            logger.exception("Run is let go.", extra={"run": work.claim.run_id})
+        else:
+            return True
+        return False
 
 
 def owner_name(host: str) -> str:

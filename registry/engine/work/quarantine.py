@@ -54,8 +54,9 @@ class Quarantine:
         work = self._work = Work(claim)
         try:
             runner.advance(claim, watch=lambda execution: setattr(work, "execution", execution))
-        except Exception:  # around a task: the lease brings the run back
-            logger.exception("Run left to its lease.", extra={"run": claim.run_id})
+        except Exception:  # around a task: the next sweep brings the run back, as a death
+            logger.exception("Run is let go.", extra={"run": claim.run_id})
+            leases.let_go([claim])
         self._work = None
 
     def _overdue(self) -> list[queue.Claim]:
