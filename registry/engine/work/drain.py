@@ -103,12 +103,13 @@ class Drain:
         free = self.pool.room()
         if free <= 0:
             return
+        self._has_more = False  # before the claim: what is said meanwhile is not forgotten
         claims = queue.claim(self.owner, limit=free, share=self.pool.share, busy=self.pool.busy())
         for claim in claims:
             self.pool.begin(claim)
         # Also where an account has its whole share: there may be more of it in the queue.
-        self._has_more = bool(claims) or max(
-            self.pool.busy().values(), default=0) >= self.pool.share
+        if claims or max(self.pool.busy().values(), default=0) >= self.pool.share:
+            self._has_more = True
 
     def _ready(self) -> None:
         """Runs are queued."""
