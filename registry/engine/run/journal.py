@@ -26,6 +26,9 @@ from registry.models import Run
 
 LONGEST_SLEEP = timedelta(days=3650)  # of a run without a deadline
 _OWNED = "id = %s AND token = %s AND state = 'running'"
+# A run that leaves its place holds the line before its row: whoever cancels it does so, too.
+_LEAVES = (f"{_OWNED} AND (slot_key IS NULL OR "
+           "pg_advisory_xact_lock(hashtextextended(slot_key, 0)) IS NOT NULL)")
 _RECORD = tuple(item.name for item in fields(Record))
 
 
@@ -48,7 +51,8 @@ def suspend(claim: queue.Claim, run: Run, execution: Execution, verdict: Suspend
     asked = [wait for wait in opened if wait.kind == "approval"]
     with transaction.atomic():
         planned = calls.plan(run, children)
-        queue.lock_slots(child.slot_key for child in planned)
+        if planned:
+            queue.lock_slots([run.slot_key, *(child.slot_key for child in planned)])
         until = min((moment for moment in (verdict.until, run.deadline) if moment is not None),
                     default=claim.now + LONGEST_SLEEP)
         _fenced(claim, "state = %s, lease_until = NULL, lease_owner = '', available_at = %s, "
@@ -116,7 +120,7 @@ def _commit(claim: queue.Claim, run: Run, execution: Execution, change: str,
             failpoints.hit("advance.precommit")
         return
     failpoints.hit("advance.precommit")
-    if not outcomes.record_behind(f"UPDATE omni_runs SET {change} WHERE {_OWNED}",
+    if not outcomes.record_behind(f"UPDATE omni_runs SET {change} WHERE {_LEAVES}",
                                   [*values, claim.run_id, claim.token],
                                   _rows(run, claim, execution)):
         raise _taken_over(claim)
@@ -141,7 +145,7 @@ def _rows(run: Run, claim: queue.Claim, execution: Execution) -> list[EventActio
 
 def _fenced(claim: queue.Claim, change: str, values: list[Any]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE omni_runs SET {change} WHERE {_OWNED}",
+        cursor.execute(f"UPDATE omni_runs SET {change} WHERE {_LEAVES}",
                        [*values, claim.run_id, claim.token])
         if cursor.rowcount != 1:
             raise _taken_over(claim)

@@ -1,4 +1,4 @@
-"""Events of a conversation begin their runs in order, whoever sends and however many would route."""
+"""Runs of a conversation begin in the order of its events, whoever sends and would route."""
 
 import pytest
 
