@@ -200,7 +200,8 @@ def test_of_two_folds_of_a_message_the_older_look_never_wins(monkeypatch, again)
 def route_these(ids):
     """What a router does with what follows from these events, at its end."""
     with transaction.atomic():
-        events = list(Event.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True))
+        events = list(Event.objects.filter(pk__in=ids).order_by("pk")
+                      .select_for_update(no_key=True))
         Event.objects.filter(pk__in=ids).update(routed_at=timezone.now())
         derive.derive(events)
 
