@@ -20,7 +20,8 @@ class Expected(BaseModel):
     min_runs: int | None = Field(None, ge=0, description="At least so many runs.")
     max_failed: int | None = Field(None, ge=0, description="At most so many failed or dead.")
     max_failed_share: float | None = Field(None, ge=0, le=1, description="At most this share.")
-    max_waiting: int | None = Field(None, ge=0, description="At most so many queued, in line or waiting.")
+    max_waiting: int | None = Field(
+        None, ge=0, description="At most so many queued, in line or waiting.")
 
 
 class MonitorParams(Params):
