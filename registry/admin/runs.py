@@ -24,8 +24,9 @@ from registry.models.run import ENDED, FAILED, LIVE
 
 RECENT = 20_000  # newest runs counted for "recent runs"; keeps the list cheap at any size
 STEPS_MOST = 1000
-COLORS = {"queued": "info", "running": "info", "waiting": "warning", "done": "success",
-          "ignored": "", "failed": "danger", "dead": "danger", "canceled": "warning"}
+COLORS = {"queued": "info", "blocked": "warning", "running": "info", "waiting": "warning",
+          "done": "success", "ignored": "", "failed": "danger", "dead": "danger",
+          "canceled": "warning"}
 
 
 def runs_by_workflow(workflow_ids: list[int], who: Principal) -> dict[int, int]:

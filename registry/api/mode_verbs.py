@@ -15,6 +15,7 @@ class ModeSerializer(serializers.Serializer):
 
     mode = serializers.CharField()
     queued = serializers.IntegerField()
+    blocked = serializers.IntegerField()
     running = serializers.IntegerField()
     waiting = serializers.IntegerField()
 
@@ -25,7 +26,7 @@ class ModeVerbs:
     @extend_schema(request=None, responses=ModeSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, slug: str) -> Response:
-        """Hold its runs: new ones queue up, one at work finishes its turn."""
+        """Hold its runs: new ones stand in line, one at work finishes its turn."""
         return self._set("pause")
 
     @extend_schema(request=None, responses=ModeSerializer)

@@ -20,7 +20,8 @@ class Expected(BaseModel):
     min_runs: int | None = Field(None, ge=0, description="At least so many runs.")
     max_failed: int | None = Field(None, ge=0, description="At most so many failed or dead.")
     max_failed_share: float | None = Field(None, ge=0, le=1, description="At most this share.")
-    max_waiting: int | None = Field(None, ge=0, description="At most so many queued or waiting.")
+    max_waiting: int | None = Field(
+        None, ge=0, description="At most so many queued, in line or waiting.")
 
 
 class MonitorParams(Params):
@@ -53,7 +54,7 @@ def monitor(event: Event, params: MonitorParams, context: Context) -> Outcome:
 
 def _reasons(counts: dict[str, int], expect: Expected) -> list[str]:
     runs, bad = sum(counts.values()), sum(counts.get(state, 0) for state in BAD)
-    open_ones = counts.get("queued", 0) + counts.get("waiting", 0)
+    open_ones = sum(counts.get(state, 0) for state in ("queued", "blocked", "waiting"))
     found = []
     if expect.min_runs is not None and runs < expect.min_runs:
         found.append(f"{runs} runs, at least {expect.min_runs} are expected")

@@ -21,7 +21,7 @@ from connections.envelope import OutboundMessage
 from events.models import Conversation, Event, OutboxMessage
 from events.outbox import deliver
 from events.store import notify
-from registry.engine.work import drain
+from registry.engine.work import chores, drain
 from registry.engine.work.drain import Drain
 from registry.models import RoutingDecision, Run
 from registry.versions import seed
@@ -411,7 +411,7 @@ def send(shop, key, text="hello", to=ANA):
 
 
 def test_echo_is_routed_as_soon_as_its_send_is_over(shop, phone, worker, monkeypatch):
-    monkeypatch.setattr(drain, "LOOK_SECONDS", 3600.0)  # only a note wakes the worker
+    monkeypatch.setattr(chores, "LOOK_SECONDS", 3600.0)  # only a note wakes the worker
     give_up_after(shop, 2)
     phone.delays = [1.5, None]
 

@@ -18,6 +18,8 @@ def end_of(passage: Passage) -> Ended | None:
     definition, said = passage.effective.definition, passage.said
     if said is None or said.waits or said.cancels or not _stops(definition):
         return None
+    if passage.effective.mode == "paused":
+        return None
     return ended(definition.steps[0], {})
 
 

@@ -101,7 +101,8 @@ def _put_to_sleep(claim: queue.Claim, run: Run, execution: Execution,
     asked = [wait for wait in opened if wait.kind == "approval"]
     with transaction.atomic():
         planned = calls.plan(run, children)
-        queue.lock_slots([run.slot_key, *(child.slot_key for child in planned)])
+        if planned:
+            queue.lock_slots([run.slot_key, *(child.slot_key for child in planned)])
         until = min((moment for moment in (verdict.until, run.deadline) if moment is not None),
                     default=claim.now + LONGEST_SLEEP)
         fence.change(claim, "state = %s, lease_until = NULL, lease_owner = '', available_at = %s, "
@@ -136,7 +137,7 @@ def _end(claim: queue.Claim, run: Run, execution: Execution | None, ended: Ended
     values = [ended.state, sanitize_text(ended.reason[:4000]), ended.code[:64],
               storable_json(execution.scope["vars"] if execution else {})]
     if execution is not None and ended.state != "failed" and _is_alone(claim, run, execution):
-        _commit(claim, run, execution, change, values, leaves=run.slot_key)
+        _commit(claim, run, execution, change, values, leaves=True)
         return
     with transaction.atomic():
         endings.lock(run)
@@ -222,23 +223,21 @@ def _storing(claim: queue.Claim, run: Run, execution: Execution,
 
 
 def _commit(claim: queue.Claim, run: Run, execution: Execution, change: str,
-            values: list[Any], *, leaves: str | None = None) -> None:
+            values: list[Any], *, leaves: bool = False) -> None:
     """A fenced change with the pending outcomes; in one statement where nothing else hangs on it.
 
-    leaves: the key of the line the run leaves by it, which is held before the run's row.
+    leaves: the run gives its place in line up by it.
     """
     if _needs_transaction(execution):
         with transaction.atomic():
-            queue.lock_slots([leaves])
             fence.change(claim, change, values)
             _store(run, claim, execution)
             failpoints.hit("advance.precommit")
         return
     failpoints.hit("advance.precommit")
-    where, key = (fence.OWNED, []) if leaves is None else (
-        f"{fence.OWNED} AND {queue.HELD}", [leaves])
+    where = fence.LEAVES if leaves else fence.OWNED
     if not outcomes.record_behind(f"UPDATE omni_runs SET {change} WHERE {where}",
-                                  [*values, claim.run_id, claim.token, *key],
+                                  [*values, claim.run_id, claim.token],
                                   _rows_of(run, claim, execution)):
         raise fence.taken_over(claim)
 

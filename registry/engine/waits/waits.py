@@ -181,16 +181,14 @@ def apply(hits: Sequence[Hit]) -> list[int]:
 
 
 def look(wait_ids: Sequence[int]) -> list[Hit]:
-    """Search the store for events that came before these waits could be seen; marks them looked.
+    """Search the store for events that came before these waits could be seen.
 
-    Returns hits of any kind; the caller applies them.
+    Returns hits of any kind; the caller applies them, and marks the waits as looked for.
     """
     with connection.cursor() as cursor:
         cursor.execute(_FOUND_UNLOOKED, [list(wait_ids)])
         found = [_found(row) for row in cursor.fetchall()]
-        hits = [hit for wait in found if (hit := _first(wait, _earlier(wait)))]
-        cursor.execute("UPDATE omni_waits SET looked = true WHERE id = ANY(%s)", [list(wait_ids)])
-    return hits
+        return [hit for wait in found if (hit := _first(wait, _earlier(wait)))]
 
 
 def unlooked(*, seconds: float) -> list[int]:
@@ -252,4 +250,8 @@ def look_and_apply(wait_ids: Sequence[int]) -> list[int]:
     with transaction.atomic():
         hits = look(wait_ids)
         queue.lock_slots(hit.wait.slot_key for hit in hits)
-        return apply(hits)
+        canceled = apply(hits)
+        with connection.cursor() as cursor:  # last: whoever holds a wait waits for no place in line
+            cursor.execute("UPDATE omni_waits SET looked = true WHERE id = ANY(%s) AND NOT looked",
+                           [sorted(wait_ids)])
+    return canceled

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from events.outbox import interrupted
 from events.store import derive
@@ -118,14 +118,14 @@ class Chores:
         if found.ready or woken:
             self._ready()
         if found.lost or found.sending:
-            endings.sweep()
+            _try(endings.sweep)
             self._ready()
         if found.underived:
-            derive.redo()
+            _try(derive.redo)
         if found.unlooked:
-            endings.look(waits.unlooked(seconds=FORGOTTEN_SECONDS))
-        clockwork.tick(found.now)
-        self._mend(found.now.timestamp())
+            _try(lambda: endings.look(waits.unlooked(seconds=FORGOTTEN_SECONDS)))
+        _try(lambda: clockwork.tick(found.now))
+        _try(lambda: self._mend(found.now.timestamp()))
         self.looked_at = found.now
         if woken == queue.WAKE_BATCH:
             return 0.0
@@ -141,3 +141,15 @@ class Chores:
         if lines.mend():
             logger.warning("Runs stood in line for no reason; they go on.")
             self._ready()
+
+
+def _try(chore: Callable[[], object]) -> None:
+    """Do one of the chores; whatever it meets, the others are done. Raises when the database is
+    away.
+    """
+    try:
+        chore()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # around a task
+        logger.exception("A chore failed; it is tried again.")

@@ -57,7 +57,7 @@ class Drain:
         a new one when the database answers again.
         """
         router = Router(self.pool, ready=self._ready)
-        heartbeat = leases.Heartbeat(self.owner, overdue=self.pool.overdue,
+        heartbeat = leases.Heartbeat(self.owner, overdue=self.pool.overdue, left=self.pool.left,
                                      looked=router.looked_at)
         try:
             with Session() as session:
@@ -103,7 +103,7 @@ class Drain:
         free = self.pool.room()
         if free <= 0:
             return
-        self._has_more = False  # first: what is queued from now on is told
+        self._has_more = False  # before the claim: what is said meanwhile is not forgotten
         claims = queue.claim(self.owner, limit=free, share=self.pool.share, busy=self.pool.busy())
         for claim in claims:
             self.pool.begin(claim)

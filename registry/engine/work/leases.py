@@ -28,6 +28,12 @@ UPDATE omni_runs r SET lease_owner = '', lease_until = omni_now()
 FROM unnest(%s::bigint[], %s::bigint[]) AS w(id, token)
 WHERE r.id = w.id AND r.token = w.token AND r.state = 'running'
 """
+_GIVE_BACK = """
+UPDATE omni_runs r SET state = 'queued', lease_owner = '', lease_until = NULL,
+    available_at = omni_now() + %s::float8 * interval '1 second'
+FROM unnest(%s::bigint[], %s::bigint[]) AS w(id, token)
+WHERE r.id = w.id AND r.token = w.token AND r.state = 'running'
+"""
 _RELEASE = """
 WITH gone AS (DELETE FROM omni_workers WHERE owner = %s::text)
 UPDATE omni_runs SET state = 'queued', lease_until = NULL, lease_owner = '',
@@ -49,6 +55,13 @@ def let_go(claims: Iterable[Claim]) -> None:
         statements.execute(_LET_GO, [list(tokens), list(tokens.values())])
 
 
+def give_back(claims: Iterable[Claim]) -> None:
+    """Queue runs again that broke off because the database was away; nothing is counted."""
+    tokens = {claim.run_id: claim.token for claim in claims}
+    if tokens:
+        statements.execute(_GIVE_BACK, [RENEW_SECONDS, list(tokens), list(tokens.values())])
+
+
 def release(owner: str) -> None:
     """On a clean stop: give back what this worker held, without counting a death."""
     statements.execute(_RELEASE, [owner, owner])
@@ -62,14 +75,19 @@ def forget() -> None:
 class Heartbeat:
     """A thread that renews the worker's lease until it is stopped.
 
-    overdue: gives the claims whose step overran its time; each is let go once, and then `after` is
-    called. looked: when the worker looked at everything, if it is the one that does.
+    overdue: gives the claims whose step overran its time; each is let go, as soon as the database
+    answers, and then `after` is called. left: gives those that are to be queued again. looked: when
+    the worker looked at everything, if it is the one that does.
     """
 
     def __init__(self, owner: str, *, overdue: Callable[[], list[Claim]],
                  after: Callable[[], None] = lambda: None,
+                 left: Callable[[], list[Claim]] = list,
                  looked: Callable[[], datetime | None] = lambda: None) -> None:
         self._owner, self._overdue, self._after, self._looked = owner, overdue, after, looked
+        self._left = left
+        self._owed: list[Claim] = []  # to be let go
+        self._owed_back: list[Claim] = []  # to be queued again
         self._beats = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -107,6 +125,13 @@ class Heartbeat:
         if hung:
             logger.error("Steps overran their time; their runs are let go.",
                          extra={"runs": [claim.run_id for claim in hung]})
-            let_go(hung)
+        self._owed += hung
+        if self._owed:
+            let_go(self._owed)
+            self._owed.clear()
             self._after()
+        self._owed_back += self._left()
+        if self._owed_back:
+            give_back(self._owed_back)
+            self._owed_back.clear()
         beat(self._owner, looked_at=self._looked())

@@ -45,7 +45,8 @@ class Pool:
         self.owner = owner
         self.threads, self.share = threads, max(1, min(share, threads))
         self._freed = freed
-        self._works: dict[int, Work] = {}
+        self._works: dict[tuple[int, int], Work] = {}  # by run and token
+        self._left: list[Claim] = []
         self._reserved: Counter[int] = Counter()
         self._jobs: deque[Work] = deque()
         self._change = threading.Condition()
@@ -82,7 +83,7 @@ class Pool:
         with self._change:
             if reserved:
                 self._reserved[claim.instance_id] -= 1
-            self._works[claim.run_id] = work
+            self._works[claim.run_id, claim.token] = work
             self._jobs.append(work)
             if self._idle < len(self._jobs) and self._started < self.threads:
                 self._started += 1
@@ -97,6 +98,12 @@ class Pool:
             for work in hung:
                 work.is_let_go = True
         return [work.claim for work in hung]
+
+    def left(self) -> list[Claim]:
+        """The claims nobody is at any more because the database was away, each once."""
+        with self._change:
+            left, self._left = self._left, []
+        return left
 
     def is_idle(self) -> bool:
         """Whether nothing is at work that may still end."""
@@ -128,9 +135,11 @@ class Pool:
         """A thread: one run after the other, on a connection of its own."""
         try:
             while (work := self._next()) is not None:
-                self._work(work)
+                is_done = self._work(work)
                 with self._change:
-                    self._works.pop(work.claim.run_id, None)
+                    if not is_done and not work.is_let_go:
+                        self._left.append(work.claim)
+                    self._works.pop((work.claim.run_id, work.claim.token), None)
                     self._change.notify_all()
                 self._freed()
         finally:
@@ -148,23 +157,27 @@ class Pool:
             finally:
                 self._idle -= 1
 
-    def _work(self, work: Work) -> None:
+    def _work(self, work: Work) -> bool:
+        """Whether the run was left in order; otherwise it is to be given back (`left`)."""
         try:
             runner.advance(work.claim, run=work.run, watch=lambda execution: setattr(
                 work, "execution", execution))
-        except Exception as exc:  # around a task
-            broke_off(work.claim, exc)
+        except (Exception, SystemExit) as exc:  # around a task
+            return broke_off(work.claim, exc)
+        return True
 
 
-def broke_off(claim: Claim, exc: Exception) -> None:
-    """A walk ended with an error that is no step's: say so, and what becomes of its run."""
+def broke_off(claim: Claim, exc: BaseException) -> bool:
+    """A walk ended with an error that is no step's: say so, and what becomes of its run. Whether it
+    was given back; otherwise it is to be left (`Pool.left`).
+    """
     if database_errors.is_transient(exc):
         connection.close()  # the next run gets another
-        logger.warning("Run left to its lease: the database was away.", extra={
+        logger.warning("A walk broke off: the database was away.", extra={
             "run": claim.run_id, "error": type(exc).__name__})
     elif not isinstance(exc, rescue.Unstorable):
-        logger.exception("A walk broke off.", extra={"run": claim.run_id})
-    journal.errored(claim, exc)
+        logger.error("A walk broke off.", exc_info=exc, extra={"run": claim.run_id})
+    return journal.errored(claim, exc)
 
 
 def owner_name(host: str) -> str:

@@ -54,8 +54,9 @@ class Quarantine:
         work = self._work = Work(claim)
         try:
             runner.advance(claim, watch=lambda execution: setattr(work, "execution", execution))
-        except Exception as exc:  # around a task
-            broke_off(claim, exc)
+        except (Exception, SystemExit) as exc:  # around a task
+            if not broke_off(claim, exc):
+                leases.give_back([claim])
         self._work = None
 
     def _overdue(self) -> list[queue.Claim]:

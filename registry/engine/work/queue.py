@@ -141,8 +141,6 @@ def lock_slots(keys: Iterable[str | None]) -> None:
                            "FROM unnest(%s::text[]) AS key", [wanted])
 
 
-# The same for one key, in the WHERE of a statement: it is held before the row that is found.
-HELD = "length((SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 0)))::text) >= 0"
 _KEYS = "SELECT slot_key FROM omni_runs WHERE id = ANY(%s::bigint[]) AND slot_key IS NOT NULL"
 _DUE = """
 SELECT id, slot_key FROM omni_runs WHERE state = 'waiting' AND available_at <= omni_now()

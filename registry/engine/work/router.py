@@ -98,9 +98,10 @@ class Router:
         chores.start()
         try:
             while not self._stopped.is_set():
-                while routing.route(hands=self._pool) >= inbox.BATCH:
+                while (routing.route(hands=self._pool) >= inbox.BATCH
+                       and not self._stopped.is_set()):
                     pass
-                while not self._is_told(session, chores):
+                while not self._stopped.is_set() and not self._is_told(session, chores):
                     pass
         finally:
             self._chores = None

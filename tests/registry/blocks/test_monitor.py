@@ -53,3 +53,14 @@ def test_workflow_that_is_not_there_cannot_be_watched(start):
     run = advance(start("- {uses: workflow.monitor, with: {workflow: nobody}}"))
 
     assert run.state == "failed" and "there is no workflow 'nobody'" in run.reason
+
+
+@pytest.mark.parametrize("state", ["queued", "blocked", "waiting"])
+def test_run_that_does_not_get_on_counts_as_waiting_wherever_it_stands(start, state):
+    run = start("- {uses: workflow.monitor, with: {workflow: greeter, expect: {max_waiting: 0}}}")
+    make_run(make_event(run.instance), workflow=make_workflow(), state=state,
+             available_at=timezone.now() + timedelta(days=1))
+
+    advance(run)
+
+    assert output_of(run, "steps[0]")["reasons"] == ["1 wait, at most 0 are expected"]

@@ -149,3 +149,17 @@ def test_wait_whose_worker_died_before_it_looked_is_looked_for(turn):
     turn()
 
     assert until(lambda: Wait.objects.get().state != "open")
+
+
+def test_what_is_said_while_the_drain_claims_is_not_forgotten(monkeypatch):
+    one = Drain(threads=2)
+
+    def claim(*asked, **options):
+        one._ready()  # by the router, after this claim's snapshot
+        return []
+
+    monkeypatch.setattr(drain.queue, "claim", claim)
+
+    one._claim()
+
+    assert one._has_more
