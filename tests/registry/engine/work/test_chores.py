@@ -43,7 +43,8 @@ def count(monkeypatch):
     return count
 
 
-def test_nothing_to_do_costs_one_statement_beside_the_clock(told, count):
+def test_nothing_to_do_costs_one_statement_beside_the_clock(told, count, settings):
+    settings.OMNI_INSTANCE_CACHE_SECONDS = 60
     switch_on()
     one = told.chores()
     one._once()  # what is done once a minute

@@ -195,15 +195,18 @@ def test_hung_run_that_is_claimed_again_is_work_of_its_own(pool, runner):
     assert pool.finish(seconds=20)
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("bug"), OperationalError("gone"),
-                                   SystemExit(3)])
-def test_run_whose_thread_fails_is_let_go(pool, runner, error, caplog):
+@pytest.mark.parametrize(("error", "left"), [
+    (ZeroDivisionError("bug"), []), (OperationalError("gone"), [claim(1)]), (SystemExit(3), [])])
+def test_run_whose_walk_breaks_off_is_given_back_when_the_database_answers(
+        pool, runner, monkeypatch, error, left, caplog):
     """Its worker lives on, so no lease runs out."""
+    monkeypatch.setattr(module.journal, "errored",
+                        lambda _, exc: not isinstance(exc, OperationalError))
     runner.errors[1, 1] = error
     with caplog.at_level(logging.CRITICAL):
         begin(pool, claim(1))
         assert until(lambda: pool.room() == 4)
 
-    assert pool.overdue() == [claim(1)] and pool.overdue() == []
+    assert (pool.left(), pool.left(), pool.overdue()) == (left, [], [])
     begin(pool, claim(2))
     assert until(lambda: (2, 1) in runner.begun)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from registry.engine.waits import endings
 from registry.engine.work import leases, pool, quarantine, queue
@@ -96,14 +97,14 @@ def test_suspect_that_hangs_is_let_go_and_the_process_ended(at, monkeypatch, cap
     alone.gives()
 
 
-def test_suspect_that_cannot_be_taken_any_further_is_dead_and_not_tried_for_ever(at, caplog):
+def test_suspect_that_cannot_be_taken_any_further_fails_and_is_not_tried_for_ever(at, caplog):
     suspect = make_run(deaths=2)
     at.error = ZeroDivisionError("bug")
     at.may_end.set()
     with caplog.at_level(logging.CRITICAL):
-        Quarantine().run()
+        for _ in range(3):
+            Run.objects.update(available_at=timezone.now())
+            assert Quarantine().run() == 1
 
-    endings.sweep()
-
-    assert state(suspect) == ("dead", 3)
+    assert state(suspect) == ("failed", 2)
     assert connection.is_usable()
