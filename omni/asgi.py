@@ -18,6 +18,7 @@ from connections.library import adapters
 from events.door import lane, large_bodies
 from events.door.commit import writer
 from events.live import feed
+from omni.config.watch import Watch
 from omni.urls_sockets import websocket_urlpatterns
 from omni.web.bridge import WSGIBridge
 
@@ -25,6 +26,7 @@ STOP_SECONDS = 10.0
 NEW_OBJECTS = 20_000  # containers made and not freed yet, of all that is under way
 _django = WSGIBridge(get_wsgi_application())
 _sockets = URLRouter(websocket_urlpatterns)
+_watch = Watch()
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -45,9 +47,11 @@ async def _lifespan(receive: Any, send: Any) -> None:
         if message["type"] == "lifespan.startup":
             writer.wake()  # what the spool kept over the stop is stored now
             _settle_memory()
+            _watch.start()
             await send({"type": "lifespan.startup.complete"})
         else:
             await feed.close()
+            _watch.stop()
             writer.drain(STOP_SECONDS)
             writer.end()
             large_bodies.elsewhere.end()

@@ -104,6 +104,8 @@ def of(draft: EventDraft, *, unit: Unit, key: str, fingerprint: str,
        contact_via: int | None = None) -> dict[str, Any]:
     """The row of one draft, JSON-ready. A time no clock can have becomes the time of receipt."""
     row: dict[str, Any] = dict(zip(_COPIED, _copied(draft), strict=True))
+    if draft.attachments and not row["media_kind"]:
+        row["media_kind"] = draft.attachments[0].kind  # who reads files asks only where there are
     for name in _EMPTY_TEXT:
         row[name] = row[name] or ""
     for name, length in _CUT.items():

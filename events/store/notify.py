@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -22,13 +23,20 @@ SIGNALS = "omni_signals"  # payload: JSON of a typing signal
 HEARD = 7_311_952  # advisory lock: every live feed with a reader of runs shares it
 HEARD_SECONDS = 1.0  # how long a process remembers whether somebody holds it
 PAUSE_SECONDS = 0.005
+RUNS_SECONDS = 0.05  # a note of runs alone waits so long for another to go with
 _PAYLOAD_MAX = 7000
 # Nothing is lost with a note, so its commit does not wait for the disk.
 _NOTIFY = ("SELECT set_config('synchronous_commit', 'off', true), "
            "(SELECT count(pg_notify(note->>0, note->>1)) "
            "FROM jsonb_array_elements(%s::jsonb) AS note)")
-_NOBODY_HEARS = (f"SELECT CASE WHEN pg_try_advisory_lock({HEARD}) "
-                 f"THEN pg_advisory_unlock({HEARD}) ELSE false END")
+# The same with notes of runs, which are left out while nobody hears them.
+_NOTIFY_WHO_HEARS = f"""
+WITH heard AS MATERIALIZED (SELECT CASE WHEN pg_try_advisory_lock({HEARD})
+    THEN NOT pg_advisory_unlock({HEARD}) ELSE true END AS is_so)
+SELECT set_config('synchronous_commit', 'off', true),
+    (SELECT count(pg_notify(note->>0, note->>1)) FROM jsonb_array_elements(%s::jsonb) AS note
+     WHERE heard.is_so OR note->>0 <> '{RUNS}'), heard.is_so FROM heard
+"""
 
 
 class Notifier:
@@ -38,6 +46,7 @@ class Notifier:
         self._wanted: dict[str, list[str]] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._other = threading.Event()  # something else than runs is to be told
         self._thread: threading.Thread | None = None
         self._heard = True
         self._ask_at = 0.0  # monotonic time from which `_heard` is to be asked again
@@ -60,6 +69,8 @@ class Notifier:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
                 self._thread.start()
+        if channel != RUNS:
+            self._other.set()
         self._wake.set()
 
     def _run(self) -> None:
@@ -67,7 +78,9 @@ class Notifier:
             if not self._wake.wait(timeout=60):
                 connection.close()
                 self._wake.wait()
+            self._other.wait(RUNS_SECONDS)
             self._wake.clear()
+            self._other.clear()
             with self._lock:
                 wanted, self._wanted = self._wanted, {}
             try:
@@ -78,19 +91,17 @@ class Notifier:
             time.sleep(PAUSE_SECONDS)
 
     def _send(self, wanted: dict[str, list[str]]) -> None:
-        if RUNS in wanted and not self._is_heard():
-            del wanted[RUNS]
+        """Whether a live feed reads runs is asked once in HEARD_SECONDS at most, and only with a
+        note of runs.
+        """
+        if RUNS in wanted and time.monotonic() >= self._ask_at:
+            self._heard = bool(_execute(_NOTIFY_WHO_HEARS, wanted)[2])
+            self._ask_at = time.monotonic() + HEARD_SECONDS
+            return
+        if not self._heard:
+            wanted.pop(RUNS, None)
         if wanted:
             _send(wanted)
-
-    def _is_heard(self) -> bool:
-        """Whether a live feed reads runs; asked once in HEARD_SECONDS at most."""
-        if time.monotonic() >= self._ask_at:
-            with connection.cursor() as cursor:
-                cursor.execute(_NOBODY_HEARS)
-                self._heard = not cursor.fetchone()[0]
-            self._ask_at = time.monotonic() + HEARD_SECONDS
-        return self._heard
 
 
 def send_now(channel: str, payloads: list[str]) -> None:
@@ -100,10 +111,15 @@ def send_now(channel: str, payloads: list[str]) -> None:
 
 def _send(wanted: Mapping[str, list[str]]) -> None:
     """Everything in one statement, which is one transaction."""
+    _execute(_NOTIFY, wanted)
+
+
+def _execute(query: str, wanted: Mapping[str, list[str]]) -> tuple[Any, ...]:
     notes = [[channel, text] for channel, payloads in wanted.items()
              for text in (_joined(payloads) if channel == RUNS else payloads or [""])]
     with connection.cursor() as cursor:
-        cursor.execute(_NOTIFY, [json.dumps(notes)])
+        cursor.execute(query, [json.dumps(notes)])
+        return cursor.fetchone()
 
 
 def _joined(payloads: list[str]) -> list[str]:

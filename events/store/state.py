@@ -69,28 +69,32 @@ def apply(events: Iterable[Event]) -> dict[int, str]:
         lock(messages)
         if new:
             with connection.cursor() as cursor:
-                cursor.execute(INTRODUCE, [new])
+                cursor.execute(_INTRODUCE_THESE, [new])
                 made = {(row[0], row[1]) for row in cursor.fetchall()}
         return _refold(key for key, times in about.items() if times > 1 or key not in made)
 
 
-# The first state of messages that events bring; [ids].
+# The first state of messages that events bring. {ids}: of the events, an expression.
 INTRODUCE = """
 INSERT INTO omni_message_state (instance_id, provider_message_id, introduced_by_id, text,
     edit_count, pinned, delivery_status, error_code, reactions, tally, last_event_id, updated_at)
 SELECT DISTINCT ON (instance_id, provider_message_id) instance_id, provider_message_id, id, text,
-    0, false, delivery_status, NULL, '{}', '{}', id, clock_timestamp()
-FROM omni_events WHERE id = ANY(%s::bigint[]) ORDER BY instance_id, provider_message_id, id
+    0, false, delivery_status, NULL, '{{}}', '{{}}', id, clock_timestamp()
+FROM omni_events WHERE id = ANY({ids}) ORDER BY instance_id, provider_message_id, id
 ON CONFLICT (instance_id, provider_message_id) DO NOTHING
 RETURNING instance_id, provider_message_id, introduced_by_id
 """
+_INTRODUCE_THESE = INTRODUCE.format(ids="%s::bigint[]")
 
 
-def is_first_word(event: Event) -> bool:
-    """Whether an event brings a message and says nothing about any other: the ordinary case, in
-    which its state is one insert.
+def first_words(events: Sequence[Event]) -> list[Event]:
+    """Those that bring a message no other of them says anything about, and say nothing about any
+    other themselves: the ordinary case, in which its state is one insert.
     """
-    return _brings_message(event) and not event.target_message_id
+    named = Counter((event.instance_id, message_id) for event in events
+                    for message_id in {event.provider_message_id, event.target_message_id})
+    return [event for event in events if _brings_message(event) and not event.target_message_id
+            and named[event.instance_id, event.provider_message_id] == 1]
 
 
 def _brings_message(event: Event) -> bool:

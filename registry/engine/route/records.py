@@ -58,12 +58,13 @@ stopped AS ({outcomes.OF_RUNS.format(
 decided AS ({_DECISIONS}),
 marked AS (UPDATE omni_events SET routed_at = (SELECT at FROM given)
            WHERE id = ANY(%s::bigint[])),
-introduced AS ({state.INTRODUCE})
+plain AS MATERIALIZED (  -- not what was spoken of before it came: it is held first (`derive`)
+    SELECT t.id FROM omni_events t WHERE t.id = ANY(%s::bigint[]) AND NOT EXISTS (
+        SELECT 1 FROM omni_events e WHERE e.instance_id = t.instance_id
+        AND e.target_message_id = t.provider_message_id AND e.id <> t.id)),
+introduced AS ({state.INTRODUCE.format(ids="ARRAY(SELECT id FROM plain)")})
 SELECT ARRAY(SELECT ARRAY[id, event_id, workflow_id, begun::int] FROM opened),
-    ARRAY(SELECT introduced_by_id FROM introduced),
-    ARRAY(SELECT t.id FROM omni_events t JOIN omni_events e ON e.instance_id = t.instance_id
-          AND e.target_message_id = t.provider_message_id AND e.id <> t.id
-          WHERE t.id = ANY(%s::bigint[]) LIMIT 1000)
+    ARRAY(SELECT introduced_by_id FROM introduced)
 """
 
 
@@ -77,15 +78,13 @@ def store(decisions: Sequence[tuple[Event, Decision]], passages: Sequence[Passag
     opened = [passage for passage in passages if passage.said and passage.said.kind == "open"]
     owner = hands.owner if hands is not None else ""
     ends = {n: end for n, passage in enumerate(opened) if (end := at_once.end_of(passage))}
-    new = [event for event in events if state.is_first_word(event)]
-    fresh = [event.pk for event in new]
-    [(runs, introduced, early)] = statements.execute(_STORE, [
+    [(runs, introduced)] = statements.execute(_STORE, [
         now, settings.OMNI_LEASE_SECONDS,
         storable_json([{**_run(passage, ends.get(n), now, owner), "n": n}
                        for n, passage in enumerate(opened)]),
         storable_json([_row(event, decision, passages) for event, decision in decisions]),
         storable_json([at_once.outcome_row(opened[n], end, now) for n, end in ends.items()]),
-        [event.pk for event in events], fresh, fresh])
+        [event.pk for event in events], [event.pk for event in state.first_words(events)]])
     made = {(event_id, workflow_id): (run_id, begun)
             for run_id, event_id, workflow_id, begun in runs}
     for n, passage in enumerate(opened):
@@ -93,8 +92,7 @@ def store(decisions: Sequence[tuple[Event, Decision]], passages: Sequence[Passag
         passage.run_id, begun = made.get(
             (passage.event.pk, passage.effective.workflow_id), (None, False))
         passage.begun_at = now if begun else None
-    done = set(introduced) - set(early)
-    return [event for event in events if event.pk not in done]
+    return [event for event in events if event.pk not in introduced]
 
 
 def _run(passage: Passage, end: Ended | None, now: datetime, owner: str) -> dict[str, Any]:

@@ -29,6 +29,11 @@ def is_transient(exc: BaseException) -> bool:
                       | psycopg.InterfaceError)  # the connection is gone
 
 
+def is_of_the_moment(exc: BaseException) -> bool:
+    """Whether two met in a circle, or one waited too long for the other: the connection is good."""
+    return _state(exc).startswith(("40", "55P03"))
+
+
 def is_of_data(exc: BaseException) -> bool:
     """Whether what was to be stored cannot be; RecursionError, TypeError and ValueError are of the
     making of its JSON.

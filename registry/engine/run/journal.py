@@ -101,6 +101,7 @@ def _put_to_sleep(claim: queue.Claim, run: Run, execution: Execution,
     asked = [wait for wait in opened if wait.kind == "approval"]
     with transaction.atomic():
         planned = calls.plan(run, children)
+        endings.hold_lines([run.pk] if execution.left else [])
         if planned:
             queue.lock_slots([run.slot_key, *(child.slot_key for child in planned)])
         until = min((moment for moment in (verdict.until, run.deadline) if moment is not None),
@@ -230,6 +231,7 @@ def _commit(claim: queue.Claim, run: Run, execution: Execution, change: str,
     """
     if _needs_transaction(execution):
         with transaction.atomic():
+            endings.hold_lines([run.pk] if execution.left else [])
             fence.change(claim, change, values)
             _store(run, claim, execution)
             failpoints.hit("advance.precommit")

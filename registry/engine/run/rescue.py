@@ -69,6 +69,7 @@ def _fail(claim: queue.Claim, run: Run, walk: Walk, row: Row) -> bool:
     """
     try:
         with transaction.atomic():
+            endings.hold_lines([run.pk] if walk.left else [])
             fence.change(claim, "token = token", [])
             endings.leave(run.pk, walk.left)
             waits.close(run.pk, [(record.path, record.iteration) for record in walk.pending])

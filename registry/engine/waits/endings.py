@@ -37,9 +37,16 @@ FROM omni_runs r JOIN omni_waits w ON w.run_id = r.parent_id AND w.path = r.pare
     AND w.iteration = r.parent_iteration AND w.kind = 'call' AND w.state = 'open'
 WHERE r.id = ANY(%(ids)s)
 """
+# Of runs, of those that called them, and of all they called themselves: these end with them.
 _FAMILY = """
-SELECT slot_key FROM omni_runs WHERE slot_key IS NOT NULL AND (id = ANY(%(ids)s) OR id IN (
-    SELECT parent_id FROM omni_runs WHERE id = ANY(%(ids)s)))
+WITH RECURSIVE called(id) AS (
+    SELECT unnest(%(ids)s::bigint[])
+    UNION
+    SELECT r.id FROM called c JOIN omni_runs r ON r.parent_id = c.id
+    WHERE r.state IN ('queued', 'blocked', 'running', 'waiting'))
+SELECT r.slot_key FROM omni_runs r WHERE r.slot_key IS NOT NULL AND (
+    r.id IN (SELECT id FROM called)
+    OR r.id IN (SELECT parent_id FROM omni_runs WHERE id = ANY(%(ids)s)))
 """
 _HOLD = """
 SELECT 1 FROM omni_runs WHERE id = ANY(%(ids)s)
@@ -53,13 +60,18 @@ WHERE id = ANY(%(ids)s) AND state IN ('queued', 'blocked', 'running', 'waiting')
 
 
 def lock(run: Run) -> None:
-    """Before a run ends: hold its line; of one that was called, it and its caller, too, in the
-    order everybody does.
+    """Before a run ends that others may wait for, or that waits for others: hold the lines of all
+    of them and then the rows of it and its caller, in the order everybody does.
     """
-    if run.parent_id is not None:
-        _lock([run.pk])
-    else:
-        queue.lock_slots([run.slot_key])
+    _lock([run.pk])
+
+
+def hold_lines(run_ids: Sequence[int]) -> None:
+    """Before rows of these runs are held: the lines of all that may end with them."""
+    if run_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_FAMILY, {"ids": list(run_ids)})
+            queue.lock_slots(row[0] for row in cursor.fetchall())
 
 
 def follow_up(run_ids: Sequence[int]) -> None:
@@ -161,11 +173,9 @@ def _give_up_sends() -> None:
 
 
 def _lock(run_ids: Sequence[int]) -> None:
-    ids = {"ids": list(run_ids)}
+    hold_lines(run_ids)
     with connection.cursor() as cursor:
-        cursor.execute(_FAMILY, ids)
-        queue.lock_slots(row[0] for row in cursor.fetchall())
-        cursor.execute(_HOLD, ids)
+        cursor.execute(_HOLD, {"ids": list(run_ids)})
 
 
 def _cancel(run_ids: Sequence[int], *, reason: str, code: str) -> list[int]:

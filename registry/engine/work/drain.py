@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from events.store import notify
+from registry.engine.run import database_errors
 from registry.engine.work import leases, queue
 from registry.engine.work.pool import Pool, owner_name
 from registry.engine.work.router import Router
@@ -95,8 +96,18 @@ class Drain:
         end = time.monotonic() + TURN_SECONDS * random.uniform(0.9, 1.1)
         while time.monotonic() < end and not STOP.value:
             if self._has_more:
-                self._claim()
+                self._try_to_claim()
             self._wait(session)
+
+    def _try_to_claim(self) -> None:
+        """Claim; two that met in a circle (a workflow that is just being paused) try again."""
+        try:
+            self._claim()
+        except DatabaseError as exc:
+            if not database_errors.is_of_the_moment(exc):
+                raise
+            logger.warning("A claim met another; it is tried again.", exc_info=True)
+            self._has_more = True
 
     def _claim(self) -> None:
         """Take due runs for the free threads."""
