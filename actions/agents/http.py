@@ -46,8 +46,9 @@ def _body(question: Question) -> dict[str, Any]:
 
 
 def _event(event: Event) -> dict[str, Any]:
+    rows = event.attachments.all() if event.media_kind else ()
     files = [{"kind": file.kind, "mime": file.mime, "filename": file.filename,
-              "size_bytes": file.size_bytes} for file in (event.attachments.all() if event.media_kind else ())]
+              "size_bytes": file.size_bytes} for file in rows]
     return {
         "id": event.pk, "event_type": event.event_type, "direction": event.direction,
         "occurred_at": event.occurred_at.isoformat(), "text": event.text,
