@@ -20,6 +20,11 @@ def adapters() -> dict[str, Adapter]:
     return dict(sorted(found.items()))
 
 
+def listening_providers() -> list[str]:
+    """Providers that do not push to webhooks: their instances need a listener."""
+    return [name for name, adapter in adapters().items() if adapter.listens]
+
+
 def get(name: str) -> Adapter:
     """The adapter of a provider. Raises UnknownProvider with the nearest name."""
     try:

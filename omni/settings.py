@@ -159,7 +159,7 @@ DATABASES["default"]["OPTIONS"].setdefault(
     "application_name", "omni" if PROCESS_NAME == "omni" else f"omni-{PROCESS_NAME}")
 # A statement or a lock that takes so long is somebody's mistake, and nobody else's wait. Commands
 # (migrations, imports) have no bounds.
-_PATIENCE = {"web": (30, 10), "worker": (120, 10), "listen": (30, 10)}.get(PROCESS_NAME)
+_PATIENCE = {"web": (30, 10), "worker": (120, 10), "listeners": (30, 10)}.get(PROCESS_NAME)
 if _PATIENCE is not None:
     DATABASES["default"]["OPTIONS"].setdefault("options", (
         f"-c statement_timeout={_PATIENCE[0]}s -c lock_timeout={_PATIENCE[1]}s "

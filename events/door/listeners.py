@@ -158,8 +158,8 @@ class Listeners:
 
 def listening(slugs: Collection[str] | None = None) -> list[Instance]:
     """Enabled instances of providers that listen."""
-    providers = [name for name, adapter in library.adapters().items() if adapter.listens]
-    rows = Instance.objects.active().filter(enabled=True, provider__in=providers)
+    rows = Instance.objects.active().filter(
+        enabled=True, provider__in=library.listening_providers())
     return list(rows if slugs is None else rows.filter(slug__in=slugs))
 
 

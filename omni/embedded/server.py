@@ -38,7 +38,7 @@ OPTIONS = {
     "full_page_writes": "on",
     "synchronous_commit": "on",
     "max_connections": "200",
-    "shared_buffers": "256MB",
+    "shared_buffers": "128MB",  # once touched it stays; the system caches what is beyond it
     "max_wal_size": "2GB",
     "jit": "off",  # our statements are short; compiling them takes longer than running them
     "timezone": "UTC",

@@ -1,4 +1,5 @@
 """Child processes that do not outlive their parent, and the supervisor that keeps them running.
 
-`manage.py up` uses the supervisor; who starts a program of its own uses `children`.
+`manage.py up` becomes `up`, which uses the supervisor; who starts a program of its own uses
+`children`.
 """

@@ -12,6 +12,7 @@ from pydoc import locate
 import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 from django.urls import reverse
@@ -21,7 +22,6 @@ from rest_framework.test import APIClient
 from connections.access import ApiKey
 from connections.models import Instance, Secret
 from events.models import Event, OutboxMessage, RawPayload
-from omni.management.commands import up
 from registry.models import Approval, Run, WorkflowVersion
 from tests.api_client import post_json
 from tests.faults.peer import Peer
@@ -53,7 +53,7 @@ def upgraded(django_db_setup, django_db_blocker) -> Iterator[None]:
         try:
             _do(gzip.decompress(OLDER.read_bytes()).decode())
             connection.close()  # the dump empties the search path of its session
-            up.Command()._prepare()
+            call_command("prepare")
             yield
         finally:
             connection.close()

@@ -7,23 +7,18 @@ import os
 import signal
 import sys
 from argparse import ArgumentTypeError
-from importlib.util import find_spec
-from time import monotonic, sleep
-from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import get_commands
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, OperationalError, connection
 
-from omni.embedded.server import EmbeddedPostgres
+from connections import library
 from omni.errors import OmniError
-from omni.processes.supervisor import Child, Supervisor
-from omni.web.front import answers, check_port
+from omni.processes.supervisor import Child
+from omni.processes.up import ENDING, Plan
+from omni.web.front import check_port
 
-DATABASE_SECONDS = 30.0  # how long to wait for a server of DATABASE_URL that is not there yet
-MIGRATION_LOCK = 0x6F6D6E69  # "omni": one `up` migrates, the others wait
-PAGES = {"admin": "/admin/", "live": "/live/", "API": "/api/docs/", "health": "/healthz"}
+MANAGE = str(settings.BASE_DIR / "manage.py")
 
 
 class Command(BaseCommand):
@@ -41,84 +36,50 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         _settle_environment(options)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
-        database = None
+        if all(options[f"no_{part}"] for part in ("web", "workers", "listeners")) \
+                and not options["demo"]:
+            raise CommandError("Nothing to start: every part is switched off.")
         try:
             if not options["no_web"]:
                 check_port(settings.OMNI_HOST, settings.OMNI_PORT)
-            if not os.environ.get("DATABASE_URL"):
-                database = EmbeddedPostgres(settings.OMNI_DATA_DIR)
-                self.stdout.write(f"Starting PostgreSQL in {settings.OMNI_DATA_DIR} ...")
-                _connect_to(database.start())
-            self._prepare()
-            self._run(options, database)
-        except KeyboardInterrupt:
-            self.stdout.write("Stopped.")
-        except (OmniError, DatabaseError) as exc:
+        except OmniError as exc:
             raise CommandError(str(exc)) from exc
-        finally:
-            connection.close()
-            if database is not None:
-                database.stop()
+        _become(Plan(
+            data_dir=None if os.environ.get("DATABASE_URL") else str(settings.OMNI_DATA_DIR),
+            prepare=[sys.executable, MANAGE, "prepare"], children=list(_children(options)),
+            web=not options["no_web"], host=settings.OMNI_HOST, port=settings.OMNI_PORT,
+            public_url=settings.OMNI_PUBLIC_URL))
 
-    def _prepare(self) -> None:
-        """Migrate and seed."""
-        self._wait_for_database()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
-            call_command("migrate", interactive=False, verbosity=0)
-            if find_spec("registry.versions.seed"):
-                from registry.versions.seed import seed  # only now do its tables exist
-                for line in seed():
-                    self.stdout.write(line)
-        connection.close()  # also gives the lock back
 
-    def _wait_for_database(self) -> None:
-        deadline = monotonic() + DATABASE_SECONDS
-        while True:
-            try:
-                return connection.ensure_connection()
-            except OperationalError as exc:
-                if monotonic() > deadline:
-                    raise CommandError(f"The database does not answer: {exc}") from exc
-            self.stdout.write("Waiting for the database ...")
-            sleep(2)
+def _become(plan: Plan) -> None:
+    """Go on as the small program, in this process: its id, its parent, its output stay.
 
-    def _run(self, options: dict, database: EmbeddedPostgres | None) -> None:
-        children = list(_children(options))
-        if not children:
-            raise CommandError("Nothing to start: every part is switched off.")
-        supervisor = Supervisor(children, database=database, out=sys.stdout)
-
-        def announce() -> bool:
-            if not answers(settings.OMNI_HOST, settings.OMNI_PORT, "/healthz"):
-                return False
-            supervisor.say(f"Omni answers at {settings.OMNI_PUBLIC_URL}")
-            for name, path in PAGES.items():
-                supervisor.say(f"  {name:<8}{settings.OMNI_PUBLIC_URL}{path}")
-            supervisor.say("Ctrl-C stops everything.")
-            return True
-
-        if not options["no_web"]:
-            supervisor.ready = announce
-        supervisor.run()
+    A signal of these moments waits until that program can answer it.
+    """
+    here = [str(settings.BASE_DIR), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, here))
+    sys.stdout.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    os.execv(sys.executable, [sys.executable, "-m", "omni.processes.up", plan.to_json()])
 
 
 def _children(options: dict):
-    """What to start; a command that does not exist in this installation is left out."""
+    """What to start; a command that does not exist in this installation is left out, and so are
+    listeners when no provider listens.
+    """
     if not options["no_web"]:
         yield Child("web", [
             sys.executable, "-m", "granian", "--interface", "asgi", "--ws", "--workers", "1",
             "--host", settings.OMNI_HOST, "--port", str(settings.OMNI_PORT),
             "--workers-kill-timeout", "15", "--log-level", "warning", "omni.asgi:application"])
-    commands = {"worker": ["omni_worker"], "listeners": ["listen", "--all"], "demo": ["demo"]}
-    wanted = {"worker": not options["no_workers"], "listeners": not options["no_listeners"],
-              "demo": options["demo"]}
-    manage = str(settings.BASE_DIR / "manage.py")
-    for name, command in commands.items():
-        if wanted[name] and command[0] in get_commands():
-            yield Child(name, [sys.executable, manage, *command], once=name == "demo")
+    if not options["no_workers"] and "omni_worker" in get_commands():
+        yield Child("worker", [sys.executable, MANAGE, "omni_worker"])
+    providers = library.listening_providers()
+    if not options["no_listeners"] and providers and "listen" in get_commands():
+        yield Child("listeners", [sys.executable, "-m", "events.door.first_listener", MANAGE,
+                                  *providers], {"OMNI_DATA_DIR": str(settings.OMNI_DATA_DIR)})
+    if options["demo"] and "demo" in get_commands():
+        yield Child("demo", [sys.executable, MANAGE, "demo"], once=True)
 
 
 def _settle_environment(options: dict) -> None:
@@ -136,12 +97,6 @@ def _settle_environment(options: dict) -> None:
         os.environ.update(changed)
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-
-
-def _connect_to(url: str) -> None:
-    """Use the embedded server at `url`; its socket may have moved since settings were read."""
-    host = parse_qs(urlsplit(url).query)["host"][0]
-    connection.settings_dict["OPTIONS"]["host"] = host
 
 
 def _port(text: str) -> int:

@@ -17,7 +17,7 @@ from registry.models import Run
 
 logger = logging.getLogger("omni.registry")
 GRACE_SECONDS = 5.0  # a step may overrun its time by this before its run is let go
-IDLE_SECONDS = 60.0  # a thread without work keeps its connection for so long
+IDLE_SECONDS = 10.0  # a thread without work keeps its connection for so long
 
 
 @dataclass(slots=True)

@@ -1,11 +1,13 @@
-"""django-q2's cluster with two repairs, used by `manage.py omni_worker`.
+"""django-q2's cluster with two repairs and little memory, used by `manage.py omni_worker`.
 
 A worker that is killed while it waits for a task holds the queue's read lock for ever (a known
 defect of multiprocessing queues): the sentinel releases it here. And a stop signal reaches the
-drains at once, instead of at the end of their turn.
+drains at once, instead of at the end of their turn. What all processes need is loaded before they
+part, and so held once.
 """
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -15,6 +17,9 @@ import threading
 from django_q import cluster as q2
 from django_q.queues import Queue
 
+from actions import library as actions
+from connections import library as adapters
+from registry.engine.run import steps
 from registry.engine.work import drain
 
 _PR_SET_PDEATHSIG = 1
@@ -79,10 +84,24 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def share_memory() -> None:
+    """Load what the children would load one by one, and have them share it.
+
+    A collection in one of them would write to every object of before, and so copy it.
+    Source: https://docs.python.org/3/library/gc.html#gc.freeze
+    """
+    actions.actions()
+    adapters.adapters()
+    steps.modules()
+    gc.collect()
+    gc.freeze()
+
+
 def start() -> Cluster:
     """Start the cluster's processes; returns when they are up."""
     q2.Queue = RepairableQueue
     q2.Sentinel = RepairingSentinel
+    share_memory()
     os.register_at_fork(after_in_child=die_with_parent)
     cluster = Cluster()
     cluster.start()

@@ -1,13 +1,18 @@
 """The repairs of django-q2's cluster: a killed worker must not keep the queue's read lock."""
 
+import gc
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from registry.engine.work.worker_cluster import RepairableQueue, die_with_parent
+from registry.engine.work.worker_cluster import RepairableQueue, die_with_parent, share_memory
 
+ROOT = Path(__file__).resolve().parents[4]
 FORK = multiprocessing.get_context("fork")
 
 
@@ -84,3 +89,41 @@ def test_child_ends_with_its_parent():
     assert receiver.poll(10)  # the child's end of the pipe is closed: it is gone
     with pytest.raises(EOFError):
         receiver.recv()
+
+
+def test_what_every_worker_needs_is_loaded_before_they_part():
+    """A module that each of them loads for itself is in memory once for each."""
+    code = """
+import django, sys
+django.setup()
+from registry.engine.work import worker_cluster
+worker_cluster.share_memory()
+before = set(sys.modules)
+from actions import library as actions
+from connections import library as adapters
+from registry.engine.run import steps
+actions.actions(), adapters.adapters(), steps.modules()
+print(len(set(sys.modules) - before), "actions.guards.debounce" in before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, check=True,
+                          capture_output=True,
+                          env={**os.environ, "DJANGO_SETTINGS_MODULE": "omni.settings"})
+
+    assert done.stdout == "0 True\n"
+
+
+def _collect_after_sharing(sender):
+    share_memory()
+    sender.send((len(gc.get_objects()), gc.get_freeze_count()))
+
+
+def test_collection_in_a_worker_leaves_alone_what_was_there_before():
+    receiver, sender = FORK.Pipe()
+    child = FORK.Process(target=_collect_after_sharing, args=(sender,))
+    child.start()
+
+    assert receiver.poll(30)
+    looked_at, left_alone = receiver.recv()
+
+    child.join(10)
+    assert looked_at < 1000 < left_alone
