@@ -137,7 +137,7 @@ def test_example_comes_to_the_same_end_wherever_its_worker_dies(world, name):
                 break
             deaths += 1
 
-    assert deaths >= 3
+    assert deaths >= 2  # one that ends where it is routed has no more places to die in
     assert not Event.objects.filter(event_type="system.run.dead").exists()
 
 
