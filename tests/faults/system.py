@@ -137,12 +137,11 @@ class System:
 
     def end_leases_of_the_dead(self) -> None:
         """Let leases of workers that are gone run out now instead of in some seconds."""
-        for run_id, owner in self.rows(
-                "SELECT id, lease_owner FROM omni_runs WHERE state = 'running'"):
-            if not _is_running(int(owner.rpartition(":")[2])):
-                self.rows("UPDATE omni_runs SET lease_until = clock_timestamp() WHERE id = %s "
-                          "AND lease_owner = %s AND state = 'running' RETURNING id",
-                          run_id, owner)
+        for (owner,) in self.rows("SELECT owner FROM omni_workers"):
+            if not _is_running(int(owner.split(":")[1])):
+                self.rows("DELETE FROM omni_workers WHERE owner = %s RETURNING owner", owner)
+                self.rows("UPDATE omni_runs SET lease_until = clock_timestamp() "
+                          "WHERE lease_owner = %s AND state = 'running' RETURNING id", owner)
 
     def rows(self, statement: str, *values: Any) -> list[tuple]:
         """The rows of one query, read past everything the system's processes remember."""
