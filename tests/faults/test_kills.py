@@ -25,7 +25,7 @@ def kill_one_worker(system: System) -> None:
     owner = until(lambda: system.rows(
         "SELECT lease_owner FROM omni_runs WHERE state = 'running'"), seconds=20,
         what="a worker holds a run")[0][0]
-    os.kill(int(owner.rpartition(":")[2]), signal.SIGKILL)
+    os.kill(int(owner.split(":")[1]), signal.SIGKILL)
 
 
 def kill_cluster(system: System) -> None:
