@@ -29,10 +29,11 @@ _PAYLOAD_MAX = 7000
 _NOTIFY = ("SELECT set_config('synchronous_commit', 'off', true), "
            "(SELECT count(pg_notify(note->>0, note->>1)) "
            "FROM jsonb_array_elements(%s::jsonb) AS note)")
+IS_HEARD = (f"CASE WHEN pg_try_advisory_lock({HEARD}) "
+            f"THEN NOT pg_advisory_unlock({HEARD}) ELSE true END")
 # The same with notes of runs, which are left out while nobody hears them.
 _NOTIFY_WHO_HEARS = f"""
-WITH heard AS MATERIALIZED (SELECT CASE WHEN pg_try_advisory_lock({HEARD})
-    THEN NOT pg_advisory_unlock({HEARD}) ELSE true END AS is_so)
+WITH heard AS MATERIALIZED (SELECT {IS_HEARD} AS is_so)
 SELECT set_config('synchronous_commit', 'off', true),
     (SELECT count(pg_notify(note->>0, note->>1)) FROM jsonb_array_elements(%s::jsonb) AS note
      WHERE heard.is_so OR note->>0 <> '{RUNS}'), heard.is_so FROM heard

