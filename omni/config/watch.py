@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from omni.config import revision
 
 logger = logging.getLogger("omni")
-SHARE = 0.5  # of the time a look holds
+SHARE = 0.8  # of the time a look holds
 
 
 class Watch:
