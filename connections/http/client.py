@@ -8,6 +8,7 @@ import json as json_text
 import math
 import os
 import re
+import ssl
 import threading
 import time
 from base64 import b64encode
@@ -33,7 +34,8 @@ _HEADERS = {"user-agent": "omni", "accept": "*/*", "accept-encoding": "gzip, def
 
 
 class _Shared:
-    """One connection pool per process; a fork gets its own.
+    """One connection pool per thread, which nobody waits for; a fork gets its own. The TLS context
+    is one for the process.
 
     A bare transport: httpx2's client adds redirects, authentication flows and a cookie jar, which
     costs more than the call itself and would carry the cookies of one account to another.
@@ -41,20 +43,24 @@ class _Shared:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pid = 0
-        self._transport: httpx2.HTTPTransport | None = None
+        self._context: ssl.SSLContext | None = None
+        self._mine = threading.local()
 
     def transport(self) -> httpx2.HTTPTransport:
+        if getattr(self._mine, "pid", 0) != os.getpid():
+            context = self._tls()
+            transport = httpx2.HTTPTransport(verify=context, trust_env=False)
+            transport._pool = httpcore2.ConnectionPool(
+                ssl_context=context, max_connections=20, max_keepalive_connections=5,
+                keepalive_expiry=4.0, network_backend=CheckedBackend())
+            self._mine.transport, self._mine.pid = transport, os.getpid()
+        return self._mine.transport
+
+    def _tls(self) -> ssl.SSLContext:
         with self._lock:
-            if self._transport is None or self._pid != os.getpid():
-                transport = httpx2.HTTPTransport(trust_env=False)
-                transport._pool = httpcore2.ConnectionPool(
-                    ssl_context=transport._pool._ssl_context, max_connections=200,
-                    max_keepalive_connections=50, keepalive_expiry=4.0,
-                    network_backend=CheckedBackend())
-                self._transport = transport
-                self._pid = os.getpid()
-            return self._transport
+            if self._context is None:
+                self._context = httpx2.HTTPTransport(trust_env=False)._pool._ssl_context
+            return self._context
 
 
 _shared = _Shared()

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import connection
 
@@ -33,11 +33,20 @@ class Work:
         return self.execution is not None and self.execution.is_overdue(grace=GRACE_SECONDS)
 
 
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """A thread without work, and what it is given."""
+
+    given: threading.Event = field(default_factory=threading.Event)
+    work: Work | None = None
+
+
 class Pool:
     """threads: most runs at the same time; share: most of one account. owner: what the leases of
     its runs say.
 
-    freed: called when a thread is free again.
+    freed: called when a thread is free again. The thread that was free last is taken first, so that
+    few keep their connections, to the database and to others, where there is little to do.
     """
 
     def __init__(self, owner: str, *, threads: int, share: int,
@@ -50,7 +59,8 @@ class Pool:
         self._reserved: Counter[int] = Counter()
         self._jobs: deque[Work] = deque()
         self._change = threading.Condition()
-        self._started = self._idle = 0
+        self._started = 0
+        self._idle: list[_Seat] = []
         self._is_closed = False
 
     def room(self) -> int:
@@ -84,12 +94,16 @@ class Pool:
             if reserved:
                 self._reserved[claim.instance_id] -= 1
             self._works[claim.run_id, claim.token] = work
+            if self._idle:
+                seat = self._idle.pop()
+                seat.work = work
+                seat.given.set()
+                return
             self._jobs.append(work)
-            if self._idle < len(self._jobs) and self._started < self.threads:
+            if self._started < self.threads:
                 self._started += 1
                 threading.Thread(target=self._live, name=f"run-{self._started}",
                                  daemon=True).start()
-            self._change.notify()
 
     def overdue(self) -> list[Claim]:
         """The claims whose step overran its time, each once; they are not waited for any more."""
@@ -115,7 +129,9 @@ class Pool:
         end = None if seconds is None else time.monotonic() + seconds
         with self._change:
             self._is_closed = True
-            self._change.notify_all()
+            for seat in self._idle:
+                seat.given.set()
+            self._idle.clear()
         while not self.is_idle():
             left = 0.5 if end is None else min(0.5, end - time.monotonic())
             if left <= 0:
@@ -146,16 +162,22 @@ class Pool:
             connection.close()
 
     def _next(self) -> Work | None:
+        """The next work of a thread; None when there was none for a while, and it is to end."""
         with self._change:
-            self._idle += 1
-            try:
-                while not self._jobs:
-                    if self._is_closed or not (self._change.wait(IDLE_SECONDS) or self._jobs):
-                        self._started -= 1
-                        return None
+            if self._jobs:
                 return self._jobs.popleft()
-            finally:
-                self._idle -= 1
+            if self._is_closed:
+                self._started -= 1
+                return None
+            seat = _Seat()
+            self._idle.append(seat)
+        seat.given.wait(IDLE_SECONDS)
+        with self._change:
+            if seat.work is None:
+                self._started -= 1
+                if seat in self._idle:
+                    self._idle.remove(seat)
+            return seat.work
 
     def _work(self, work: Work) -> bool:
         """Whether the run was left in order; otherwise it is to be given back (`left`)."""

@@ -32,7 +32,7 @@ class Runner:
 
     def __init__(self):
         self.begun, self._ends = [], {}
-        self.errors, self.hangs = {}, set()
+        self.errors, self.hangs, self.is_over = {}, set(), False
 
     def _end(self, key):
         return self._ends.setdefault(key, threading.Event())
@@ -44,14 +44,18 @@ class Runner:
         self.begun.append(key)
         if key in self.errors:
             raise self.errors[key]
-        self._end(key).wait(20)
+        end = self._end(key)
+        if not self.is_over:
+            end.wait(20)
 
     def end(self, run_id, token=1):
         self._end((run_id, token)).set()
 
     def end_all(self):
-        for key in self.begun:
-            self.end(*key)
+        """Those, too, whose thread has not come to it yet."""
+        self.is_over = True
+        for end in list(self._ends.values()):
+            end.set()
 
 
 @pytest.fixture
@@ -141,7 +145,7 @@ def test_threads_are_used_again_and_no_more_are_made_than_needed(pool, runner):
     for number in range(5):
         begin(pool, claim(number))
         runner.end(number)
-        assert until(lambda: pool.room() == 4 and pool._idle == 1)
+        assert until(lambda: pool.room() == 4 and len(pool._idle) == 1)
 
     assert threads_of(pool) == 1
 
