@@ -28,8 +28,8 @@ from tests.faults.workers import Clockwork, end_leases, turn
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 EXAMPLES = Path(__file__).parents[1] / "registry" / "examples"
-PLACES = ("run.claimed", "step.start", "advance.precommit", "outcome.precommit",
-          "outcome.committed", "suspend.precommit", "suspend.committed")
+PLACES = ("route.precommit", "route.committed", "run.claimed", "step.start", "advance.precommit",
+          "outcome.precommit", "outcome.committed", "suspend.precommit", "suspend.committed")
 TURNS = 40
 
 

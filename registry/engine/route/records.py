@@ -44,7 +44,7 @@ SELECT d.event_id, d.instance_id, d.matched, d.reason, (
     SELECT coalesce(jsonb_agg(CASE WHEN v ? 'opens' THEN v - 'opens' || jsonb_build_object(
         'run_id', (SELECT o.id FROM opened o WHERE o.event_id = (v->'opens'->>0)::bigint
                    AND o.workflow_id = (v->'opens'->>1)::bigint)) ELSE v END ORDER BY place), '[]')
-    FROM jsonb_array_elements(d.considered) WITH ORDINALITY AS e(v, place)), n.at
+    FROM jsonb_array_elements(d.considered) WITH ORDINALITY AS e(v, place)), omni_now()
 FROM given n, jsonb_to_recordset(n.decisions) AS d(event_id bigint, instance_id bigint,
     matched int, reason text, considered jsonb)
 ON CONFLICT (event_id) DO NOTHING
@@ -56,7 +56,7 @@ opened AS ({_RUNS}),
 stopped AS ({outcomes.OF_RUNS.format(
     rows="given n, jsonb_to_recordset(n.outcomes)")}),
 decided AS ({_DECISIONS}),
-marked AS (UPDATE omni_events SET routed_at = (SELECT at FROM given)
+marked AS (UPDATE omni_events SET routed_at = omni_now()
            WHERE id = ANY(%s::bigint[])),
 plain AS MATERIALIZED (  -- not what was spoken of before it came: it is held first (`derive`)
     SELECT t.id FROM omni_events t WHERE t.id = ANY(%s::bigint[]) AND NOT EXISTS (
