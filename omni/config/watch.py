@@ -20,11 +20,14 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="config", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        """Nothing is watched where nothing is remembered."""
+        if settings.OMNI_INSTANCE_CACHE_SECONDS > 0:
+            self._thread.start()
 
     def stop(self) -> None:
         self._stopped.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         try:
